@@ -1,0 +1,80 @@
+// Turns the bytes of a source into the bytes of a target format, through somebody's API.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "agent/job/artifact.hpp"
+#include "agent/job/source.hpp"
+#include "platform/base/clock.hpp"
+#include "platform/base/result.hpp"
+
+namespace millrace {
+
+using ConvertOptions = std::map<std::string, std::string>;  // sorted: part of the key
+
+// A source that was read once and hashed. Up to 1 MiB its bytes are kept; a larger one is read
+// again from the same open file while it is sent, and hashed again on the way.
+class Payload {
+ public:
+  static constexpr std::uint64_t kInMemory = 1 << 20;
+  // Reads everything once. Changed if the file did not hold still meanwhile.
+  static Result<Payload> read(std::unique_ptr<SourceReader> reader, std::stop_token stop);
+
+  const std::string& sha256() const { return sha256_; }  // hex
+  std::uint64_t size() const { return size_; }
+  const std::string* bytes() const { return in_memory_ ? &bytes_ : nullptr; }
+  SourceReader& reader() { return *reader_; }
+
+ private:
+  Payload() = default;
+  std::unique_ptr<SourceReader> reader_;
+  std::string bytes_;
+  std::string sha256_;
+  std::uint64_t size_ = 0;
+  bool in_memory_ = false;
+};
+
+struct ConvertRequest {
+  Name source_name;    // for the extension only
+  std::string target;  // "webp"
+  ConvertOptions options;
+  std::string key;  // Idempotency-Key
+};
+
+// What the answer said about limits; fed to the account's gate.
+struct RateNews {
+  std::optional<std::int64_t> quota_remaining;  // X-CTF-Remaining
+  std::optional<std::int64_t> quota_limit;
+  std::optional<std::int64_t> window_remaining;  // X-RateLimit-Remaining
+  std::optional<std::int64_t> window_limit;
+  std::optional<Duration> window_reset;
+};
+
+struct ConvertReply {
+  // The artifact's errors and these share the kinds of the table in DESIGN "Converting".
+  Result<Artifact> artifact;
+  RateNews news;
+  int http_status = 0;
+  std::uint64_t bytes_sent = 0;
+  bool whole_request_sent = false;  // may have been billed, whatever came back
+};
+
+// Thread-safe; convert() runs on a worker and blocks.
+class Converter {
+ public:
+  virtual ~Converter() = default;
+  // The account that is billed: part of the key, and what a gate is kept for.
+  virtual const std::string& account() const = 0;
+  // The Idempotency-Key for these bytes: 32 hex digits.
+  virtual std::string key_for(const std::string& content_sha256, const std::string& target,
+                              const ConvertOptions& options) const = 0;
+  virtual ConvertReply convert(const ConvertRequest& request, Payload& payload,
+                               std::stop_token stop) = 0;
+};
+
+}  // namespace millrace

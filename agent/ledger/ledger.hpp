@@ -1,0 +1,198 @@
+// The memory of the agent: which version of which file went where, and every attempt that was
+// made. The folders are the truth; losing the ledger loses history, never files.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/job/candidate.hpp"
+#include "agent/job/job.hpp"
+#include "platform/base/clock.hpp"
+#include "platform/base/result.hpp"
+
+namespace millrace {
+
+// What a folder wants of a file that has settled.
+struct TargetSpec {
+  std::string target;     // "webp"
+  std::string converter;  // name of a [converter.NAME]
+};
+
+enum class Known {
+  New,      // never seen in this version
+  Waiting,  // seen; some target is not final yet
+  Done,     // seen; every target is final
+};
+
+// What lies at an output name, as the outbox told it after publishing.
+struct OutputRecord {
+  JobId job = 0;
+  std::string outbox;  // Outbox::id()
+  Name name;
+  std::uint64_t size = 0;
+  std::string version;         // opaque, Outbox's own
+  std::string sha256;          // hex
+  std::string source_version;  // of the candidate that it was made from
+  std::string content_sha256;  // hex, of that candidate's bytes
+};
+
+// Written before the request goes out.
+struct AttemptStart {
+  JobId job = 0;
+  std::string key;             // Idempotency-Key
+  std::string content_sha256;  // hex
+  std::uint64_t bytes = 0;     // of the source
+  // The last attempt under this key is older than the idempotency window and its outcome is
+  // unknown: this one may be billed a second time. Counted and listed.
+  bool possible_extra_bill = false;
+};
+
+enum class Billing { No, Yes, Unknown };  // not billed; answered 2xx; whole request sent, no answer
+
+struct AttemptEnd {
+  std::optional<ErrorKind> kind;  // nothing: success
+  std::string reason;             // bounded, printable
+  int http_status = 0;            // 0 where no answer came
+  Billing billing = Billing::No;
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::string bad_sha256;  // of an answer that could not be believed
+};
+
+// Where a job goes when its worker lets go of it.
+struct JobEnd {
+  JobState state = JobState::Delivered;  // Delivered, Skipped, Failed, Cancelled or Waiting
+  std::optional<ErrorKind> kind;
+  std::string reason;                    // bounded, printable; why it failed, waits or was skipped
+  std::optional<WallTime> next_attempt;  // Waiting only: not before
+  bool counts = false;                   // Waiting only: an attempt was used up
+  bool deferred = false;                 // Waiting only: past its quick attempts
+  std::optional<OutputRecord> output;    // Delivered; Skipped where the output is ours
+};
+
+struct SourceSummary {  // all targets of one version
+  SourceRowId row = 0;
+  Candidate candidate;
+  int waiting = 0, delivered = 0, skipped = 0, failed = 0, cancelled = 0;
+  std::string first_reason;  // of the first failed target
+  std::string action;  // what was already done with the source: "", "archived", "deleted", ...
+  bool all_final() const { return waiting == 0; }
+};
+
+struct DeliveryInProgress {  // a row that was Delivering when the last run ended
+  Job job;
+  std::string outbox;
+  Name final_name;
+  Name temporary_name;
+  std::string sha256;
+  std::uint64_t size = 0;
+  std::optional<OutputRecord> replaces;
+};
+
+// Thread-safe. Calls marked [durable] return after the change is on disk (they share one commit
+// with whatever else is waiting); the others return at once and are committed in order with them.
+// A failed write is an Error of kind Environment (disk full, busy) and nothing was changed; no paid
+// request may be sent without a successful begin_attempt.
+class Ledger {
+ public:
+  virtual ~Ledger() = default;
+
+  // -- intake ---------------------------------------------------------------------------------
+  virtual Result<Known> look_up(const Candidate& candidate) = 0;
+  // Inserts the version and its targets (idempotent). Waiting targets of older versions of the same
+  // name become Cancelled ("superseded"), unless a worker has them.
+  virtual Result<void> admit(const Candidate& candidate, std::span<const TargetSpec> targets,
+                             WallTime now) = 0;
+  // The same for many, one commit. [durable]
+  virtual Result<void> admit_all(std::span<const Candidate> candidates,
+                                 std::span<const TargetSpec> targets, WallTime now) = 0;
+
+  // -- work -----------------------------------------------------------------------------------
+  // Up to `n` jobs that may start by `now` and that nobody has: fresh ones and deferred ones are
+  // asked for apart, so that retries never starve new work. Oldest first.
+  enum class Lane { Fresh, Deferred };
+  virtual Result<std::vector<Job>> claim(std::string_view folder, Lane lane, std::size_t n,
+                                         WallTime now) = 0;
+  // When the next waiting job of any folder becomes due; nothing if none waits for a time.
+  virtual Result<std::optional<WallTime>> next_due() = 0;
+  // Gives a claimed job back as it was.
+  virtual void release(JobId job) = 0;
+  // Reserves the first of `choices` that no other source owns in this outbox; names are compared by
+  // `fold(name)` (case-folded, NFC; supplied by deliver). A name kept from before wins. [durable]
+  struct NameChoice {
+    Name name;
+    std::string folded;
+  };
+  virtual Result<Name> reserve_name(JobId job, std::string_view outbox,
+                                    std::span<const NameChoice> choices) = 0;
+  // What we last put at this name, if we did.
+  virtual Result<std::optional<OutputRecord>> output_at(std::string_view outbox,
+                                                        std::string_view folded_name) = 0;
+  // One row before each request; the attempt's number, from 1. [durable]
+  virtual Result<int> begin_attempt(const AttemptStart& start, WallTime now) = 0;
+  virtual Result<void> end_attempt(JobId job, int attempt, const AttemptEnd& end, WallTime now) = 0;
+  // Converting -> Delivering. [durable]
+  virtual Result<void> begin_delivery(JobId job, const OutputRecord& output,
+                                      const Name& temporary_name, WallTime now) = 0;
+  // Lets go of a job. `attempt` is the number that begin_attempt gave, or 0 if none was made; a
+  // stale number is refused as Defect. [durable]
+  virtual Result<SourceSummary> finish(JobId job, int attempt, const JobEnd& end, WallTime now) = 0;
+  // Archived, quarantined, deleted, or why not.
+  virtual Result<void> record_source_action(SourceRowId row, std::string_view action,
+                                            WallTime now) = 0;
+
+  // -- start and end --------------------------------------------------------------------------
+  virtual Result<std::vector<DeliveryInProgress>> interrupted_deliveries() = 0;
+  // Versions whose targets are all final but whose source action is not recorded yet.
+  virtual Result<std::vector<SourceSummary>> pending_source_actions() = 0;
+  virtual bool was_created() const = 0;  // this run made a new, empty ledger
+  virtual Result<void> begin_run(std::string_view command, WallTime now) = 0;
+  virtual Result<void> end_run(std::string_view outcome, WallTime now) = 0;
+  // Waits until everything said before is on disk. [durable]
+  virtual Result<void> flush() = 0;
+
+  // -- small memories: quiet time a folder has learnt, pauses ---------------------------------
+  virtual Result<void> remember(std::string_view key, std::string_view value) = 0;
+  virtual Result<std::optional<std::string>> recall(std::string_view key) = 0;
+
+  // -- for people -----------------------------------------------------------------------------
+  // Puts one Failed job (or, with 0, every Failed one) back to Waiting; how many.
+  virtual Result<int> retry(JobId job, WallTime now) = 0;
+};
+
+struct FolderCounts {
+  std::int64_t waiting = 0, converting = 0, delivered = 0, skipped = 0, failed = 0, cancelled = 0;
+};
+struct JobView {  // a row as people see it
+  JobId id = 0;
+  Candidate candidate;
+  std::string target, converter, state, kind, reason, output_name, outbox, source_action;
+  int attempts = 0, possible_extra_bills = 0;
+  std::optional<WallTime> seen, first_tried, finished, next_attempt;
+};
+struct Latency {
+  double p50_ms = 0, p95_ms = 0, p99_ms = 0;
+  std::int64_t count = 0;
+};
+
+// Reads while an agent writes, over a connection of its own, and never checkpoints. One thread.
+class LedgerReader {
+ public:
+  virtual ~LedgerReader() = default;
+  virtual Result<std::map<std::string, FolderCounts>> counts_by_folder() = 0;
+  virtual Result<std::vector<JobView>> failures(std::size_t most) = 0;
+  virtual Result<std::vector<JobView>> waiting(std::size_t most) = 0;
+  virtual Result<std::vector<JobView>> history(std::string_view folder, const Name& name) = 0;
+  virtual Result<Latency> latency(std::string_view converter, WallTime since) = 0;
+  virtual Result<std::int64_t> attempts_since(std::string_view converter, WallTime since) = 0;
+  virtual Result<std::int64_t> possible_extra_bills() = 0;
+  virtual Result<std::optional<std::string>> recall(std::string_view key) = 0;
+};
+
+}  // namespace millrace

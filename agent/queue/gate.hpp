@@ -1,0 +1,71 @@
+// One gate per account: concurrency, request rate, pause, quota floor, monthly budget, circuit.
+// Single-threaded; the pipeline's dispatcher holds the lock. A worker never sleeps in a gate: the
+// queue hands out only jobs whose gate is open.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "platform/base/clock.hpp"
+#include "platform/base/result.hpp"
+
+namespace millrace {
+
+struct GateRules {
+  std::optional<int> concurrency;     // nothing: auto
+  int start_concurrency = 4;          // auto starts here (convert --workers N sets N)
+  bool only_overload_lowers = false;  // start_concurrency is also the ceiling until overload
+  int most_concurrency = 1024;
+  std::optional<double> rate_per_second;    // nothing: learnt from answers
+  std::optional<double> quota_floor_share;  // 0.1 for "10%"
+  std::optional<std::int64_t> quota_floor;  // absolute
+  std::optional<std::int64_t> monthly_budget;
+};
+
+struct GateNews {  // what the answer's headers said
+  std::optional<std::int64_t> quota_remaining, quota_limit, window_remaining, window_limit;
+  std::optional<Duration> window_reset;
+};
+
+enum class GateState { Open, Paused, Stopped, CircuitOpen };
+
+struct GateView {  // for status
+  GateState state = GateState::Open;
+  std::string reason;  // why it is not open, for people
+  std::optional<Duration> opens_in;
+  int in_flight = 0;
+  int limit = 0;
+  std::optional<double> rate_per_second;
+  std::optional<std::int64_t> quota_remaining, quota_limit, budget_left;
+};
+
+class Gate {
+ public:
+  Gate(GateRules rules, std::function<double()> random);
+  ~Gate();
+
+  void set_rules(GateRules rules);
+  void set_spent_this_month(std::int64_t conversions);  // billed or possibly billed
+
+  bool open(TimePoint now) const;  // one more request may start
+  // When open() may become true by time alone; nothing if it waits for an answer or a person.
+  std::optional<TimePoint> opens_at(TimePoint now) const;
+  void started(TimePoint now);
+  // `error` null for success. Learns, pauses, opens the circuit.
+  void finished(const Error* error, const GateNews& news, Duration latency, bool maybe_billed,
+                TimePoint now);
+  void abandoned();  // started, but nothing was sent
+
+  void pause(std::string reason);  // by a person, until resume()
+  void resume(TimePoint now);      // also ends a stop after 401 and a quota pause
+  GateView view(TimePoint now) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,39 @@
+// What happens next after an error: a table by kind, and nothing else. Pure.
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include "platform/base/clock.hpp"
+#include "platform/base/result.hpp"
+
+namespace millrace {
+
+enum class NextStep {
+  Fail,        // final
+  Wait,        // back to Waiting, no attempt lost, until the gate opens again
+  Retry,       // back to Waiting after `delay`, an attempt is used up
+  SettleAnew,  // the source changed: this version is cancelled, the file settles again
+  Cancel,      // the source is gone
+};
+
+struct Decision {
+  NextStep step = NextStep::Fail;
+  Duration delay{0};
+  bool deferred = false;  // past the quick attempts
+};
+
+struct RetryRules {
+  int quick_attempts = 4;
+  Duration first_delay = std::chrono::seconds{1};     // quick: doubling, full jitter
+  Duration first_deferral = std::chrono::minutes{1};  // deferred: doubling
+  Duration longest_deferral = std::chrono::hours{1};
+  Duration give_up_after = std::chrono::hours{24 * 5};
+};
+
+// `attempts` that counted so far, this one included; `age` since the first one began; `random`
+// gives a number in [0, 1).
+Decision decide(const RetryRules& rules, const Error& error, int attempts, Duration age,
+                const std::function<double()>& random);
+
+}  // namespace millrace

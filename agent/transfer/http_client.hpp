@@ -1,0 +1,84 @@
+// HTTP requests, one at a time for a worker, many at once on one network thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "platform/base/clock.hpp"
+#include "platform/base/result.hpp"
+
+namespace millrace {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+struct HttpTimeouts {
+  Duration connect = std::chrono::seconds{15};  // name, TCP and TLS
+  Duration stall = std::chrono::seconds{60};    // upload or download without a byte of progress
+  Duration thinking =
+      std::chrono::seconds{120};  // from the last byte sent to the first of the answer
+};
+
+struct HttpRequest {
+  std::string method = "POST";
+  std::string url;          // https; http only to loopback or with `unix_socket`
+  std::string unix_socket;  // path, or empty
+  std::string ca_file;      // replaces the system's trust if set
+  Headers headers;          // values hold no line ends (Defect otherwise)
+  std::uint64_t body_length = 0;
+  std::uint64_t max_answer = 0;  // bytes of answer body that are accepted; 0: 4 GiB
+  HttpTimeouts timeouts;
+};
+
+struct HttpHead {
+  int status = 0;
+  Headers headers;                      // names in lower case
+  std::optional<std::uint64_t> length;  // Content-Length
+  bool framed = false;  // Content-Length or chunked; else the end is the connection's end
+  // First value of a header (name in lower case), or nothing.
+  std::optional<std::string_view> header(std::string_view name) const;
+};
+
+enum class Keep { Going, Enough };  // Enough: a final answer is there, stop sending
+
+// One request under way. Used by one worker thread; every call blocks until it can answer, an
+// error ends the exchange, or the stop token given to start() fires (Stopped, within 50 ms).
+// The destructor cancels what is still under way.
+class HttpExchange {
+ public:
+  virtual ~HttpExchange() = default;
+  // Hands over the next part of the body (copied, or sent before it returns).
+  virtual Result<Keep> send(std::span<const std::byte> bytes) = 0;
+  // The final answer's head; body_length bytes must have been sent, unless send() said Enough.
+  virtual Result<HttpHead> head() = 0;
+  // The answer's body; 0 at its end. Fails with Transient if it is shorter than was declared.
+  virtual Result<std::size_t> read(std::span<std::byte> into) = 0;
+  // How far it came, for the attempt row. Valid at any time.
+  struct Progress {
+    std::uint64_t body_sent = 0;  // bytes of the body handed to the network
+    bool connected = false;       // a request went out on a connection
+    bool whole_request_sent = false;
+  };
+  virtual Progress progress() const = 0;
+};
+
+// Thread-safe.
+class HttpClient {
+ public:
+  virtual ~HttpClient() = default;
+  // Never blocks on the network. Configuration for a URL that is not allowed.
+  virtual Result<std::unique_ptr<HttpExchange>> start(HttpRequest request,
+                                                      std::stop_token stop) = 0;
+  struct Counters {
+    std::uint64_t requests = 0, connections = 0, resumed = 0;
+  };
+  virtual Counters counters() const = 0;
+};
+
+}  // namespace millrace

@@ -1,0 +1,100 @@
+// The settings as the program uses them: checked, with defaults filled in.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "platform/base/clock.hpp"
+
+namespace millrace {
+
+// Where a secret is; never the secret itself.
+struct SecretRef {
+  enum class Where { None, Env, File, Store } where = Where::None;
+  std::string name;  // variable, path, or name in the secret store
+  bool operator==(const SecretRef&) const = default;
+};
+
+struct AgentSettings {
+  std::filesystem::path state_dir;
+  int workers = 16;
+  std::string log_level = "info";
+  Duration rescan_every = std::chrono::minutes{5};
+  bool operator==(const AgentSettings&) const = default;
+};
+
+struct DashboardSettings {
+  std::string listen = "off";
+  bool operator==(const DashboardSettings&) const = default;
+};
+
+enum class UploadForm { Multipart, Raw, Url };
+enum class AfterWindow { Resend, Hold };
+
+struct ConverterSettings {
+  std::string name;
+  bool embedded = false;  // [converter.local]: started by the agent
+  std::string url;
+  std::string unix_socket;  // set by the agent for the embedded one
+  std::string account;      // default: scheme, host and port of the URL
+  SecretRef api_key;
+  UploadForm upload = UploadForm::Multipart;
+  std::optional<int> concurrency;         // nothing: "auto"
+  std::optional<double> rate_per_second;  // nothing: learnt
+  Duration timeout = std::chrono::seconds{120};
+  std::uint64_t max_size = 100'000'000;
+  std::optional<double> quota_floor_share;
+  std::optional<std::int64_t> quota_floor;
+  std::optional<std::int64_t> monthly_budget;
+  Duration idempotency_window = std::chrono::hours{24};
+  AfterWindow after_window = AfterWindow::Resend;
+  std::string ca_file;
+  bool operator==(const ConverterSettings&) const = default;
+};
+
+enum class AfterSuccess { Keep, Archive, Delete };
+enum class AfterFailure { Keep, Quarantine };
+enum class WhenChanged { Reconvert, Skip };
+
+struct FolderSettings {
+  std::string name;
+  std::filesystem::path inbox;
+  std::filesystem::path outbox;
+  std::vector<std::string> to;
+  std::string via = "local";
+  std::vector<std::string> include{"*"};
+  std::vector<std::string> exclude;
+  std::vector<std::string> in_flight;  // name patterns of files that are still being written
+  bool recursive = true;
+  std::optional<Duration> settle;  // nothing: "auto"
+  std::optional<Duration> poll;    // nothing: events where there are any, else 10 s
+  std::string ready_marker;
+  std::string output = "{stem}.{to}";
+  AfterSuccess after = AfterSuccess::Keep;
+  AfterFailure failed = AfterFailure::Keep;
+  WhenChanged changed = WhenChanged::Reconvert;
+  std::filesystem::path archive;     // default: archive/ beside the inbox
+  std::filesystem::path quarantine;  // default: failed/ beside the inbox
+  std::map<std::string, std::string> options;
+  bool operator==(const FolderSettings&) const = default;
+};
+
+struct Settings {
+  std::filesystem::path file;
+  AgentSettings agent;
+  DashboardSettings dashboard;
+  std::vector<ConverterSettings> converters;
+  std::vector<FolderSettings> folders;
+  bool operator==(const Settings&) const = default;
+
+  const ConverterSettings* converter(const std::string& name) const;
+  const FolderSettings* folder(const std::string& name) const;
+};
+
+}  // namespace millrace

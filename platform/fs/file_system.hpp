@@ -1,0 +1,109 @@
+// The file system behind one interface: the real one, and one that forgets what was not synced.
+// Every name is relative to a directory that was opened once; nothing leads out of it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "platform/base/result.hpp"
+
+namespace millrace {
+
+enum class FileType { Regular, Directory, Symlink, Other };
+
+struct FileInfo {
+  FileType type = FileType::Regular;
+  std::uint64_t size = 0;
+  std::int64_t mtime_ns = 0;
+  std::int64_t changed_ns = 0;  // ctime; 0 where there is none
+  std::uint64_t file_id = 0;    // inode or file index; 0 where it is not stable
+  std::uint64_t links = 1;
+  bool same_version(const FileInfo& other) const {
+    return size == other.size && mtime_ns == other.mtime_ns && changed_ns == other.changed_ns &&
+           file_id == other.file_id;
+  }
+};
+
+enum class WriterPresence { None, Open, Unknown };
+
+// A file open for reading. One thread at a time.
+class InputFile {
+ public:
+  virtual ~InputFile() = default;
+  virtual Result<std::size_t> read_at(std::uint64_t offset,
+                                      std::span<std::byte> into) = 0;  // 0: end
+  virtual Result<FileInfo> info() = 0;
+  // Whether anybody has it open for writing (Linux: a read lease, released at once, F_SETLEASE in
+  // fcntl(2); Unknown where it is refused).
+  virtual WriterPresence writer() = 0;
+};
+
+// A file that was created by us and is open for writing.
+class NewFile {
+ public:
+  virtual ~NewFile() = default;
+  virtual Result<void> write(std::span<const std::byte> bytes) = 0;
+  virtual Result<void> sync() = 0;       // fsync; F_FULLFSYNC. A failed sync is never repeated
+  virtual Result<FileInfo> close() = 0;  // as it is on disk; a late error of close counts
+};
+
+struct Space {
+  std::uint64_t free_bytes = 0;
+  std::uint64_t total_bytes = 0;
+  std::uint64_t free_inodes = 0;
+};
+
+enum class Visit { Continue, Stop };
+
+// One directory tree. Names are relative, `/` between parts, never `..`, never through a link
+// (Input if the name or the world tries). Thread-safe; calls may block.
+class Directory {
+ public:
+  virtual ~Directory() = default;
+
+  virtual Result<FileInfo> info(
+      const std::string& name) = 0;  // of the name itself; links not followed
+  // Only regular files: Input otherwise (O_NOFOLLOW | O_NONBLOCK, then fstat).
+  virtual Result<std::unique_ptr<InputFile>> open(const std::string& name) = 0;
+  // Entries of one directory ("" = this one), names relative to this one, in any order. The file
+  // type may be the only thing known (cheap); `info` fills the rest.
+  struct Entry {
+    std::string name;
+    FileType type;
+  };
+  virtual Result<void> list(const std::string& directory,
+                            const std::function<Visit(const Entry&)>& visit) = 0;
+
+  // -- state-changing: numbered across threads in a build with crash points ---------------------
+  virtual Result<std::unique_ptr<NewFile>> create(
+      const std::string& name) = 0;                                    // O_EXCL, 0600 & umask
+  virtual Result<void> make_directories(const std::string& name) = 0;  // and syncs their parents
+  // Renames without replacing: renameat2(RENAME_NOREPLACE), else link and unlink, else an exclusive
+  // claim and rename. Exists if the name is taken. After an error both names are looked at.
+  virtual Result<void> publish(const std::string& from, const std::string& to) = 0;
+  virtual Result<void> replace(const std::string& from, const std::string& to) = 0;  // rename(2)
+  virtual Result<void> remove(const std::string& name) = 0;
+  virtual Result<void> sync_directory(const std::string& directory) = 0;
+
+  virtual Result<Space> space() = 0;
+  virtual Result<bool> still_there() = 0;  // the path still leads to this directory
+  virtual const std::filesystem::path& path() const = 0;
+};
+
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  virtual Result<std::unique_ptr<Directory>> open_directory(const std::filesystem::path& path) = 0;
+  // Makes it and its parents if need be.
+  virtual Result<std::unique_ptr<Directory>> make_directory(const std::filesystem::path& path) = 0;
+};
+
+FileSystem& real_file_system();
+
+}  // namespace millrace

@@ -1,0 +1,71 @@
+// A small HTTP/1.1 server: serve, control and the page use it. Boost.Beast stays in one source.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "platform/base/result.hpp"
+
+namespace millrace {
+
+struct ServerRequest {
+  std::string method;
+  std::string path;  // decoded, without query; always begins with `/`
+  std::vector<std::pair<std::string, std::string>> query;    // decoded
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  std::string body;                                          // up to `spool_above` bytes
+  std::filesystem::path body_file;  // the body, if it was larger; removed with the request
+  std::uint64_t body_size = 0;
+  std::string_view header(std::string_view name) const;  // empty if absent
+  std::string_view query_value(std::string_view name) const;
+};
+
+struct ServerResponse {
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string content_type = "application/json";
+  std::string body;
+  std::filesystem::path body_file;   // sent instead of `body` if set
+  std::shared_ptr<void> keep_alive;  // released when the answer was sent (owns body_file's scratch)
+};
+
+// Called once, from any thread, at any time; later calls are ignored. Dropping it answers 500.
+using Respond = std::function<void(ServerResponse)>;
+// Runs on the server's thread and must not block: hand the work to somebody and respond later.
+using Handler = std::function<void(std::shared_ptr<ServerRequest>, Respond)>;
+
+struct ServerOptions {
+  std::filesystem::path unix_socket;  // 0600, or
+  std::string address;                // "127.0.0.1:8650", port 0 for any free one
+  std::filesystem::path certificate;  // PEM chain and key: TLS 1.2 or newer
+  std::filesystem::path private_key;
+  std::uint64_t max_body = 100'000'000;  // 413 above
+  std::uint64_t spool_above = 4'000'000;
+  std::filesystem::path spool_dir;
+  int max_connections = 512;
+  std::chrono::seconds idle_timeout{60};
+  // Looks at the head before the body is read: a response here (401, 413, 429) is sent at once.
+  std::function<std::optional<ServerResponse>(const ServerRequest&)> admit;
+};
+
+// Serves from its own thread until it is destroyed.
+class HttpServer {
+ public:
+  virtual ~HttpServer() = default;
+  // Where it listens: "http://127.0.0.1:40123", or the socket's path.
+  virtual std::string address() const = 0;
+  // Stops accepting and reading; answers under way may finish until `patience` is over.
+  virtual void stop(std::chrono::milliseconds patience) = 0;
+};
+
+Result<std::unique_ptr<HttpServer>> start_http_server(ServerOptions options, Handler handler);
+
+}  // namespace millrace
