@@ -66,10 +66,12 @@ struct FolderSettings {
   std::string name;
   std::filesystem::path inbox;
   std::filesystem::path outbox;
+  bool make_outbox = false;  // only where the program itself chose the folder (convert, quickstart)
   std::vector<std::string> to;
   std::string via = "local";
   std::vector<std::string> include{"*"};
   std::vector<std::string> exclude;
+  bool own_in_flight = false;          // `in_flight` replaces the usual list
   std::vector<std::string> in_flight;  // name patterns of files that are still being written
   bool recursive = true;
   std::optional<Duration> settle;  // nothing: "auto"

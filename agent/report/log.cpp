@@ -1,0 +1,113 @@
+#include "agent/report/log.hpp"
+
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "platform/base/text.hpp"
+
+namespace millrace {
+namespace {
+
+// Lines that may wait for a slow reader before the oldest is dropped.
+constexpr std::size_t kQueueLines = 8192;
+
+struct LevelRow {
+  std::string_view name;
+  spdlog::level::level_enum level;
+};
+constexpr std::array kLevels{
+    LevelRow{"debug", spdlog::level::debug},  LevelRow{"info", spdlog::level::info},
+    LevelRow{"warning", spdlog::level::warn}, LevelRow{"warn", spdlog::level::warn},
+    LevelRow{"error", spdlog::level::err},    LevelRow{"off", spdlog::level::off},
+};
+
+spdlog::level::level_enum to_spdlog(Level level) {
+  switch (level) {
+    case Level::Debug:
+      return spdlog::level::debug;
+    case Level::Info:
+      return spdlog::level::info;
+    case Level::Warning:
+      return spdlog::level::warn;
+    case Level::Error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::err;
+}
+
+// Quoted where a blank or a quote would make the line ambiguous.
+void append_value(std::string& line, std::string_view value) {
+  const std::string safe = printable(value);
+  const bool quote = safe.empty() || safe.find_first_of(" \"=") != std::string::npos;
+  if (!quote) {
+    line += safe;
+    return;
+  }
+  line += '"';
+  for (const char c : safe) {
+    if (c == '"') line += '\\';
+    line += c;
+  }
+  line += '"';
+}
+
+void write_line(Level level, std::string_view message, const Error* error,
+                std::initializer_list<Field> fields) {
+  const auto logger = spdlog::default_logger();
+  if (!logger || !logger->should_log(to_spdlog(level))) return;
+  std::string line(message);
+  const auto add = [&](std::string_view name, std::string_view value) {
+    line += ' ';
+    line += name;
+    line += '=';
+    append_value(line, value);
+  };
+  for (const auto& [name, value] : fields) add(name, value);
+  if (error != nullptr) {
+    add("kind", to_string(error->kind));
+    add("why", error->message);
+  }
+  logger->log(to_spdlog(level), "{}", line);
+}
+
+}  // namespace
+
+void log(Level level, std::string_view message, std::initializer_list<Field> fields) {
+  write_line(level, message, nullptr, fields);
+}
+
+void log_error(Level level, std::string_view message, const Error& error,
+               std::initializer_list<Field> fields) {
+  write_line(level, message, &error, fields);
+}
+
+Result<void> start_log(std::string_view level) {
+  const auto* row = std::ranges::find(kLevels, level, &LevelRow::name);
+  if (row == kLevels.end()) {
+    return fail(ErrorKind::Configuration, "log level \"" + printable(level) +
+                                              "\" is none of debug, info, warning, error, off");
+  }
+  try {
+    spdlog::init_thread_pool(kQueueLines, 1);
+    auto logger = std::make_shared<spdlog::async_logger>(
+        "millrace", std::make_shared<spdlog::sinks::stderr_sink_mt>(), spdlog::thread_pool(),
+        spdlog::async_overflow_policy::overrun_oldest);
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+    logger->set_level(row->level);
+    logger->flush_on(spdlog::level::info);
+    spdlog::set_default_logger(std::move(logger));
+  } catch (const spdlog::spdlog_ex& problem) {
+    return fail(ErrorKind::Environment, std::string("cannot start the log: ") + problem.what());
+  }
+  return {};
+}
+
+void stop_log() { spdlog::shutdown(); }
+
+}  // namespace millrace

@@ -1,0 +1,250 @@
+#include "config/load.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <iterator>
+#include <tuple>
+
+#include "config/keys.hpp"
+#include "config/raw_value.hpp"
+#include "config/validate.hpp"
+#include "config/values.hpp"
+#include "platform/base/text.hpp"
+
+namespace millrace {
+namespace {
+
+// What people write when they mean one of our keys.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kSynonyms{{
+    {"target", "to"},
+    {"targets", "to"},
+    {"format", "to"},
+    {"input", "inbox"},
+    {"output_dir", "outbox"},
+    {"converter", "via"},
+    {"key", "api_key"},
+    {"pattern", "include"},
+    {"ignore", "exclude"},
+    {"threads", "workers"},
+}};
+
+class Loader {
+ public:
+  Loader(const std::filesystem::path& file, const Surroundings& around) : around_(around) {
+    settings_.file = file;
+    settings_.agent.state_dir = around.default_state_dir;
+  }
+
+  LoadResult load(const RawTable& root) {
+    for (const auto& [name, value] : root) section(name, value);
+    add_embedded_converter();
+    fill_defaults();
+    validate(settings_, places_, problems_);
+    if (problems_.empty()) return std::move(settings_);
+    std::ranges::stable_sort(problems_, {},
+                             [](const Problem& p) { return std::pair(p.line, p.column); });
+    return std::unexpected(std::move(problems_));
+  }
+
+ private:
+  void section(const std::string& name, const RawValue& value) {
+    const auto* table = std::get_if<RawTable>(&value.value);
+    const auto* list = std::get_if<RawArray>(&value.value);
+    if (name == "agent" && table) {
+      read_keys(settings_.agent, *table, agent_keys());
+    } else if (name == "dashboard" && table) {
+      read_keys(settings_.dashboard, *table, dashboard_keys());
+    } else if (name == "converter" && table) {
+      for (const auto& [converter, keys] : *table) read_converter(converter, keys);
+    } else if (name == "folder" && list) {
+      for (const RawValue& folder : *list) read_folder(folder);
+    } else if (name == "agent" || name == "dashboard") {
+      problem(value, "`" + name + "` is a section: write [" + name + "]");
+    } else if (name == "converter") {
+      problem(value, "`converter` needs a name: write [converter.NAME]");
+    } else if (name == "folder") {
+      problem(value, "`folder` is a list of sections: write [[folder]]");
+    } else {
+      static constexpr std::array<std::string_view, 4> kSections{"agent", "dashboard", "converter",
+                                                                 "folder"};
+      problem(value, unknown("section", name, did_you_mean(name, kSections)));
+    }
+  }
+
+  template <typename Target>
+  void read_keys(Target& target, const RawTable& table, std::span<const Key<Target>> keys) {
+    for (const auto& [name, value] : table) {
+      const auto key = std::ranges::find(keys, std::string_view(name), &Key<Target>::name);
+      if (key == keys.end()) {
+        problem(value, unknown("key", name, suggestion(name, keys)));
+      } else if (const std::string wrong = key->read(target, value); !wrong.empty()) {
+        problem(value, "`" + name + "` " + wrong);
+      }
+    }
+  }
+
+  template <typename Target>
+  static std::string_view suggestion(std::string_view name, std::span<const Key<Target>> keys) {
+    std::vector<std::string_view> words;
+    for (const auto& key : keys) words.push_back(key.name);
+    for (const auto& [word, meant] : kSynonyms) {
+      if (std::ranges::find(words, meant) != words.end()) words.push_back(word);
+    }
+    const std::string_view near = did_you_mean(name, words);
+    const auto synonym = std::ranges::find(kSynonyms, near, [](const auto& s) { return s.first; });
+    return synonym == kSynonyms.end() ? near : synonym->second;
+  }
+
+  void read_converter(const std::string& name, const RawValue& value) {
+    const auto* table = std::get_if<RawTable>(&value.value);
+    if (table == nullptr) {
+      problem(value, "`converter." + printable(name) + "` is a section: write [converter." +
+                         printable(name) + "]");
+      return;
+    }
+    ConverterSettings converter;
+    converter.name = name;
+    converter.embedded = name == "local" && !table->contains("url");
+    read_keys(converter, *table, converter_keys());
+    places_.converters.push_back({value.line, value.column});
+    settings_.converters.push_back(std::move(converter));
+  }
+
+  void read_folder(const RawValue& value) {
+    const auto* table = std::get_if<RawTable>(&value.value);
+    if (table == nullptr) {
+      problem(value, "`folder` is a list of sections: write [[folder]]");
+      return;
+    }
+    FolderSettings folder;
+    read_keys(folder, *table, folder_keys());
+    for (const std::string_view needed : {"name", "inbox", "outbox", "to"}) {
+      if (!table->contains(needed)) {
+        problem(value, "this [[folder]] has no `" + std::string(needed) + "`; add it");
+      }
+    }
+    places_.folders.push_back({value.line, value.column});
+    settings_.folders.push_back(std::move(folder));
+  }
+
+  void add_embedded_converter() {
+    if (!around_.has_renderer || settings_.converter("local") != nullptr) return;
+    ConverterSettings local;
+    local.name = "local";
+    local.embedded = true;
+    places_.converters.push_back({0, 0});
+    settings_.converters.push_back(std::move(local));
+  }
+
+  std::filesystem::path expand(std::filesystem::path path) const {
+    if (path.empty()) return path;
+    if (*path.begin() == "~") {
+      std::filesystem::path rest;
+      for (auto part = std::next(path.begin()); part != path.end(); ++part) rest /= *part;
+      path = around_.home / rest;
+    } else if (path.is_relative()) {
+      path = settings_.file.parent_path() / path;
+    }
+    path = path.lexically_normal();
+    return path.has_filename() ? path : path.parent_path();  // without a slash at the end
+  }
+
+  void fill_defaults() {
+    settings_.agent.state_dir = expand(settings_.agent.state_dir);
+    for (FolderSettings& folder : settings_.folders) {
+      folder.inbox = expand(folder.inbox);
+      folder.outbox = expand(folder.outbox);
+      folder.archive =
+          folder.archive.empty() ? folder.inbox.parent_path() / "archive" : expand(folder.archive);
+      folder.quarantine = folder.quarantine.empty() ? folder.inbox.parent_path() / "failed"
+                                                    : expand(folder.quarantine);
+      for (std::string& format : folder.to) format = to_lower_ascii(format);
+    }
+    for (ConverterSettings& converter : settings_.converters) {
+      if (converter.account.empty()) converter.account = default_account(converter);
+    }
+  }
+
+  // Scheme, host and port: never the key, the path or the state folder, so that the same bytes get
+  // the same idempotency key from every machine and every version.
+  static std::string default_account(const ConverterSettings& converter) {
+    if (converter.embedded) return "local";
+    const std::size_t scheme = converter.url.find("://");
+    if (scheme == std::string::npos) return converter.url;
+    const std::size_t end = converter.url.find_first_of("/?#", scheme + 3);
+    return to_lower_ascii(converter.url.substr(0, end));
+  }
+
+  static std::string unknown(std::string_view what, std::string_view name, std::string_view near) {
+    std::string text = "unknown " + std::string(what) + " `" + printable(name) + "`";
+    if (!near.empty()) text += "; did you mean `" + std::string(near) + "`?";
+    return text;
+  }
+
+  void problem(const RawValue& at, std::string message) {
+    problems_.push_back({at.line, at.column, std::move(message)});
+  }
+
+  const Surroundings& around_;
+  Settings settings_;
+  Places places_;
+  std::vector<Problem> problems_;
+};
+
+}  // namespace
+
+const ConverterSettings* Settings::converter(const std::string& name) const {
+  const auto found = std::ranges::find(converters, name, &ConverterSettings::name);
+  return found == converters.end() ? nullptr : &*found;
+}
+
+const FolderSettings* Settings::folder(const std::string& name) const {
+  const auto found = std::ranges::find(folders, name, &FolderSettings::name);
+  return found == folders.end() ? nullptr : &*found;
+}
+
+LoadResult load_settings(std::string_view toml, const std::filesystem::path& file,
+                         const Surroundings& around) {
+  const auto root = parse_toml(toml);
+  if (!root) return std::unexpected(std::vector{root.error()});
+  return Loader(file, around).load(*root);
+}
+
+LoadResult load_settings_file(const std::filesystem::path& file, const Surroundings& around) {
+  std::ifstream in(file, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (!in) {
+    return std::unexpected(
+        std::vector{Problem{0, 0, "cannot be read; `millrace init` writes a first one"}});
+  }
+  return load_settings(text, std::filesystem::absolute(file), around);
+}
+
+std::string to_text(const std::vector<Problem>& problems, const std::filesystem::path& file) {
+  std::string text;
+  for (const Problem& problem : problems) {
+    text += printable(file.string());
+    if (problem.line > 0) {
+      text += ":" + std::to_string(problem.line) + ":" + std::to_string(problem.column);
+    }
+    text += ": " + problem.message + "\n";
+  }
+  return text;
+}
+
+std::vector<KeyInfo> known_keys() {
+  std::vector<KeyInfo> all;
+  const auto add = [&](std::string_view section, const auto& keys) {
+    for (const auto& key : keys) {
+      all.push_back({section, key.name, key.form, key.default_text, key.meaning});
+    }
+  };
+  add("[agent]", agent_keys());
+  add("[dashboard]", dashboard_keys());
+  add("[converter.NAME]", converter_keys());
+  add("[[folder]]", folder_keys());
+  return all;
+}
+
+}  // namespace millrace

@@ -1,0 +1,208 @@
+#include "config/validate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "platform/base/text.hpp"
+
+namespace millrace {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_beneath_or_same(const fs::path& path, const fs::path& folder) {
+  const auto [mismatch, unused] =
+      std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+  return mismatch == folder.end();
+}
+
+std::string quoted(const fs::path& path) { return "\"" + printable(path.string()) + "\""; }
+
+bool is_format(std::string_view text) {
+  return !text.empty() && text.size() <= 16 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+  });
+}
+
+// The host of a URL, without brackets and port.
+std::string_view host_of(std::string_view url) {
+  url.remove_prefix(std::min(url.size(), url.find("://") + 3));
+  url = url.substr(0, url.find_first_of("/?#"));
+  if (url.starts_with('[')) return url.substr(1, url.find(']') - 1);
+  return url.substr(0, url.rfind(':'));
+}
+
+bool is_loopback(std::string_view host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+// The placeholder that a template uses and that we do not know, or empty.
+std::string_view unknown_placeholder(std::string_view text,
+                                     std::initializer_list<std::string_view> known) {
+  for (std::size_t open = text.find('{'); open != std::string_view::npos;
+       open = text.find('{', open + 1)) {
+    const std::size_t close = text.find('}', open);
+    if (close == std::string_view::npos) return text.substr(open);
+    const std::string_view name = text.substr(open, close - open + 1);
+    if (std::ranges::find(known, name) == known.end()) return name;
+  }
+  return {};
+}
+
+class Validator {
+ public:
+  Validator(const Settings& settings, const Places& places, std::vector<Problem>& problems)
+      : settings_(settings), places_(places), problems_(problems) {}
+
+  void run() {
+    for (std::size_t i = 0; i < settings_.converters.size(); ++i) {
+      place_ = places_.converters[i];
+      converter(settings_.converters[i]);
+    }
+    for (std::size_t i = 0; i < settings_.folders.size(); ++i) {
+      place_ = places_.folders[i];
+      folder(settings_.folders[i]);
+      for (std::size_t other = 0; other < i; ++other) {
+        pair(settings_.folders[i], settings_.folders[other]);
+      }
+    }
+    cycles();
+  }
+
+ private:
+  void say(std::string message) {
+    problems_.push_back({place_.line, place_.column, std::move(message)});
+  }
+
+  void converter(const ConverterSettings& c) {
+    const std::string who = "converter `" + printable(c.name) + "`: ";
+    if (c.embedded) return;
+    if (c.url.empty()) {
+      say(who + "has no `url`; add url = \"https://...\"");
+    } else if (c.url.starts_with("http://") && !is_loopback(host_of(c.url))) {
+      say(who + "`url` is not encrypted; use https (http is allowed to this machine only)");
+    } else if (!c.url.starts_with("https://") && !c.url.starts_with("http://")) {
+      say(who + "`url` must begin with https://");
+    } else if (c.url.find('@') < c.url.find('/', c.url.find("://") + 3)) {
+      say(who + "`url` holds a user or password; use `api_key`");
+    }
+  }
+
+  void folder(const FolderSettings& f) {
+    const std::string who = "folder `" + printable(f.name) + "`: ";
+    if (f.to.empty()) say(who + "`to` names no format; for example to = [\"webp\"]");
+    for (const std::string& format : f.to) {
+      if (!is_format(format)) {
+        say(who + "\"" + printable(format) +
+            "\" in `to` is no format; write \"webp\", \"jpg\", ...");
+      }
+    }
+    if (std::set<std::string>(f.to.begin(), f.to.end()).size() != f.to.size()) {
+      say(who + "`to` names a format twice");
+    }
+    if (settings_.converter(f.via) == nullptr) {
+      say(who + "`via` names converter `" + printable(f.via) +
+          "`, which is not configured; add [converter." + printable(f.via) + "]" +
+          (f.via == "local" ? " with a url (millrace-render is not installed)" : ""));
+    }
+    if (f.include.empty()) say(who + "`include` is empty: no file would ever be converted");
+    templates(f, who);
+    places_apart(f, who);
+  }
+
+  void templates(const FolderSettings& f, const std::string& who) {
+    const auto bad = unknown_placeholder(f.output, {"{stem}", "{name}", "{ext}", "{to}"});
+    if (!bad.empty()) {
+      say(who + "`output` holds " + printable(bad) + "; known are {stem} {name} {ext} {to}");
+    }
+    if (f.to.size() > 1 && f.output.find("{to}") == std::string::npos) {
+      say(who + "`output` must hold {to}, since there are several targets");
+    }
+    if (f.output.find("{stem}") == std::string::npos &&
+        f.output.find("{name}") == std::string::npos) {
+      say(who + "`output` must hold {stem} or {name}: all results would get one name");
+    }
+    if (!f.ready_marker.empty() && f.ready_marker.find("{name}") == std::string::npos &&
+        f.ready_marker.find("{stem}") == std::string::npos) {
+      say(who + "`ready_marker` must hold {name} or {stem}, as in \"{name}.ready\"");
+    }
+  }
+
+  void places_apart(const FolderSettings& f, const std::string& who) {
+    if (f.inbox.empty()) return;
+    const std::array<std::pair<std::string_view, const fs::path*>, 3> outputs{
+        {{"outbox", &f.outbox}, {"archive", &f.archive}, {"quarantine", &f.quarantine}}};
+    for (const auto& [key, path] : outputs) {
+      if (!path->empty() && is_beneath_or_same(*path, f.inbox)) {
+        say(who + "`" + std::string(key) + "` " + quoted(*path) +
+            " lies in its own inbox; results would be converted again. Choose a place beside " +
+            quoted(f.inbox));
+      }
+    }
+  }
+
+  void pair(const FolderSettings& f, const FolderSettings& other) {
+    const std::string who = "folder `" + printable(f.name) + "`: ";
+    if (f.name == other.name) say(who + "the name is used twice");
+    if (f.inbox.empty() || other.inbox.empty()) return;
+    if (f.inbox == other.inbox) {
+      say(who + "its inbox " + quoted(f.inbox) + " is also the inbox of `" + printable(other.name) +
+          "`; for two targets write to = [\"a\", \"b\"] in one folder");
+    } else if (is_beneath_or_same(f.inbox, other.inbox) && other.recursive) {
+      say(who + "its inbox lies in the inbox of `" + printable(other.name) +
+          "`, which is recursive");
+    } else if (is_beneath_or_same(other.inbox, f.inbox) && f.recursive) {
+      say(who + "its inbox holds the inbox of `" + printable(other.name) +
+          "`; set recursive = false");
+    }
+  }
+
+  // Whether files that `from` writes are picked up by `to`.
+  static bool feeds(const FolderSettings& from, const FolderSettings& to) {
+    const auto into = [&](const fs::path& path) {
+      return !path.empty() && is_beneath_or_same(path, to.inbox);
+    };
+    return into(from.outbox) || (from.after == AfterSuccess::Archive && into(from.archive)) ||
+           (from.failed == AfterFailure::Quarantine && into(from.quarantine));
+  }
+
+  // A chain of folders is fine; a ring would convert, and pay, for ever.
+  void cycles() {
+    const auto& folders = settings_.folders;
+    std::vector<int> state(folders.size(), 0);  // 0 unseen, 1 on the way, 2 done
+    const std::function<bool(std::size_t)> ring = [&](std::size_t at) {
+      state[at] = 1;
+      for (std::size_t next = 0; next < folders.size(); ++next) {
+        if (next == at || folders[next].inbox.empty() || !feeds(folders[at], folders[next]))
+          continue;
+        if (state[next] == 1 || (state[next] == 0 && ring(next))) return true;
+      }
+      state[at] = 2;
+      return false;
+    };
+    for (std::size_t i = 0; i < folders.size(); ++i) {
+      if (state[i] != 0 || !ring(i)) continue;
+      place_ = places_.folders[i];
+      say("folder `" + printable(folders[i].name) +
+          "`: its results come back to it through other folders; every round would be paid");
+      return;
+    }
+  }
+
+  const Settings& settings_;
+  const Places& places_;
+  std::vector<Problem>& problems_;
+  Place place_;
+};
+
+}  // namespace
+
+void validate(const Settings& settings, const Places& places, std::vector<Problem>& problems) {
+  Validator(settings, places, problems).run();
+}
+
+}  // namespace millrace

@@ -1,0 +1,128 @@
+#include "config/load.hpp"
+#include "config/values.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace std::chrono_literals;
+
+namespace millrace {
+namespace {
+
+const Surroundings kAround{"/home/ann", "/home/ann/.local/state/millrace", true};
+
+LoadResult load(std::string_view toml) {
+  return load_settings(toml, "/etc/m/config.toml", kAround);
+}
+
+constexpr std::string_view kFolder =
+    "[[folder]]\nname = \"photos\"\ninbox = \"~/in\"\noutbox = \"~/out\"\nto = [\"webp\"]\n";
+
+// All messages of a configuration that is refused.
+std::string problems(std::string_view toml) {
+  const auto loaded = load(toml);
+  return loaded ? "" : to_text(loaded.error(), "c");
+}
+
+bool holds(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("durations, sizes, rates and shares are read exactly or refused") {
+  CHECK(parse_duration("300ms") == Duration{300ms});
+  CHECK(parse_duration("1h") == Duration{1h});
+  CHECK(parse_duration("1.5s") == Duration{1500ms});
+  for (const auto* bad : {"", "5", "s", "-1s", "1 s", "5 minutes", "nan s", "1e30h"}) {
+    CHECK_FALSE(parse_duration(bad));
+  }
+  CHECK(parse_size("100MB") == 100'000'000u);
+  CHECK(parse_size("1MiB") == 1'048'576u);
+  CHECK_FALSE(parse_size("100mb"));
+  CHECK(*parse_rate("10/m") == Approx(10.0 / 60));
+  CHECK_FALSE(parse_rate("0/s"));
+  CHECK(*parse_share("10%") == Approx(0.1));
+  CHECK_FALSE(parse_share("110%"));
+  CHECK(duration_text(90s) == "90s");
+  CHECK(duration_text(5min) == "5m");
+}
+
+TEST_CASE("a small configuration gets every default") {
+  const auto settings = load(kFolder);
+  REQUIRE(settings);
+  const FolderSettings& folder = settings->folders.at(0);
+  CHECK(folder.inbox == "/home/ann/in");
+  CHECK(folder.archive == "/home/ann/archive");
+  CHECK(folder.quarantine == "/home/ann/failed");
+  CHECK(folder.output == "{stem}.{to}");
+  CHECK(settings->agent.workers == 16);
+  REQUIRE(settings->converter("local") != nullptr);
+  CHECK(settings->converter("local")->embedded);
+}
+
+TEST_CASE("an account is scheme, host and port, in lower case") {
+  const auto settings = load("[converter.a]\nurl = \"https://API.example:8443/v1/convert?x=1\"\n");
+  REQUIRE(settings);
+  CHECK(settings->converter("a")->account == "https://api.example:8443");
+}
+
+TEST_CASE("every problem is reported at once, with line, column and a suggestion") {
+  const std::string text = problems(
+      "[agent]\nworkers = \"many\"\nstate_dri = \"/x\"\n"
+      "[[folder]]\nname = \"a\"\ninbox = \"/i\"\noutbox = \"/o\"\ntargt = [\"webp\"]\nsettle = "
+      "5\n");
+  CHECK(holds(text, "c:2:11: `workers` must be a whole number from 1 to 256"));
+  CHECK(holds(text, "c:3:13: unknown key `state_dri`; did you mean `state_dir`?"));
+  CHECK(holds(text, "unknown key `targt`; did you mean `to`?"));
+  CHECK(holds(text, "has no `to`"));
+  CHECK(holds(text, "c:9:10: `settle` must be \"auto\" or a duration"));
+}
+
+TEST_CASE("broken TOML says where") {
+  CHECK(holds(problems("[agent]\nworkers = \n"), "c:2:"));
+  CHECK_FALSE(problems("[agent\n").empty());
+}
+
+TEST_CASE("an outbox, archive or quarantine in its own inbox is refused [A16]") {
+  for (const std::string key : {"archive", "quarantine"}) {
+    CHECK(holds(problems(std::string(kFolder) + key + " = \"~/in/x\"\n"), "lies in its own inbox"));
+  }
+  CHECK(holds(
+      problems("[[folder]]\nname=\"a\"\ninbox=\"/i\"\noutbox=\"/i/../i/out\"\nto=[\"webp\"]\n"),
+      "lies in its own inbox"));
+}
+
+TEST_CASE("two folders on one inbox, nested inboxes and rings are refused, chains are not [A16]") {
+  const auto folder = [](std::string name, std::string in, std::string out) {
+    return "[[folder]]\nname=\"" + name + "\"\ninbox=\"" + in + "\"\noutbox=\"" + out +
+           "\"\nto=[\"webp\"]\n";
+  };
+  CHECK(
+      holds(problems(folder("a", "/i", "/o") + folder("b", "/i", "/p")), "also the inbox of `a`"));
+  CHECK(
+      holds(problems(folder("a", "/i", "/o") + folder("b", "/i/x", "/p")), "lies in the inbox of"));
+  CHECK(holds(problems(folder("a", "/i", "/j") + folder("b", "/j", "/i")), "come back to it"));
+  CHECK(problems(folder("a", "/i", "/j") + folder("b", "/j", "/k")).empty());
+}
+
+TEST_CASE("a key never stands in the file [M2]") {
+  const std::string text =
+      problems("[converter.a]\nurl = \"https://a.example/\"\napi_key = \"CANARY-1234\"\n");
+  CHECK(holds(text, "the key itself never stands in this file"));
+  CHECK_FALSE(holds(text, "CANARY"));
+}
+
+TEST_CASE("plain http is refused except to this machine") {
+  CHECK(holds(problems("[converter.a]\nurl = \"http://a.example/\"\n"), "not encrypted"));
+  CHECK(problems("[converter.a]\nurl = \"http://127.0.0.1:8080/v1/convert\"\n").empty());
+  CHECK(problems("[converter.a]\nurl = \"http://[::1]:8080/v1/convert\"\n").empty());
+  CHECK(holds(problems("[converter.a]\nurl = \"https://u:p@a.example/\"\n"), "user or password"));
+}
+
+TEST_CASE("templates must tell results apart") {
+  CHECK(holds(problems(std::string(kFolder) + "output = \"{stm}.{to}\"\n"), "{stm}"));
+  CHECK(holds(problems(std::string(kFolder) + "output = \"out.{to}\"\n"),
+              "all results would get one"));
+  CHECK(holds(problems(std::string(kFolder) + "ready_marker = \"done\"\n"), "must hold {name}"));
+}
+
+}  // namespace millrace
