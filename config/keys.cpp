@@ -207,11 +207,11 @@ constexpr std::array kConverter{
                            [](auto& t, auto& v) { return read_secret(t.api_key, v); }},
     Key<ConverterSettings>{"upload", "text", "\"multipart\"", "multipart, raw or url",
                            [](auto& t, auto& v) {
-                             using Pair = std::pair<std::string_view, UploadForm>;
+                             using Pair = std::pair<std::string_view, Upload>;
                              return read_choice(t.upload, v,
-                                                std::array{Pair{"multipart", UploadForm::Multipart},
-                                                           Pair{"raw", UploadForm::Raw},
-                                                           Pair{"url", UploadForm::Url}});
+                                                std::array{Pair{"multipart", Upload::Multipart},
+                                                           Pair{"raw", Upload::Raw},
+                                                           Pair{"url", Upload::Url}});
                            }},
     Key<ConverterSettings>{"concurrency", "number", "\"auto\"", "requests in flight",
                            [](auto& t, auto& v) { return read_concurrency(t.concurrency, v); }},

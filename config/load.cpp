@@ -162,18 +162,8 @@ class Loader {
       for (std::string& format : folder.to) format = to_lower_ascii(format);
     }
     for (ConverterSettings& converter : settings_.converters) {
-      if (converter.account.empty()) converter.account = default_account(converter);
+      if (converter.embedded && converter.account.empty()) converter.account = "local";
     }
-  }
-
-  // Scheme, host and port: never the key, the path or the state folder, so that the same bytes get
-  // the same idempotency key from every machine and every version.
-  static std::string default_account(const ConverterSettings& converter) {
-    if (converter.embedded) return "local";
-    const std::size_t scheme = converter.url.find("://");
-    if (scheme == std::string::npos) return converter.url;
-    const std::size_t end = converter.url.find_first_of("/?#", scheme + 3);
-    return to_lower_ascii(converter.url.substr(0, end));
   }
 
   static std::string unknown(std::string_view what, std::string_view name, std::string_view near) {

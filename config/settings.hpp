@@ -34,7 +34,7 @@ struct DashboardSettings {
   bool operator==(const DashboardSettings&) const = default;
 };
 
-enum class UploadForm { Multipart, Raw, Url };
+enum class Upload { Multipart, Raw, Url };
 enum class AfterWindow { Resend, Hold };
 
 struct ConverterSettings {
@@ -42,9 +42,9 @@ struct ConverterSettings {
   bool embedded = false;  // [converter.local]: started by the agent
   std::string url;
   std::string unix_socket;  // set by the agent for the embedded one
-  std::string account;      // default: scheme, host and port of the URL
+  std::string account;      // empty: scheme, host and port of the URL
   SecretRef api_key;
-  UploadForm upload = UploadForm::Multipart;
+  Upload upload = Upload::Multipart;
   std::optional<int> concurrency;         // nothing: "auto"
   std::optional<double> rate_per_second;  // nothing: learnt
   Duration timeout = std::chrono::seconds{120};
@@ -66,6 +66,7 @@ struct FolderSettings {
   std::string name;
   std::filesystem::path inbox;
   std::filesystem::path outbox;
+  bool skip_same_format = false;  // files that are in a target format already (convert)
   bool make_outbox = false;  // only where the program itself chose the folder (convert, quickstart)
   std::vector<std::string> to;
   std::string via = "local";

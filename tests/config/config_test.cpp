@@ -59,12 +59,6 @@ TEST_CASE("a small configuration gets every default") {
   CHECK(settings->converter("local")->embedded);
 }
 
-TEST_CASE("an account is scheme, host and port, in lower case") {
-  const auto settings = load("[converter.a]\nurl = \"https://API.example:8443/v1/convert?x=1\"\n");
-  REQUIRE(settings);
-  CHECK(settings->converter("a")->account == "https://api.example:8443");
-}
-
 TEST_CASE("every problem is reported at once, with line, column and a suggestion") {
   const std::string text = problems(
       "[agent]\nworkers = \"many\"\nstate_dri = \"/x\"\n"

@@ -1,0 +1,303 @@
+#include "agent/pipeline/dispatcher.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace millrace {
+namespace {
+
+constexpr Duration kFirstBlock = std::chrono::seconds{1};
+constexpr Duration kLongestBlock = std::chrono::seconds{30};
+
+GateNews to_gate_news(const RateNews& news) {
+  return {news.quota_remaining, news.quota_limit, news.window_remaining, news.window_limit,
+          news.window_reset};
+}
+
+}  // namespace
+
+GateRules gate_rules_of(const ConverterSettings& settings, std::optional<int> workers_asked_for) {
+  GateRules rules;
+  rules.concurrency = settings.concurrency;
+  if (workers_asked_for && !settings.concurrency) {
+    rules.start_concurrency = *workers_asked_for;
+    rules.only_overload_lowers = true;
+  }
+  rules.rate_per_second = settings.rate_per_second;
+  rules.quota_floor_share = settings.quota_floor_share;
+  rules.quota_floor = settings.quota_floor;
+  rules.monthly_budget = settings.monthly_budget;
+  return rules;
+}
+
+Dispatcher::Dispatcher(const Clock& clock, std::size_t workers)
+    : clock_(clock), workers_(workers), random_(std::random_device{}()) {}
+
+void Dispatcher::add_folder(std::shared_ptr<Folder> folder) {
+  const MutexLock lock(mutex_);
+  const std::string name = folder->settings.name;
+  FolderState& state = folders_[name];
+  state.folder = std::move(folder);
+  queue_.add_folder(name);
+  changed_.notify_all();
+}
+
+std::vector<Job> Dispatcher::remove_folder(const std::string& name) {
+  const MutexLock lock(mutex_);
+  std::vector<Job> jobs = queue_.take_all(name);
+  queue_.remove_folder(name);
+  folders_.erase(name);
+  return jobs;
+}
+
+void Dispatcher::set_service(std::shared_ptr<Service> service, const GateRules& rules) {
+  const MutexLock lock(mutex_);
+  const std::string account = service->account();
+  const std::string before = account_of(service->settings.name);
+  if (before != account) {
+    if (!before.empty() && --accounts_[before].users == 0) accounts_.erase(before);
+    ++accounts_[account].users;
+  }
+  Account& entry = accounts_[account];
+  if (entry.gate) {
+    entry.gate->set_rules(rules);
+  } else {
+    // The gate calls this under our lock only.
+    auto random = [this]() NO_THREAD_SAFETY_ANALYSIS {
+      return std::uniform_real_distribution<double>{}(random_);
+    };
+    entry.gate = std::make_unique<Gate>(rules, random);
+  }
+  services_[service->settings.name] = std::move(service);
+  changed_.notify_all();
+}
+
+void Dispatcher::remove_service(const std::string& name) {
+  const MutexLock lock(mutex_);
+  const std::string account = account_of(name);
+  services_.erase(name);
+  if (!account.empty() && --accounts_[account].users == 0) accounts_.erase(account);
+}
+
+void Dispatcher::set_spent_this_month(const std::string& account, std::int64_t conversions) {
+  const MutexLock lock(mutex_);
+  if (const auto found = accounts_.find(account); found != accounts_.end()) {
+    found->second.gate->set_spent_this_month(conversions);
+  }
+}
+
+std::size_t Dispatcher::room(const std::string& folder, Ledger::Lane lane) const {
+  const MutexLock lock(mutex_);
+  return queue_.room(folder, lane == Ledger::Lane::Deferred);
+}
+
+void Dispatcher::push(std::vector<Job> jobs) {
+  const MutexLock lock(mutex_);
+  for (Job& job : jobs) {
+    queue_.push(std::move(job));
+    changed_.notify_one();
+  }
+}
+
+std::optional<Assignment> Dispatcher::next() {
+  MutexLock lock(mutex_);
+  while (!stopping_) {
+    const TimePoint now = clock_.now();
+    auto job = queue_.next([&](const Job& j) NO_THREAD_SAFETY_ANALYSIS { return admits(j, now); });
+    if (job) {
+      const FolderState& state = folders_.find(job->candidate.folder)->second;
+      ++running_in_[job->candidate.folder];
+      gate_of(job->converter)->started(now);
+      return Assignment{std::move(*job), state.folder, services_.find(job->converter)->second, now};
+    }
+    if (const auto at = next_change(now)) {
+      changed_.wait_until(lock, *at);
+    } else {
+      changed_.wait(lock);
+    }
+  }
+  return std::nullopt;
+}
+
+void Dispatcher::stop() {
+  const MutexLock lock(mutex_);
+  stopping_ = true;
+  changed_.notify_all();
+}
+
+bool Dispatcher::take_key(const std::string& key, const Assignment& assignment) {
+  const MutexLock lock(mutex_);
+  const auto [place, taken] = busy_keys_.try_emplace(key);
+  if (!taken) place->second.push_back(assignment.job);
+  return taken;
+}
+
+void Dispatcher::give_key_back(const std::string& key) {
+  const MutexLock lock(mutex_);
+  const auto place = busy_keys_.find(key);
+  for (Job& job : place->second) queue_.push(std::move(job));
+  busy_keys_.erase(place);
+  changed_.notify_all();
+}
+
+void Dispatcher::request_ended(const Assignment& assignment, const Error* error,
+                               const RateNews& news, Duration latency, bool maybe_billed) {
+  const MutexLock lock(mutex_);
+  // The converter may have left by a reload; its account's gate is then gone with it.
+  const auto account = accounts_.find(assignment.service->account());
+  if (account == accounts_.end()) return;
+  account->second.gate->finished(error, to_gate_news(news), latency, maybe_billed, clock_.now());
+}
+
+void Dispatcher::no_request(const Assignment& assignment) {
+  const MutexLock lock(mutex_);
+  const auto account = accounts_.find(assignment.service->account());
+  if (account != accounts_.end()) account->second.gate->abandoned();
+}
+
+void Dispatcher::done(const Assignment& assignment) {
+  const MutexLock lock(mutex_);
+  const auto running = running_in_.find(assignment.job.candidate.folder);
+  if (--running->second == 0) running_in_.erase(running);
+  changed_.notify_one();
+}
+
+void Dispatcher::block(const std::string& folder, std::string reason) {
+  const MutexLock lock(mutex_);
+  const auto found = folders_.find(folder);
+  if (found == folders_.end()) return;
+  FolderState& state = found->second;
+  const TimePoint now = clock_.now();
+  if (state.blocked_until > now) return;  // one failure at a time lengthens it
+  state.block_for = std::clamp(state.block_for * 2, kFirstBlock, kLongestBlock);
+  state.blocked_until = now + state.block_for;
+  state.blocked_reason = std::move(reason);
+}
+
+void Dispatcher::unblock(const std::string& folder) {
+  const MutexLock lock(mutex_);
+  const auto found = folders_.find(folder);
+  if (found == folders_.end() || found->second.blocked_reason.empty()) return;
+  found->second.blocked_reason.clear();
+  found->second.blocked_until = {};
+  found->second.block_for = Duration{0};
+  changed_.notify_all();
+}
+
+bool Dispatcher::pause(const std::string& name) {
+  const MutexLock lock(mutex_);
+  bool known = false;
+  if (const auto folder = folders_.find(name); folder != folders_.end()) {
+    folder->second.paused = known = true;
+  }
+  if (Gate* gate = gate_of(name)) {
+    gate->pause("paused by hand");
+    known = true;
+  }
+  return known;
+}
+
+bool Dispatcher::resume(const std::string& name) {
+  const MutexLock lock(mutex_);
+  bool known = false;
+  if (const auto folder = folders_.find(name); folder != folders_.end()) {
+    folder->second.paused = false;
+    folder->second.blocked_until = {};
+    known = true;
+  }
+  if (Gate* gate = gate_of(name)) {
+    gate->resume(clock_.now());
+    known = true;
+  }
+  changed_.notify_all();
+  return known;
+}
+
+void Dispatcher::resume_converter(const std::string& name) {
+  const MutexLock lock(mutex_);
+  if (Gate* gate = gate_of(name)) gate->resume(clock_.now());
+  changed_.notify_all();
+}
+
+std::vector<FolderView> Dispatcher::folders() const {
+  const MutexLock lock(mutex_);
+  const TimePoint now = clock_.now();
+  std::vector<FolderView> views;
+  for (const auto& [name, state] : folders_) {
+    FolderView view{name,         state.paused,     state.blocked_reason,
+                    std::nullopt, running_in(name), queue_.size(name)};
+    if (state.blocked_until > now) view.blocked_for = state.blocked_until - now;
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+std::optional<GateView> Dispatcher::gate(const std::string& converter) const {
+  const MutexLock lock(mutex_);
+  const Gate* gate = gate_of(converter);
+  if (gate == nullptr) return std::nullopt;
+  return gate->view(clock_.now());
+}
+
+std::size_t Dispatcher::queued() const {
+  const MutexLock lock(mutex_);
+  return queue_.size();
+}
+
+int Dispatcher::running() const {
+  const MutexLock lock(mutex_);
+  int all = 0;
+  for (const auto& [folder, count] : running_in_) all += count;
+  return all;
+}
+
+int Dispatcher::running_in(const std::string& folder) const {
+  const auto found = running_in_.find(folder);
+  return found == running_in_.end() ? 0 : found->second;
+}
+
+bool Dispatcher::admits(const Job& job, TimePoint now) const {
+  const auto folder = folders_.find(job.candidate.folder);
+  if (folder == folders_.end() || !folder_admits(folder->first, folder->second, now)) return false;
+  const Gate* gate = gate_of(job.converter);
+  return gate != nullptr && gate->open(now);
+}
+
+bool Dispatcher::folder_admits(const std::string& name, const FolderState& state,
+                               TimePoint now) const {
+  if (state.paused || state.blocked_until > now) return false;
+  // One folder never holds more than half the workers if there are others: its share may hang.
+  const std::size_t most = folders_.size() > 1 ? std::max<std::size_t>(1, workers_ / 2) : workers_;
+  if (static_cast<std::size_t>(running_in(name)) >= most) return false;
+  const auto stalled = [&](const IoMeter& meter) {
+    return meter.oldest(now).value_or(Duration{0}) >= kStalledAfter;
+  };
+  return !stalled(state.folder->inbox_io) && !stalled(state.folder->outbox_io);
+}
+
+std::optional<TimePoint> Dispatcher::next_change(TimePoint now) const {
+  std::optional<TimePoint> first;
+  const auto consider = [&](TimePoint at) {
+    if (at > now && (!first || at < *first)) first = at;
+  };
+  for (const auto& [name, state] : folders_) {
+    if (queue_.size(name) > 0) consider(state.blocked_until);
+  }
+  if (queue_.size() == 0) return first;
+  for (const auto& [name, account] : accounts_) {
+    if (const auto at = account.gate->opens_at(now)) consider(std::max(*at, now + Duration{1}));
+  }
+  return first;
+}
+
+Gate* Dispatcher::gate_of(const std::string& converter) const {
+  const auto account = accounts_.find(account_of(converter));
+  return account == accounts_.end() ? nullptr : account->second.gate.get();
+}
+
+std::string Dispatcher::account_of(const std::string& converter) const {
+  const auto service = services_.find(converter);
+  return service == services_.end() ? std::string() : service->second->account();
+}
+
+}  // namespace millrace

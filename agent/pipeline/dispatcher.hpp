@@ -1,0 +1,122 @@
+// Hands jobs to workers: the fair queue and the gates of all accounts behind one lock.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/ledger/ledger.hpp"
+#include "agent/pipeline/folder.hpp"
+#include "agent/pipeline/service.hpp"
+#include "agent/queue/fair_queue.hpp"
+#include "agent/queue/gate.hpp"
+#include "platform/base/clock.hpp"
+#include "platform/base/mutex.hpp"
+
+namespace millrace {
+
+struct Assignment {
+  Job job;
+  std::shared_ptr<Folder> folder;
+  std::shared_ptr<Service> service;
+  TimePoint handed_out{};
+};
+
+struct FolderView {  // for status
+  std::string name;
+  bool paused = false;         // by a person
+  std::string blocked_reason;  // why nothing is taken from it now, or empty
+  std::optional<Duration> blocked_for;
+  int converting = 0;
+  std::size_t queued = 0;
+};
+
+// Thread-safe; only next() waits.
+class Dispatcher {
+ public:
+  Dispatcher(const Clock& clock, std::size_t workers);
+
+  void add_folder(std::shared_ptr<Folder> folder);
+  // Nothing more of it is handed out; what was queued is returned, to be released.
+  std::vector<Job> remove_folder(const std::string& name);
+  void set_service(std::shared_ptr<Service> service, const GateRules& rules);
+  void remove_service(const std::string& name);
+  // By an account's name: attempts of this month that were or may have been billed.
+  void set_spent_this_month(const std::string& account, std::int64_t conversions);
+
+  std::size_t room(const std::string& folder, Ledger::Lane lane) const;
+  void push(std::vector<Job> jobs);
+
+  // Waits for a job that may start now; nothing after stop().
+  std::optional<Assignment> next();
+  void stop();
+
+  // Jobs with equal keys run one at a time. False: another worker has the key; the job was put
+  // aside and comes back by itself, and the assignment is over.
+  bool take_key(const std::string& key, const Assignment& assignment);
+  void give_key_back(const std::string& key);
+
+  // Each assignment ends with exactly one of these two for its gate, then with done().
+  void request_ended(const Assignment& assignment, const Error* error, const RateNews& news,
+                     Duration latency, bool maybe_billed);
+  void no_request(const Assignment& assignment);
+  void done(const Assignment& assignment);
+
+  // The folder's inbox or outbox cannot be used: nothing is taken from it for a while (1 s,
+  // doubling to 30 s, until unblock()).
+  void block(const std::string& folder, std::string reason);
+  void unblock(const std::string& folder);
+
+  // For people. False if there is no folder or converter of that name.
+  bool pause(const std::string& name);
+  bool resume(const std::string& name);
+  void resume_converter(const std::string& name);  // its settings or its key have changed
+
+  std::vector<FolderView> folders() const;
+  std::optional<GateView> gate(const std::string& converter) const;
+  std::size_t queued() const;
+  int running() const;
+
+ private:
+  struct FolderState {
+    std::shared_ptr<Folder> folder;
+    bool paused = false;
+    std::string blocked_reason;
+    TimePoint blocked_until{};
+    Duration block_for{0};
+  };
+  struct Account {
+    std::unique_ptr<Gate> gate;
+    int users = 0;  // converters that share it
+  };
+
+  bool admits(const Job& job, TimePoint now) const REQUIRES(mutex_);
+  bool folder_admits(const std::string& name, const FolderState& state, TimePoint now) const
+      REQUIRES(mutex_);
+  int running_in(const std::string& folder) const REQUIRES(mutex_);
+  std::optional<TimePoint> next_change(TimePoint now) const REQUIRES(mutex_);
+  Gate* gate_of(const std::string& converter) const REQUIRES(mutex_);
+  std::string account_of(const std::string& converter) const REQUIRES(mutex_);
+
+  const Clock& clock_;
+  const std::size_t workers_;
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  FairQueue queue_ GUARDED_BY(mutex_);
+  std::map<std::string, FolderState, std::less<>> folders_ GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<Service>, std::less<>> services_ GUARDED_BY(mutex_);
+  std::map<std::string, Account, std::less<>> accounts_ GUARDED_BY(mutex_);
+  // Outlives a folder that a reload removed: its running jobs end under their old settings.
+  std::map<std::string, int, std::less<>> running_in_ GUARDED_BY(mutex_);
+  std::map<std::string, std::vector<Job>> busy_keys_ GUARDED_BY(mutex_);
+  std::mt19937_64 random_ GUARDED_BY(mutex_);
+  bool stopping_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace millrace

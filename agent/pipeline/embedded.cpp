@@ -1,0 +1,120 @@
+#include "agent/pipeline/embedded.hpp"
+
+#include <chrono>
+#include <random>
+#include <utility>
+
+#include "agent/report/log.hpp"
+#include "platform/base/sha256.hpp"
+#include "platform/base/thread.hpp"
+
+namespace millrace {
+namespace {
+
+constexpr Duration kReadyWithin = std::chrono::seconds{10};
+constexpr Duration kFirstRestart = std::chrono::milliseconds{200};
+constexpr Duration kLongestRestart = std::chrono::seconds{30};
+// A child that lived this long was well: the next restart is quick again.
+constexpr Duration kWell = std::chrono::seconds{30};
+// How long stopping may take to notice: the supervisor looks this often.
+constexpr Duration kLookEvery = std::chrono::milliseconds{100};
+
+std::string random_name() {
+  std::random_device random;
+  const std::uint32_t bits = random();
+  return to_hex(std::as_bytes(std::span(&bits, 1)));
+}
+
+// What the child needs of our environment; the key of a remote converter is not part of it.
+std::vector<std::pair<std::string, std::string>> child_environment() {
+  std::vector<std::pair<std::string, std::string>> environment;
+  for (const char* name : {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"}) {
+    if (const char* value = std::getenv(name)) environment.emplace_back(name, value);
+  }
+  return environment;
+}
+
+}  // namespace
+
+EmbeddedConverter::EmbeddedConverter(EmbeddedOptions options, std::unique_ptr<Launcher> launcher)
+    : options_(std::move(options)),
+      socket_((options_.runtime_dir / ("serve-" + random_name() + ".sock")).string()),
+      launcher_(std::move(launcher)) {}
+
+Result<std::unique_ptr<EmbeddedConverter>> EmbeddedConverter::start(EmbeddedOptions options) {
+  auto launcher = make_launcher();
+  if (!launcher) return std::unexpected(launcher.error());
+  std::unique_ptr<EmbeddedConverter> made(
+      new EmbeddedConverter(std::move(options), std::move(*launcher)));
+  if (auto spawned = made->spawn(); !spawned) return std::unexpected(spawned.error());
+  made->supervisor_ = start_thread(
+      "embedded", [self = made.get()](std::stop_token stop) { self->supervise(std::move(stop)); });
+  return made;
+}
+
+EmbeddedConverter::~EmbeddedConverter() {
+  supervisor_.request_stop();
+  if (supervisor_.joinable()) supervisor_.join();
+  {
+    const MutexLock lock(mutex_);
+    child_.reset();
+  }
+  std::error_code ignored;
+  std::filesystem::remove(socket_, ignored);
+}
+
+Result<void> EmbeddedConverter::spawn() {
+  SpawnRequest request;
+  request.program = options_.program;
+  request.arguments = {"serve", "--listen", "unix:" + socket_, "--scratch",
+                       options_.scratch_dir.string()};
+  request.environment = child_environment();
+  request.out = ChildStream::Pipe;
+  auto child = launcher_->spawn(std::move(request));
+  if (!child) return std::unexpected(child.error());
+  // It prints one line when it listens.
+  const auto line = (*child)->read_line(std::chrono::steady_clock::now() + kReadyWithin);
+  if (!line || !*line) {
+    return fail(ErrorKind::Environment, "the embedded converter did not start" +
+                                            (line ? std::string() : ": " + line.error().message));
+  }
+  const MutexLock lock(mutex_);
+  child_ = std::move(*child);
+  return {};
+}
+
+void EmbeddedConverter::supervise(std::stop_token stop) {
+  Duration delay = kFirstRestart;
+  TimePoint started = std::chrono::steady_clock::now();
+  TimePoint restart_at{};
+  while (!stop.stop_requested()) {
+    Child* child = nullptr;
+    {
+      const MutexLock lock(mutex_);
+      child = child_.get();
+    }
+    const TimePoint now = std::chrono::steady_clock::now();
+    if (child == nullptr) {
+      if (now < restart_at) {
+        std::this_thread::sleep_for(kLookEvery);
+        continue;
+      }
+      started = now;
+      if (auto spawned = spawn(); !spawned) {
+        log_error(Level::Error, "cannot restart the embedded converter", spawned.error());
+        restart_at = now + std::exchange(delay, std::min(delay * 2, kLongestRestart));
+      }
+      continue;
+    }
+    const auto ended = child->wait(now + kLookEvery);
+    if (!ended || !*ended) continue;
+    if (now - started > kWell) delay = kFirstRestart;
+    log(Level::Warning, "the embedded converter ended and is started again",
+        {{"how", to_string(**ended)}});
+    restart_at = now + std::exchange(delay, std::min(delay * 2, kLongestRestart));
+    const MutexLock lock(mutex_);
+    child_.reset();
+  }
+}
+
+}  // namespace millrace

@@ -1,0 +1,407 @@
+#include "agent/pipeline/engine.hpp"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "agent/ledger/sqlite_ledger.hpp"
+#include "agent/pipeline/services.hpp"
+#include "agent/pipeline/source_actions.hpp"
+#include "agent/report/log.hpp"
+#include "agent/transfer/curl_http.hpp"
+#include "agent/watch/local_source.hpp"
+#include "platform/base/sha256.hpp"
+#include "platform/base/thread.hpp"
+
+namespace millrace {
+namespace {
+
+// Answers under way when we are asked to stop are still worth waiting for: they are paid.
+constexpr Duration kStopPatience = std::chrono::seconds{3};
+// After that, threads that do not come back hang in the kernel.
+constexpr Duration kJoinPatience = std::chrono::seconds{1};
+
+double thread_random() {
+  thread_local std::mt19937_64 generator{std::random_device{}()};
+  return std::uniform_real_distribution<double>{}(generator);
+}
+
+// Agents and batches with ledgers of their own may share an outbox: each knows its temporaries.
+std::string owner_of(const std::filesystem::path& ledger_file) {
+  return to_hex(sha256(ledger_file.string())).substr(0, 12);
+}
+
+RootSettings root_settings(const FolderSettings& folder, const AgentSettings& agent,
+                           std::size_t index) {
+  RootSettings root;
+  root.index = index;
+  root.folder = folder.name;
+  root.inbox = folder.inbox;
+  root.include = folder.include;
+  root.exclude = folder.exclude;
+  if (folder.own_in_flight) root.in_flight = folder.in_flight;
+  root.recursive = folder.recursive;
+  root.poll = folder.poll;
+  root.ready_marker = folder.ready_marker;
+  root.rescan_every = agent.rescan_every;
+  return root;
+}
+
+}  // namespace
+
+Engine::Engine(EngineOptions options, const Clock& clock)
+    : options_(std::move(options)), clock_(clock), settings_(options_.settings) {}
+
+Result<std::unique_ptr<Engine>> Engine::start(EngineOptions options, const Clock& clock) {
+  std::unique_ptr<Engine> engine(new Engine(std::move(options), clock));
+  if (auto opened = engine->open(); !opened) return std::unexpected(opened.error());
+  return engine;
+}
+
+Result<void> Engine::open() {
+  const Settings& settings = options_.settings;
+  auto ledger = open_ledger({options_.ledger_file, clock_.wall_now()});
+  if (!ledger) return std::unexpected(ledger.error());
+  ledger_ = std::move(*ledger);
+  if (auto begun = ledger_->begin_run(options_.command, clock_.wall_now()); !begun) return begun;
+  auto http = start_curl_http({});
+  if (!http) return std::unexpected(http.error());
+  http_ = std::move(*http);
+
+  const auto workers = static_cast<std::size_t>(settings.agent.workers);
+  dispatcher_ = std::make_unique<Dispatcher>(clock_, workers);
+  intake_ = std::make_unique<Intake>(*ledger_, *dispatcher_, clock_);
+  tools_ = std::make_unique<JobTools>(JobTools{
+      *ledger_, *dispatcher_, kept_, clock_, RetryRules{}, stop_.get_token(), stop_now_.get_token(),
+      thread_random,
+      [this](const Assignment& a) { intake_->look_again(a.folder->root, a.job.candidate.name); },
+      [this](const Assignment& a, const JobEnd& end, const SourceSummary& summary) {
+        job_finished(a, end, summary);
+      }});
+  if (auto set = set_services(settings); !set) return set;
+  for (const FolderSettings& folder : settings.folders) add_folder(folder);
+  recover_deliveries();
+  recover_source_actions();
+  intake_->start();
+  for (std::size_t i = 0; i < workers; ++i) {
+    workers_.push_back(start_thread("worker-" + std::to_string(i),
+                                    [this, i](const std::stop_token&) { work(i); }));
+  }
+  return {};
+}
+
+Engine::~Engine() {
+  if (!workers_.empty()) stop();
+}
+
+// -- the way of a file: the roots watch, the intake settles and queues, the workers convert,
+// deliver
+// -- and record.
+void Engine::work(std::size_t worker) {
+  while (const auto assignment = dispatcher_->next()) JobRun(*tools_, *assignment, worker).run();
+  ++workers_back_;
+}
+
+void Engine::job_finished(const Assignment& assignment, const JobEnd& end,
+                          const SourceSummary& summary) {
+  switch (end.state) {
+    case JobState::Delivered:
+      ++delivered_;
+      bytes_in_ += assignment.job.candidate.size;
+      bytes_out_ += end.output ? end.output->size : 0;
+      break;
+    case JobState::Skipped:
+      ++skipped_;
+      break;
+    case JobState::Failed:
+      ++failed_;
+      break;
+    case JobState::Cancelled:
+      ++cancelled_;
+      break;
+    default:
+      ++retried_;
+      break;
+  }
+  if (summary.all_final() && summary.action.empty()) act_on_source(*assignment.folder, summary);
+  if (options_.on_end) options_.on_end(assignment, end);
+  intake_->job_ended();
+}
+
+void Engine::act_on_source(const Folder& folder, const SourceSummary& summary) {
+  const auto done = source_action(folder, summary);
+  if (!done) {
+    log_error(Level::Warning, "the source stays where it is", done.error(),
+              {{"folder", folder.settings.name}, {"file", summary.candidate.name}});
+    return;
+  }
+  const auto recorded = ledger_->record_source_action(summary.row, *done, clock_.wall_now());
+  if (!recorded) log_error(Level::Error, "cannot record what became of a source", recorded.error());
+}
+
+// Deliveries that a crash cut off: a file that matches is adopted, the rest is converted again with
+// the same key.
+void Engine::recover_deliveries() {
+  auto interrupted = ledger_->interrupted_deliveries();
+  if (!interrupted) {
+    log_error(Level::Error, "cannot read the interrupted deliveries", interrupted.error());
+    return;
+  }
+  for (DeliveryInProgress& one : *interrupted) {
+    JobEnd end;
+    end.state = JobState::Waiting;
+    end.reason = "the agent stopped while it was delivered";
+    if (const auto folder = folder_named(one.job.candidate.folder)) {
+      if (auto adopted = adopt_delivery(*folder, one)) {
+        end.state = JobState::Delivered;
+        end.reason.clear();
+        end.output = std::move(*adopted);
+      }
+    }
+    const auto summary = ledger_->finish(one.job.id, 0, end, clock_.wall_now());
+    if (!summary) log_error(Level::Error, "cannot record a recovered delivery", summary.error());
+  }
+  // Temporaries that no row knows of: everywhere once if the ledger is new, else where results of
+  // unfinished jobs lie.
+  std::vector<std::shared_ptr<Folder>> folders;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [name, member] : members_) folders.push_back(member.folder);
+  }
+  for (const auto& folder : folders) remove_leftovers(*folder);
+}
+
+void Engine::recover_source_actions() {
+  const auto pending = ledger_->pending_source_actions();
+  if (!pending) {
+    log_error(Level::Error, "cannot read the pending source actions", pending.error());
+    return;
+  }
+  for (const SourceSummary& summary : *pending) {
+    if (const auto folder = folder_named(summary.candidate.folder)) act_on_source(*folder, summary);
+  }
+}
+
+// -- settings ---------------------------------------------------------------------------------
+Result<void> Engine::ensure_embedded() {
+  if (embedded_) return {};
+  auto started = EmbeddedConverter::start(
+      {options_.program, options_.runtime_dir, options_.ledger_file.parent_path() / "scratch"});
+  if (!started) return std::unexpected(started.error());
+  embedded_ = std::move(*started);
+  return {};
+}
+
+Result<std::shared_ptr<Service>> Engine::make_service(const ConverterSettings& settings) {
+  if (settings.embedded) {
+    if (auto running = ensure_embedded(); !running) return std::unexpected(running.error());
+  }
+  const std::string socket = settings.embedded ? embedded_->socket() : std::string();
+  return millrace::make_service(*http_, settings, socket, options_.config_dir, clock_);
+}
+
+Result<void> Engine::set_services(const Settings& settings) {
+  std::vector<std::shared_ptr<Service>> services;
+  for (const ConverterSettings& converter : settings.converters) {
+    const bool used = std::ranges::any_of(
+        settings.folders, [&](const FolderSettings& f) { return f.via == converter.name; });
+    if (!used) continue;
+    auto service = make_service(converter);
+    if (!service) return with_context(service.error(), "converter " + converter.name);
+    services.push_back(std::move(*service));
+  }
+  for (auto& service : services) {
+    const ConverterSettings& own = service->settings;
+    const std::string account = service->account();
+    dispatcher_->set_service(service, gate_rules_of(own, options_.workers_asked_for));
+    const auto spent = ledger_->attempts_billed_since(own.name, month_of(clock_.wall_now()));
+    if (spent) dispatcher_->set_spent_this_month(account, *spent);
+  }
+  return {};
+}
+
+void Engine::add_folder(const FolderSettings& settings) {
+  const std::size_t index = next_root_++;
+  auto source = open_local_source(real_file_system(), source_settings_of(settings));
+  auto folder = std::make_shared<Folder>(settings, index,
+                                         static_cast<std::size_t>(options_.settings.agent.workers),
+                                         real_file_system(), owner_of(options_.ledger_file), std::move(source));
+  auto root = Root::make(real_file_system(),
+                         root_settings(settings, options_.settings.agent, index), *intake_);
+  {
+    const MutexLock lock(mutex_);
+    members_[settings.name] = {folder, root};
+  }
+  dispatcher_->add_folder(folder);
+  intake_->add({folder, root});
+  root->start();
+}
+
+void Engine::remove_folder(const std::string& name) {
+  Member member;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = members_.find(name);
+    if (found == members_.end()) return;
+    member = std::move(found->second);
+    members_.erase(found);
+  }
+  intake_->remove(member.folder->root);
+  member.root->stop();
+  for (const Job& job : dispatcher_->remove_folder(name)) ledger_->release(job.id);
+}
+
+Result<void> Engine::reload(Settings fresh) {
+  const Settings old = settings();
+  if (fresh.agent.state_dir != old.agent.state_dir || fresh.agent.workers != old.agent.workers) {
+    log(Level::Warning, "state_dir and workers change with the next start");
+  }
+  if (auto set = set_services(fresh); !set) return set;
+  for (const FolderSettings& folder : old.folders) {
+    const FolderSettings* now = fresh.folder(folder.name);
+    if (now == nullptr || *now != folder) remove_folder(folder.name);
+  }
+  for (const FolderSettings& folder : fresh.folders) {
+    const FolderSettings* before = old.folder(folder.name);
+    if (before == nullptr || *before != folder) add_folder(folder);
+  }
+  for (const ConverterSettings& converter : old.converters) {
+    if (fresh.converter(converter.name) == nullptr) dispatcher_->remove_service(converter.name);
+  }
+  for (const ConverterSettings& converter : fresh.converters) {
+    dispatcher_->resume_converter(converter.name);
+  }
+  const MutexLock lock(mutex_);
+  settings_ = std::move(fresh);
+  return {};
+}
+
+// -- the end ----------------------------------------------------------------------------------
+bool Engine::stop() {
+  const auto every_worker_back = [&] { return workers_back_ == static_cast<int>(workers_.size()); };
+  const auto wait = [&](Duration patience) {
+    const TimePoint end = std::chrono::steady_clock::now() + patience;
+    while (!every_worker_back() && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
+  };
+  std::map<std::string, Member> members;
+  {
+    const MutexLock lock(mutex_);
+    members = members_;
+  }
+  for (auto& [name, member] : members) member.root->request_stop();
+  dispatcher_->stop();
+  stop_.request_stop();
+  wait(kStopPatience);
+  stop_now_.request_stop();
+  wait(kJoinPatience);
+  const bool all_back = every_worker_back();
+  const auto flushed =
+      ledger_->end_run(all_back ? "stopped" : "stopped, a thread hung", clock_.wall_now());
+  if (!flushed) log_error(Level::Error, "cannot record the end of the run", flushed.error());
+  if (auto done = ledger_->flush(); !done) {
+    log_error(Level::Error, "cannot flush the ledger", done.error());
+  }
+  embedded_.reset();
+  if (!all_back) return false;
+  bool roots_back = true;
+  for (auto& [name, member] : members) {
+    roots_back = member.root->stop(std::chrono::milliseconds{200}) && roots_back;
+  }
+  if (!roots_back) return false;
+  intake_->stop();
+  workers_.clear();
+  return true;
+}
+
+// -- for people -------------------------------------------------------------------------------
+bool Engine::idle() const {
+  return intake_->quiet() && dispatcher_->queued() == 0 && dispatcher_->running() == 0;
+}
+
+Tally Engine::tally() const {
+  return {delivered_, skipped_, failed_, cancelled_, retried_, bytes_in_, bytes_out_};
+}
+
+std::vector<FolderStatus> Engine::folders() const {
+  std::map<std::string, Member> members;
+  {
+    const MutexLock lock(mutex_);
+    members = members_;
+  }
+  const TimePoint now = clock_.now();
+  std::vector<FolderStatus> all;
+  for (FolderView& view : dispatcher_->folders()) {
+    const auto member = members.find(view.name);
+    if (member == members.end()) continue;
+    const Folder& folder = *member->second.folder;
+    FolderStatus status{std::move(view),
+                        member->second.root->health(),
+                        folder.settings.inbox.string(),
+                        folder.settings.outbox.string(),
+                        folder.inbox_io.oldest(now),
+                        folder.outbox_io.oldest(now)};
+    for (auto* stalled : {&status.inbox_stalled, &status.outbox_stalled}) {
+      if (*stalled && **stalled < kStalledAfter) stalled->reset();
+    }
+    all.push_back(std::move(status));
+  }
+  return all;
+}
+
+std::vector<ConverterStatus> Engine::converters() const {
+  std::vector<ConverterStatus> all;
+  for (const ConverterSettings& converter : settings().converters) {
+    const auto gate = dispatcher_->gate(converter.name);
+    if (gate) all.push_back({converter.name, converter.url, converter.account, *gate});
+  }
+  return all;
+}
+
+HttpClient::Counters Engine::connections() const { return http_->counters(); }
+
+bool Engine::pause(const std::string& name) { return dispatcher_->pause(name); }
+
+bool Engine::resume(const std::string& name) {
+  const bool known = dispatcher_->resume(name);
+  intake_->job_ended();
+  return known;
+}
+
+bool Engine::rescan(const std::optional<std::string>& folder) {
+  std::vector<std::size_t> roots;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [name, member] : members_) {
+      if (!folder || *folder == name) roots.push_back(member.folder->root);
+    }
+  }
+  for (const std::size_t root : roots) intake_->rescan(root);
+  return !folder || !roots.empty();
+}
+
+Result<int> Engine::retry(JobId job) {
+  auto count = ledger_->retry(job, clock_.wall_now());
+  intake_->job_ended();
+  return count;
+}
+
+std::optional<std::string> Engine::explain(const std::string& folder, const Name& name) const {
+  const auto found = folder_named(folder);
+  if (!found) return std::nullopt;
+  return intake_->explain(found->root, name);
+}
+
+Settings Engine::settings() const {
+  const MutexLock lock(mutex_);
+  return settings_;
+}
+
+std::shared_ptr<Folder> Engine::folder_named(const std::string& name) const {
+  const MutexLock lock(mutex_);
+  const auto found = members_.find(name);
+  return found == members_.end() ? nullptr : found->second.folder;
+}
+
+}  // namespace millrace

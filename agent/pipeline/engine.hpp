@@ -1,0 +1,138 @@
+// The agent as a whole: watch, settle, queue, convert, deliver, record. This is the one place where
+// the stages are put together, in that order.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/ledger/ledger.hpp"
+#include "agent/pipeline/dispatcher.hpp"
+#include "agent/pipeline/embedded.hpp"
+#include "agent/pipeline/folder.hpp"
+#include "agent/pipeline/intake.hpp"
+#include "agent/pipeline/job_run.hpp"
+#include "agent/pipeline/kept_results.hpp"
+#include "agent/transfer/http_client.hpp"
+#include "agent/watch/root.hpp"
+#include "config/settings.hpp"
+#include "platform/base/clock.hpp"
+#include "platform/base/mutex.hpp"
+
+namespace millrace {
+
+struct EngineOptions {
+  Settings settings;
+  std::filesystem::path ledger_file;
+  std::filesystem::path program;         // our own executable, for the embedded converter
+  std::filesystem::path runtime_dir;     // sockets
+  std::filesystem::path config_dir;      // secrets
+  std::string command;                   // "run", "convert", ...: for the ledger's run row
+  std::optional<int> workers_asked_for;  // --workers N
+  // Ends are told to it on workers' threads; may be empty.
+  std::function<void(const Assignment&, const JobEnd&)> on_end = {};
+};
+
+struct Tally {  // since the engine started
+  std::int64_t delivered = 0, skipped = 0, failed = 0, cancelled = 0, retried = 0;
+  std::uint64_t bytes_in = 0, bytes_out = 0;
+  std::int64_t ended() const { return delivered + skipped + failed + cancelled; }
+};
+
+struct FolderStatus {
+  FolderView view;
+  RootHealth health;
+  std::string inbox, outbox;
+  std::optional<Duration> inbox_stalled, outbox_stalled;
+};
+
+struct ConverterStatus {
+  std::string name, url, account;
+  GateView gate;
+};
+
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> start(EngineOptions options, const Clock& clock);
+  ~Engine();
+
+  // Puts new settings into force; running jobs end under the old ones. What cannot be put into
+  // force (a key that cannot be read) leaves the old settings as they were.
+  Result<void> reload(Settings settings);
+
+  // Nothing is left to see, to settle, or to convert now; what waits for a time is not counted.
+  bool idle() const;
+  std::int64_t unfinished() const;  // targets that wait or run, by the ledger
+  Tally tally() const;
+
+  // Intake ends, uploads that are not complete end, answers under way get three seconds. True if
+  // every thread came back; if not, the caller ends the process (exit_now).
+  bool stop();
+
+  // -- for people; any thread ------------------------------------------------------------------
+  std::vector<FolderStatus> folders() const;
+  std::vector<ConverterStatus> converters() const;
+  HttpClient::Counters connections() const;
+  bool pause(const std::string& name);
+  bool resume(const std::string& name);
+  // Nothing: all folders. False if there is no folder of that name.
+  bool rescan(const std::optional<std::string>& folder);
+  Result<int> retry(JobId job);  // 0: all that failed
+  // What the settle stage says of a file; nothing if it does not hold it.
+  std::optional<std::string> explain(const std::string& folder, const Name& name) const;
+  Settings settings() const;
+  Ledger& ledger() { return *ledger_; }
+
+ private:
+  struct Member {
+    std::shared_ptr<Folder> folder;
+    std::shared_ptr<Root> root;
+  };
+
+  Engine(EngineOptions options, const Clock& clock);
+  Result<void> open();
+  Result<std::shared_ptr<Service>> make_service(const ConverterSettings& settings);
+  Result<void> ensure_embedded();
+  Result<void> set_services(const Settings& settings);
+  void add_folder(const FolderSettings& settings);
+  void remove_folder(const std::string& name);
+  void recover_deliveries();
+  void recover_source_actions();
+  void work(std::size_t worker);
+  void job_finished(const Assignment& assignment, const JobEnd& end, const SourceSummary& summary);
+  void act_on_source(const Folder& folder, const SourceSummary& summary);
+  std::shared_ptr<Folder> folder_named(const std::string& name) const;
+
+  const EngineOptions options_;
+  const Clock& clock_;
+  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<HttpClient> http_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<Intake> intake_;
+  KeptResults kept_;
+  std::stop_source stop_;
+  std::stop_source stop_now_;
+  std::unique_ptr<JobTools> tools_;
+  std::vector<std::jthread> workers_;
+
+  mutable Mutex mutex_;  // settings and members; never held while an engine part is called into
+  Settings settings_ GUARDED_BY(mutex_);
+  std::map<std::string, Member> members_ GUARDED_BY(mutex_);
+  std::unique_ptr<EmbeddedConverter>
+      embedded_;               // start and reload only, which the caller serialises
+  std::size_t next_root_ = 0;  // the same
+
+  // Relaxed counters: each is right, together they may be a moment apart.
+  std::atomic<std::int64_t> delivered_{0}, skipped_{0}, failed_{0}, cancelled_{0}, retried_{0};
+  std::atomic<std::uint64_t> bytes_in_{0}, bytes_out_{0};
+  std::atomic<int> workers_back_{0};  // workers that have returned from their loop
+};
+
+}  // namespace millrace

@@ -1,0 +1,344 @@
+#include "agent/pipeline/intake.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/report/log.hpp"
+#include "config/values.hpp"
+#include "platform/base/thread.hpp"
+
+namespace millrace {
+namespace {
+
+// A root waits when this many of its messages are not handled yet; each holds up to 1024 values.
+constexpr std::size_t kMostMessages = 16;
+// The loop looks again after this long, whatever happens.
+constexpr Duration kLongestTurn = std::chrono::seconds{30};
+constexpr std::size_t kClaimAtOnce = 128;
+
+std::string quiet_key(const std::string& folder, Evidence why) {
+  return (why == Evidence::Moved ? "quiet_moved/" : "quiet/") + folder;
+}
+
+Duration learnt(Ledger& ledger, const std::string& folder, Evidence why) {
+  const auto text = ledger.recall(quiet_key(folder, why));
+  if (!text || !*text) return Duration{0};
+  return parse_duration(**text).value_or(Duration{0});
+}
+
+SettleRules rules_of(const IntakeFolder& at, Ledger& ledger) {
+  const FolderSettings& settings = at.folder->settings;
+  SettleRules rules;
+  rules.folder = settings.name;
+  rules.nature = at.root->nature();
+  rules.fixed_quiet = settings.settle;
+  rules.learnt_quiet = learnt(ledger, settings.name, Evidence::Closed);
+  rules.learnt_quiet_moved = learnt(ledger, settings.name, Evidence::Moved);
+  if (settings.poll) rules.poll_every = *settings.poll;
+  rules.has_marker = !settings.ready_marker.empty();
+  return rules;
+}
+
+}  // namespace
+
+Intake::Intake(Ledger& ledger, Dispatcher& dispatcher, const Clock& clock)
+    : ledger_(ledger), dispatcher_(dispatcher), clock_(clock) {}
+
+Intake::~Intake() { stop(); }
+
+void Intake::start() {
+  thread_ = start_thread("intake", [this](std::stop_token stop) { run(std::move(stop)); });
+}
+
+void Intake::stop() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    arrived_.notify_all();
+    drained_.notify_all();
+  }
+  if (thread_.joinable()) {
+    thread_.request_stop();
+    thread_.join();
+  }
+}
+
+void Intake::add(IntakeFolder folder) { post(std::move(folder)); }
+void Intake::remove(std::size_t root) { post(Removal{root}); }
+void Intake::rescan(std::size_t root) { post(RescanWish{root}); }
+void Intake::look_again(std::size_t root, const Name& name) { post(LookAgain{root, name}); }
+
+void Intake::job_ended() {
+  const MutexLock lock(mutex_);
+  if (std::exchange(work_wanted_, true)) return;
+  arrived_.notify_one();
+}
+
+bool Intake::quiet() const {
+  const MutexLock lock(mutex_);
+  return quiet_ && mailbox_.empty() && !work_wanted_;
+}
+
+std::size_t Intake::settling() const {
+  const MutexLock lock(engine_mutex_);
+  return engine_.waiting();
+}
+
+std::optional<std::string> Intake::explain(std::size_t root, const Name& name) const {
+  const MutexLock lock(engine_mutex_);
+  return engine_.explain(root, name, clock_.now());
+}
+
+void Intake::observed(std::vector<Observation> seen) { post_bounded(std::move(seen)); }
+void Intake::probed(std::vector<ProbeAnswer> answers) { post(std::move(answers)); }
+void Intake::scan_finished(const ScanReport& report) { post(report); }
+
+void Intake::refused(const Refused& refused) {
+  log(Level::Warning, "not taken", {{"file", refused.name}, {"why", refused.reason}});
+}
+
+void Intake::post(Message message) {
+  const MutexLock lock(mutex_);
+  mailbox_.push_back(std::move(message));
+  arrived_.notify_one();
+}
+
+void Intake::post_bounded(Message message) {
+  MutexLock lock(mutex_);
+  while (mailbox_.size() >= kMostMessages && !stopping_) drained_.wait(lock);
+  mailbox_.push_back(std::move(message));
+  arrived_.notify_one();
+}
+
+void Intake::run(std::stop_token stop) {
+  std::optional<TimePoint> until = clock_.now();
+  while (!stop.stop_requested()) {
+    std::vector<Message> messages = wait_for_messages(until, stop);
+    const TimePoint now = clock_.now();
+    for (Message& message : messages) handle(std::move(message), now);
+    send_probes(now);
+    admit_settled();
+    learn(now);
+    if (next_due_ && *next_due_ <= now) claim_wanted_ = true;
+    if (claim_wanted_) refill();
+    update_quiet();
+    until = next_turn();
+  }
+}
+
+std::vector<Intake::Message> Intake::wait_for_messages(std::optional<TimePoint> until,
+                                                       std::stop_token stop) {
+  MutexLock lock(mutex_);
+  while (mailbox_.empty() && !work_wanted_ && !stop.stop_requested()) {
+    if (!arrived_.wait_until(lock, until.value_or(clock_.now() + kLongestTurn))) break;
+  }
+  if (std::exchange(work_wanted_, false)) claim_wanted_ = true;
+  if (!mailbox_.empty()) quiet_ = false;
+  drained_.notify_all();
+  return std::exchange(mailbox_, {});
+}
+
+void Intake::handle(Message message, TimePoint now) {
+  if (auto* seen = std::get_if<std::vector<Observation>>(&message)) {
+    handle_observations(std::move(*seen), now);
+  } else if (auto* answers = std::get_if<std::vector<ProbeAnswer>>(&message)) {
+    handle_answers(*answers, now);
+  } else if (auto* report = std::get_if<ScanReport>(&message)) {
+    if (const auto at = roots_.find(report->root); at != roots_.end()) at->second.scanned = true;
+  } else if (auto* folder = std::get_if<IntakeFolder>(&message)) {
+    add_root(std::move(*folder));
+  } else if (auto* removal = std::get_if<Removal>(&message)) {
+    roots_.erase(removal->root);
+    const MutexLock lock(engine_mutex_);
+    engine_.forget_root(removal->root);
+  } else if (auto* wish = std::get_if<RescanWish>(&message)) {
+    if (const auto at = roots_.find(wish->root); at != roots_.end()) {
+      at->second.scanned = false;
+      at->second.at.root->request_rescan();
+    }
+  } else if (auto* again = std::get_if<LookAgain>(&message)) {
+    if (const auto at = roots_.find(again->root); at != roots_.end()) {
+      at->second.at.root->look_at(again->name);
+    }
+  }
+}
+
+void Intake::add_root(IntakeFolder folder) {
+  const std::size_t index = folder.folder->root;
+  {
+    const MutexLock lock(engine_mutex_);
+    engine_.set_rules(index, rules_of(folder, ledger_));
+  }
+  roots_[index].at = std::move(folder);
+  claim_wanted_ = true;  // what the ledger holds from before
+}
+
+void Intake::handle_observations(std::vector<Observation> seen, TimePoint now) {
+  for (const Observation& one : without_known(std::move(seen))) {
+    const auto at = roots_.find(one.root);
+    if (at == roots_.end()) continue;
+    const MutexLock lock(engine_mutex_);
+    if (!engine_.observe(one, now)) at->second.rescan_needed = true;
+  }
+}
+
+// A scan finds everything again; what the ledger knows in this very version needs no settling.
+std::vector<Observation> Intake::without_known(std::vector<Observation> seen) {
+  std::vector<Candidate> asked;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    const auto at = roots_.find(seen[i].root);
+    if (seen[i].why != Evidence::Found || seen[i].gone || at == roots_.end()) continue;
+    asked.push_back({at->second.at.folder->settings.name, seen[i].name, seen[i].stamp.size,
+                     at->second.at.root->version_of(seen[i].stamp)});
+    places.push_back(i);
+  }
+  if (asked.empty()) return seen;
+  const auto known = ledger_.look_up_all(asked);
+  if (!known) {
+    log_error(Level::Error, "cannot ask the ledger", known.error());
+    return {};  // found again by the next scan
+  }
+  std::vector<bool> drop(seen.size(), false);
+  for (std::size_t k = 0; k < asked.size(); ++k) {
+    if ((*known)[k] == Known::New) continue;
+    drop[places[k]] = true;
+    roots_.at(seen[places[k]].root).at.root->acknowledge(asked[k].name, asked[k].version);
+  }
+  std::vector<Observation> rest;
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    if (!drop[i]) rest.push_back(std::move(seen[i]));
+  }
+  return rest;
+}
+
+void Intake::handle_answers(const std::vector<ProbeAnswer>& answers, TimePoint now) {
+  const MutexLock lock(engine_mutex_);
+  for (const ProbeAnswer& answer : answers) engine_.answer(answer, now);
+}
+
+void Intake::send_probes(TimePoint now) {
+  std::map<std::size_t, std::vector<ProbeRequest>> by_root;
+  {
+    const MutexLock lock(engine_mutex_);
+    for (ProbeRequest& probe : engine_.take_probes(now)) {
+      by_root[probe.root].push_back(std::move(probe));
+    }
+  }
+  for (auto& [root, probes] : by_root) {
+    if (const auto at = roots_.find(root); at != roots_.end()) {
+      at->second.at.root->request_probes(std::move(probes));
+    }
+  }
+}
+
+void Intake::admit_settled() {
+  std::map<std::size_t, std::vector<Candidate>> by_root;
+  {
+    const MutexLock lock(engine_mutex_);
+    for (Settled& settled : engine_.take_settled()) {
+      by_root[settled.root].push_back(std::move(settled.candidate));
+    }
+    // An empty file is recorded like any other; its job fails before anything is sent.
+    for (Shelved& shelved : engine_.take_shelved()) {
+      by_root[shelved.root].push_back(std::move(shelved.candidate));
+    }
+  }
+  for (const auto& [root, candidates] : by_root) admit(root, candidates);
+}
+
+void Intake::admit(std::size_t root, const std::vector<Candidate>& candidates) {
+  const auto at = roots_.find(root);
+  if (at == roots_.end()) return;
+  const auto admitted =
+      ledger_.admit_all(candidates, at->second.at.folder->targets, clock_.wall_now());
+  claim_wanted_ = true;
+  if (admitted) {
+    for (const Candidate& c : candidates) at->second.at.root->acknowledge(c.name, c.version);
+    return;
+  }
+  log_error(Level::Error, "cannot record new files", admitted.error(),
+            {{"folder", at->second.at.folder->settings.name}});
+  at->second.rescan_needed = true;
+  const MutexLock lock(engine_mutex_);
+  for (const Candidate& c : candidates) engine_.forget_handed_on(root, c.name);
+}
+
+// What the engine noticed about folders and files that a person or the ledger should know.
+void Intake::learn(TimePoint now) {
+  std::vector<TooEarly> early;
+  std::vector<Overdue> overdue;
+  {
+    const MutexLock lock(engine_mutex_);
+    early = engine_.take_too_early();
+    overdue = engine_.take_overdue(now);
+  }
+  for (const TooEarly& one : early) {
+    const auto at = roots_.find(one.root);
+    if (at == roots_.end()) continue;
+    const std::string& folder = at->second.at.folder->settings.name;
+    log(Level::Warning, "a file changed after it was taken; this folder waits longer from now on",
+        {{"folder", folder}, {"file", one.name}, {"quiet", duration_text(one.minimum)}});
+    const auto kept = ledger_.remember(quiet_key(folder, one.why), duration_text(one.minimum));
+    if (!kept) log_error(Level::Error, "cannot remember the quiet time", kept.error());
+  }
+  for (const Overdue& one : overdue) {
+    log(Level::Warning, "still not whole",
+        {{"file", one.name}, {"waited", duration_text(one.waited)}, {"why", one.reason}});
+  }
+  for (auto& [root, state] : roots_) {
+    if (!state.rescan_needed || settling() > SettleEngine::kMostFiles / 2) continue;
+    state.rescan_needed = false;
+    state.scanned = false;
+    state.at.root->request_rescan();
+  }
+}
+
+void Intake::refill() {
+  claim_wanted_ = false;
+  for (const auto& [root, state] : roots_) {
+    const std::string& folder = state.at.folder->settings.name;
+    for (const auto lane : {Ledger::Lane::Fresh, Ledger::Lane::Deferred}) {
+      if (refill(folder, lane)) claim_wanted_ = true;
+    }
+  }
+  next_due_.reset();
+  const auto due = ledger_.next_due();
+  if (!due || !*due) return;
+  const Duration in = std::max<Duration>(**due - clock_.wall_now(), std::chrono::milliseconds{20});
+  next_due_ = clock_.now() + in;
+}
+
+// True if there may be more where this came from.
+bool Intake::refill(const std::string& folder, Ledger::Lane lane) {
+  const std::size_t room = std::min(dispatcher_.room(folder, lane), kClaimAtOnce);
+  if (room == 0) return false;  // a job that ends asks again
+  auto jobs = ledger_.claim(folder, lane, room, clock_.wall_now());
+  if (!jobs) {
+    log_error(Level::Error, "cannot take work from the ledger", jobs.error());
+    return false;
+  }
+  const bool more = jobs->size() == room;
+  if (!jobs->empty()) dispatcher_.push(std::move(*jobs));
+  return more;
+}
+
+void Intake::update_quiet() {
+  const bool scanned = std::ranges::all_of(
+      roots_, [](const auto& at) { return at.second.scanned && !at.second.rescan_needed; });
+  const bool settled = settling() == 0 && !claim_wanted_;
+  const MutexLock lock(mutex_);
+  quiet_ = scanned && settled;
+}
+
+std::optional<TimePoint> Intake::next_turn() {
+  const TimePoint now = clock_.now();
+  TimePoint next = now + kLongestTurn;
+  if (claim_wanted_) return now;
+  if (next_due_) next = std::min(next, *next_due_);
+  const MutexLock lock(engine_mutex_);
+  if (const auto deadline = engine_.next_deadline()) next = std::min(next, *deadline);
+  return next;
+}
+
+}  // namespace millrace

@@ -1,0 +1,391 @@
+#include "agent/pipeline/job_run.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/deliver/fill.hpp"
+#include "agent/deliver/naming.hpp"
+#include "agent/report/log.hpp"
+#include "platform/base/text.hpp"
+
+namespace millrace {
+namespace {
+
+// A file that cannot be opened now (permission, a lock, a share that is away) is tried again after
+// this long; it costs no attempt and holds up nobody else.
+constexpr Duration kUnreadableDelay = std::chrono::seconds{30};
+constexpr std::size_t kLongestReason = 500;
+
+// A result is often larger than its source (an image unpacked to TIFF); room for twice its size is
+// asked for before anything is paid.
+constexpr std::uint64_t kSpaceFactor = 2;
+
+// Seen by the outbox's meter while it writes.
+class MeteredFile final : public OutputFile {
+ public:
+  MeteredFile(OutputFile& file, IoMeter& meter, std::size_t worker)
+      : file_(file), meter_(meter), worker_(worker) {}
+
+  const Name& temporary_name() const override { return file_.temporary_name(); }
+  Result<void> write(std::span<const std::byte> bytes) override {
+    return meter_.timed(worker_, [&] { return file_.write(bytes); });
+  }
+  Result<void> finish() override {
+    return meter_.timed(worker_, [&] { return file_.finish(); });
+  }
+  Result<OutputIdentity> commit(const std::optional<OutputIdentity>& replaces) override {
+    return meter_.timed(worker_, [&] { return file_.commit(replaces); });
+  }
+  void keep() override { file_.keep(); }
+
+ private:
+  OutputFile& file_;
+  IoMeter& meter_;
+  std::size_t worker_;
+};
+
+// By its extension; jpeg and jpg are one, tiff and tif as well.
+bool is_format(const Name& name, const std::string& format) {
+  const auto canonical = [](std::string text) {
+    if (text == "jpeg") return std::string("jpg");
+    if (text == "tif") return std::string("tiff");
+    return text;
+  };
+  const std::size_t dot = name.rfind('.');
+  return dot != Name::npos && canonical(to_lower_ascii(name.substr(dot + 1))) == canonical(format);
+}
+
+Billing billing_of(const ConvertReply& reply) {
+  if (reply.http_status >= 200 && reply.http_status < 300) return Billing::Yes;
+  if (reply.http_status == 0 && reply.whole_request_sent) return Billing::Unknown;
+  return Billing::No;
+}
+
+}  // namespace
+
+JobRun::JobRun(JobTools& tools, const Assignment& assignment, std::size_t worker)
+    : tools_(tools),
+      assignment_(assignment),
+      job_(assignment.job),
+      folder_(*assignment.folder),
+      service_(*assignment.service),
+      worker_(worker) {}
+
+void JobRun::run() {
+  const Step ended = all_steps();
+  reader_.reset();
+  payload_.reset();
+  // A result that could not be published counts as a success of the converter.
+  const Error* error = ended || outbox_failed_ ? nullptr : &ended.error();
+  if (reply_) {
+    end_attempt(error);
+  } else {
+    tools_.dispatcher.no_request(assignment_);
+  }
+  if (key_taken_) tools_.dispatcher.give_key_back(key_);
+  if (!parked_) finish(ended ? ended->value() : after_error(ended.error()));
+  tools_.dispatcher.done(assignment_);
+}
+
+// Every step but the last may end the job early; the last one always does.
+JobRun::Step JobRun::all_steps() {
+  for (const auto step :
+       {&JobRun::open_outbox, &JobRun::publish_kept_result, &JobRun::open_source,
+        &JobRun::choose_name, &JobRun::look_at_what_is_there, &JobRun::read_and_hash,
+        &JobRun::settle_for_what_is_there, &JobRun::make_key}) {
+    Step ended = (this->*step)();
+    if (!ended || *ended || parked_) return ended;
+  }
+  return convert();
+}
+
+JobRun::Step JobRun::open_outbox() {
+  outbox_failed_ = true;
+  auto outbox = folder_.outbox_io.timed(worker_, [&] { return folder_.outbox.get(); });
+  if (!outbox) return std::unexpected(outbox.error());
+  outbox_ = std::move(*outbox);
+  outbox_failed_ = false;
+  return std::nullopt;
+}
+
+JobRun::Step JobRun::publish_kept_result() {
+  auto kept = tools_.kept.take(job_.id);
+  if (!kept) return std::nullopt;
+  outbox_failed_ = true;
+  auto identity = folder_.outbox_io.timed(worker_, [&] {
+    return outbox_->adopt(kept->temporary_name, kept->output.name, kept->output.sha256,
+                          kept->output.size, std::nullopt);
+  });
+  if (!identity) {
+    tools_.kept.keep(job_.id, std::move(*kept));
+    return std::unexpected(identity.error());
+  }
+  outbox_failed_ = false;
+  if (!*identity) return std::nullopt;  // it is gone: asked for again with the same key
+  auto begun = tools_.ledger.begin_delivery(job_.id, kept->output, kept->temporary_name,
+                                            tools_.clock.wall_now());
+  if (!begun) return std::unexpected(begun.error());
+  return delivered(std::move(kept->output), **identity);
+}
+
+JobRun::Step JobRun::open_source() {
+  auto opened =
+      folder_.inbox_io.timed(worker_, [&] { return folder_.source->open(job_.candidate); });
+  if (!opened) return std::unexpected(opened.error());
+  reader_ = std::move(*opened);
+  if (folder_.settings.skip_same_format && is_format(job_.candidate.name, job_.target)) {
+    return skipped("already in the target format");
+  }
+  if (reader_->size() == 0) return fail(ErrorKind::Input, "the file is empty");
+  if (reader_->size() > service_.settings.max_size) {
+    return fail(ErrorKind::Input, "larger than max_size of converter " + service_.settings.name +
+                                      " (" + std::to_string(reader_->size()) + " bytes of " +
+                                      std::to_string(service_.settings.max_size) + ")");
+  }
+  return std::nullopt;
+}
+
+JobRun::Step JobRun::choose_name() {
+  std::vector<Ledger::NameChoice> choices;
+  for (Name& name : output_names({folder_.settings.output, job_.candidate.name, job_.target})) {
+    std::string folded = fold(name);
+    choices.push_back({std::move(name), std::move(folded)});
+  }
+  auto name = tools_.ledger.reserve_name(job_.id, outbox_->id(), choices);
+  if (!name) return std::unexpected(name.error());
+  output_name_ = std::move(*name);
+  return std::nullopt;
+}
+
+JobRun::Step JobRun::look_at_what_is_there() {
+  outbox_failed_ = true;
+  auto found = folder_.outbox_io.timed(worker_, [&] { return outbox_->find(output_name_); });
+  if (!found) return std::unexpected(found.error());
+  outbox_failed_ = false;
+  if (!*found) return std::nullopt;
+  auto ours = tools_.ledger.output_at(outbox_->id(), fold(output_name_));
+  if (!ours) return std::unexpected(ours.error());
+  ours_before_ = std::move(*ours);
+  const bool unchanged = ours_before_ && ours_before_->size == (*found)->size &&
+                         ours_before_->version == (*found)->version;
+  if (!unchanged) return skipped("the output exists");
+  if (ours_before_->source_version == job_.candidate.version) return skipped("already converted");
+  if (folder_.settings.changed == WhenChanged::Skip) {
+    return skipped("an older version was converted (changed = \"skip\")");
+  }
+  replaces_ = std::move(*found);
+  return std::nullopt;
+}
+
+JobRun::Step JobRun::read_and_hash() {
+  auto payload = folder_.inbox_io.timed(
+      worker_, [&] { return Payload::read(std::move(reader_), tools_.stop); });
+  if (!payload) return std::unexpected(payload.error());
+  payload_ = std::move(*payload);
+  return std::nullopt;
+}
+
+// A new version with the same bytes (touched, copied over itself) needs no new result.
+JobRun::Step JobRun::settle_for_what_is_there() {
+  if (replaces_ && ours_before_->content_sha256 == payload_->sha256()) {
+    JobEnd end = skipped("same content as before");
+    end.output = ours_before_;
+    end.output->job = job_.id;
+    end.output->source_version = job_.candidate.version;
+    return end;
+  }
+  auto space = folder_.outbox_io.timed(
+      worker_, [&] { return outbox_->check_space(payload_->size() * kSpaceFactor); });
+  if (!space) {
+    outbox_failed_ = true;
+    return std::unexpected(space.error());
+  }
+  return std::nullopt;
+}
+
+JobRun::Step JobRun::make_key() {
+  key_ = service_.converter->key_for(payload_->sha256(), job_.target, folder_.settings.options);
+  key_taken_ = tools_.dispatcher.take_key(key_, assignment_);
+  parked_ = !key_taken_;
+  return std::nullopt;
+}
+
+Result<AttemptStart> JobRun::plan_attempt() const {
+  AttemptStart start{job_.id, key_, payload_->sha256(), payload_->size(), false};
+  const bool unknown = job_.open_key == key_ && job_.open_key_since;
+  if (!unknown) return start;
+  const auto age = tools_.clock.wall_now() - *job_.open_key_since;
+  if (age < service_.settings.idempotency_window) return start;
+  // A person's retry starts counting at nought and overrides the hold.
+  if (service_.settings.after_window == AfterWindow::Hold && job_.attempts > 0) {
+    return fail(ErrorKind::Input,
+                "a request of this file was sent, its outcome is unknown, and the converter has "
+                "forgotten it by now (after_window = \"hold\"); `millrace retry` sends it again");
+  }
+  start.possible_extra_bill = true;
+  return start;
+}
+
+JobRun::Step JobRun::convert() {
+  const auto start = plan_attempt();
+  if (!start) return std::unexpected(start.error());
+  auto attempt = tools_.ledger.begin_attempt(*start, tools_.clock.wall_now());
+  if (!attempt) return std::unexpected(attempt.error());
+  attempt_ = *attempt;
+  const ConvertRequest request{job_.candidate.name, job_.target, folder_.settings.options, key_};
+  reply_ = service_.converter->convert(request, *payload_, tools_.stop_now);
+  if (!reply_->artifact) return std::unexpected(reply_->artifact.error());
+  return deliver(std::move(*reply_->artifact));
+}
+
+JobRun::Step JobRun::deliver(Artifact artifact) {
+  outbox_failed_ = true;
+  auto begun =
+      folder_.outbox_io.timed(worker_, [&] { return outbox_->begin(output_name_, job_.id); });
+  if (!begun) return std::unexpected(begun.error());
+  MeteredFile file(**begun, folder_.outbox_io, worker_);
+  auto written = fill(file, *artifact.body);
+  if (!written) {
+    outbox_failed_ = written.error().kind == ErrorKind::Environment;
+    return std::unexpected(written.error());
+  }
+  attempt_end_.bytes_received = written->size;
+  if (auto synced = file.finish(); !synced) return std::unexpected(synced.error());
+  const OutputRecord record{job_.id,
+                            outbox_->id(),
+                            output_name_,
+                            written->size,
+                            {},
+                            std::move(written->sha256),
+                            job_.candidate.version,
+                            payload_->sha256()};
+  return publish(file, record);
+}
+
+// The result is whole and synced under its temporary name.
+JobRun::Step JobRun::publish(OutputFile& file, const OutputRecord& record) {
+  auto begun =
+      tools_.ledger.begin_delivery(job_.id, record, file.temporary_name(), tools_.clock.wall_now());
+  if (!begun) {
+    outbox_failed_ = false;
+    return std::unexpected(begun.error());
+  }
+  auto identity = file.commit(replaces_);
+  if (!identity && identity.error().kind == ErrorKind::Exists) {
+    outbox_failed_ = false;
+    return fail(ErrorKind::Busy, "somebody put a file of that name into the outbox meanwhile");
+  }
+  if (!identity) {
+    file.keep();  // paid for
+    tools_.kept.keep(job_.id, {record, file.temporary_name()});
+    return std::unexpected(identity.error());
+  }
+  outbox_failed_ = false;
+  return delivered(record, *identity);
+}
+
+JobEnd JobRun::delivered(OutputRecord record, const OutputIdentity& identity) {
+  tools_.dispatcher.unblock(job_.candidate.folder);
+  record.version = identity.version;
+  JobEnd end;
+  end.state = JobState::Delivered;
+  end.output = std::move(record);
+  return end;
+}
+
+void JobRun::end_attempt(const Error* error) {
+  const Duration latency = tools_.clock.now() - assignment_.handed_out;
+  attempt_end_.http_status = reply_->http_status;
+  attempt_end_.bytes_sent = reply_->bytes_sent;
+  attempt_end_.billing = billing_of(*reply_);
+  attempt_end_.bad_sha256 = reply_->verdict->bad_sha256;
+  if (error != nullptr) {
+    attempt_end_.kind = error->kind;
+    attempt_end_.reason = printable(error->message, kLongestReason);
+  }
+  tools_.dispatcher.request_ended(assignment_, error, reply_->news, latency,
+                                  attempt_end_.billing != Billing::No);
+  const auto ended =
+      tools_.ledger.end_attempt(job_.id, attempt_, attempt_end_, tools_.clock.wall_now());
+  if (!ended) log_error(Level::Error, "cannot record the end of an attempt", ended.error());
+}
+
+JobEnd JobRun::skipped(std::string reason) const {
+  JobEnd end;
+  end.state = JobState::Skipped;
+  end.reason = std::move(reason);
+  return end;
+}
+
+JobEnd JobRun::after_error(const Error& error) {
+  Error cause = error;
+  if (outbox_failed_) {
+    cause.kind = ErrorKind::Environment;
+    folder_.outbox.drop();
+    tools_.dispatcher.block(job_.candidate.folder, "outbox: " + cause.message);
+  }
+  // The same unbelievable bytes twice under one key: asking again would change nothing.
+  const bool same_nonsense =
+      !attempt_end_.bad_sha256.empty() && attempt_end_.bad_sha256 == job_.last_bad_sha256;
+  if (same_nonsense) cause.kind = ErrorKind::Converter;
+
+  const WallTime now = tools_.clock.wall_now();
+  const Duration age = job_.first_tried ? now - *job_.first_tried : Duration{0};
+  const Decision decision = decide(tools_.retry, cause, job_.attempts + 1, age, tools_.random);
+  JobEnd end;
+  end.kind = cause.kind;
+  end.reason = printable(cause.message, kLongestReason);
+  switch (decision.step) {
+    case NextStep::Fail:
+      end.state = JobState::Failed;
+      break;
+    case NextStep::Cancel:
+    case NextStep::SettleAnew:
+      end.state = JobState::Cancelled;
+      break;
+    case NextStep::Wait:
+    case NextStep::Retry:
+      end.state = JobState::Waiting;
+      end.counts = decision.step == NextStep::Retry;
+      end.deferred = decision.deferred;
+      if (decision.delay > Duration{0})
+        end.next_attempt = now + std::chrono::duration_cast<WallTime::duration>(decision.delay);
+      break;
+  }
+  if (cause.kind == ErrorKind::Environment && !outbox_failed_) {
+    end.next_attempt = now + std::chrono::duration_cast<WallTime::duration>(kUnreadableDelay);
+  }
+  return end;
+}
+
+void JobRun::finish(const JobEnd& end) {
+  if (end.state == JobState::Delivered) {
+    log(Level::Debug, "delivered",
+        {{"folder", job_.candidate.folder},
+         {"file", job_.candidate.name},
+         {"output", output_name_}});
+  } else if (end.state == JobState::Failed) {
+    log(Level::Warning, "failed",
+        {{"folder", job_.candidate.folder},
+         {"file", job_.candidate.name},
+         {"to", job_.target},
+         {"kind", std::string(to_string(*end.kind))},
+         {"why", end.reason}});
+  }
+  const auto summary = tools_.ledger.finish(job_.id, attempt_, end, tools_.clock.wall_now());
+  if (!summary) {
+    // The ledger cannot be written (disk full): the claim is given back, and the next try finds
+    // the output in place or asks again with the same key.
+    log_error(Level::Error, "cannot record the end of a job", summary.error(),
+              {{"file", job_.candidate.name}});
+    tools_.dispatcher.block(job_.candidate.folder, "ledger: " + summary.error().message);
+    tools_.ledger.release(job_.id);
+    return;
+  }
+  tools_.finished(assignment_, end, *summary);
+  if (end.kind == ErrorKind::Changed || end.kind == ErrorKind::Vanished) {
+    tools_.settle_anew(assignment_);
+  }
+}
+
+}  // namespace millrace

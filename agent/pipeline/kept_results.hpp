@@ -1,0 +1,40 @@
+// Results that are paid for and whole, but could not be published yet (the outbox went away between
+// two calls). Their temporary files wait for the next try of their job.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "agent/ledger/ledger.hpp"
+#include "platform/base/mutex.hpp"
+
+namespace millrace {
+
+struct KeptResult {
+  OutputRecord output;
+  Name temporary_name;
+};
+
+// Thread-safe. In memory only: after a crash the same key brings the same bytes for free.
+class KeptResults {
+ public:
+  void keep(JobId job, KeptResult result) {
+    const MutexLock lock(mutex_);
+    results_.insert_or_assign(job, std::move(result));
+  }
+  std::optional<KeptResult> take(JobId job) {
+    const MutexLock lock(mutex_);
+    const auto found = results_.find(job);
+    if (found == results_.end()) return std::nullopt;
+    std::optional<KeptResult> result = std::move(found->second);
+    results_.erase(found);
+    return result;
+  }
+
+ private:
+  Mutex mutex_;
+  std::map<JobId, KeptResult> results_ GUARDED_BY(mutex_);
+};
+
+}  // namespace millrace

@@ -1,0 +1,68 @@
+#include "agent/pipeline/services.hpp"
+
+#include <cstdlib>
+#include <utility>
+
+#include "agent/convert/api_converter.hpp"
+#include "platform/host/host.hpp"
+
+namespace millrace {
+namespace {
+
+UploadForm form_of(Upload upload) {
+  switch (upload) {
+    case Upload::Multipart: return UploadForm::Multipart;
+    case Upload::Raw: return UploadForm::Raw;
+    case Upload::Url: return UploadForm::Url;
+  }
+  return UploadForm::Multipart;
+}
+
+}  // namespace
+
+Result<std::string> read_key(const SecretRef& where, const std::filesystem::path& config_dir) {
+  switch (where.where) {
+    case SecretRef::Where::None: return std::string();
+    case SecretRef::Where::File: return read_secret_file(where.name);
+    case SecretRef::Where::Store: return read_secret(config_dir, where.name);
+    case SecretRef::Where::Env: break;
+  }
+  const char* value = std::getenv(where.name.c_str());
+  if (value == nullptr || *value == '\0') {
+    return fail(ErrorKind::Configuration,
+                "api_key: the environment variable " + where.name + " is not set");
+  }
+  return std::string(value);
+}
+
+Result<std::shared_ptr<Service>> make_service(HttpClient& http, const ConverterSettings& settings,
+                                              const std::string& unix_socket,
+                                              const std::filesystem::path& config_dir,
+                                              const Clock& clock) {
+  if (auto key = read_key(settings.api_key, config_dir); !key) return std::unexpected(key.error());
+  ApiConverterRules rules;
+  rules.name = settings.name;
+  rules.url = settings.embedded ? "http://localhost/v1/convert" : settings.url;
+  rules.unix_socket = unix_socket;
+  rules.account = settings.account;
+  rules.ca_file = settings.ca_file;
+  if (settings.api_key.where != SecretRef::Where::None) {
+    rules.api_key = [where = settings.api_key, config_dir] { return read_key(where, config_dir); };
+  }
+  rules.upload = form_of(settings.upload);
+  rules.max_size = settings.max_size;
+  rules.timeouts.thinking = settings.timeout;
+  auto converter = make_api_converter(http, std::move(rules), clock);
+  if (!converter) return std::unexpected(converter.error());
+  auto service = std::make_shared<Service>();
+  service->settings = settings;
+  service->converter = std::move(*converter);
+  return service;
+}
+
+WallTime month_of(WallTime now) {
+  const std::chrono::year_month_day day{std::chrono::floor<std::chrono::days>(now)};
+  return std::chrono::sys_days{day.year() / day.month() / 1};
+}
+
+}  // namespace millrace

@@ -1,0 +1,75 @@
+// What the machine offers a long-running program: its own folders, one instance at a time, a place
+// for secrets, word to the service manager, and signals.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "platform/base/result.hpp"
+
+namespace millrace {
+
+// Where things lie on this system for this user. Linux: the XDG Base Directory Specification.
+struct StandardFolders {
+  std::filesystem::path home;
+  std::filesystem::path config_file;  // config.toml, whether it is there or not
+  std::filesystem::path state_dir;
+  std::filesystem::path runtime_dir;  // for sockets: short and private to the user (made if absent)
+};
+Result<StandardFolders> standard_folders();
+
+std::filesystem::path own_executable();
+
+// One running instance for one state folder. Held until destruction, by the process that made it.
+class InstanceLock {
+ public:
+  virtual ~InstanceLock() = default;
+};
+// Exists if another process holds it; the message names its process id.
+Result<std::unique_ptr<InstanceLock>> lock_instance(const std::filesystem::path& state_dir);
+// Whether somebody holds it now.
+bool instance_runs(const std::filesystem::path& state_dir);
+
+// Secrets by name. Linux: one file each in `secrets/` beside the configuration, 0600.
+Result<std::string> read_secret(const std::filesystem::path& config_dir, std::string_view name);
+Result<void> store_secret(const std::filesystem::path& config_dir, std::string_view name,
+                          std::string_view value);
+Result<void> remove_secret(const std::filesystem::path& config_dir, std::string_view name);
+// A secret kept in a file of the user's own; Configuration if others may read it. The last line end
+// is not part of it.
+Result<std::string> read_secret_file(const std::filesystem::path& file);
+
+// READY=1, STOPPING=1, RELOADING=1, WATCHDOG=1, STATUS=...: sd_notify(3). Does nothing where no
+// service manager listens.
+void notify_service_manager(std::string_view state);
+// How often the service manager wants WATCHDOG=1; nothing if it does not.
+std::optional<std::chrono::microseconds> watchdog_interval();
+
+// The process as a whole: no core file with keys and documents in it, SIGPIPE ignored, secrets of
+// libraries' debug variables (SSLKEYLOGFILE) unset. Called first in main.
+void harden_process();
+
+enum class Signal { Stop, Reload };
+// Waits for SIGINT, SIGTERM (Stop) or SIGHUP (Reload). Must be made before any thread is started:
+// it blocks these signals in the calling thread and in those that come from it.
+class SignalSource {
+ public:
+  virtual ~SignalSource() = default;
+  // Nothing when `wait_for` is over.
+  virtual std::optional<Signal> wait(std::chrono::milliseconds wait_for) = 0;
+  virtual bool interrupted() const = 0;  // the last Stop was SIGINT
+};
+std::unique_ptr<SignalSource> take_signals();
+
+// Ends the process at once, without destructors: a thread may hang in the kernel.
+[[noreturn]] void exit_now(int status);
+
+bool is_terminal(int stream);  // 1: stdout, 2: stderr
+int terminal_width();          // columns; 80 if unknown
+
+}  // namespace millrace
