@@ -40,10 +40,10 @@ class Payload {
 };
 
 struct ConvertRequest {
-  Name source_name;    // for the extension only
-  std::string target;  // "webp"
-  ConvertOptions options;
-  std::string key;  // Idempotency-Key
+  Name source_name = {};    // for the extension only
+  std::string target = {};  // "webp"
+  ConvertOptions options = {};
+  std::string key = {};  // Idempotency-Key
 };
 
 // What the answer said about limits; fed to the account's gate.
@@ -55,9 +55,18 @@ struct RateNews {
   std::optional<Duration> window_reset;
 };
 
+// Shared by a reply and its body, because only the body's end tells whether it is believed.
+struct AnswerVerdict {
+  // SHA-256 in hex of a whole answer that is not believed; empty while there is no such answer.
+  // The same hash twice under one key is final (ErrorKind::Converter); the caller compares.
+  std::string bad_sha256;
+};
+
 struct ConvertReply {
-  // The artifact's errors and these share the kinds of the table in DESIGN "Converting".
+  // The errors of the artifact's body and these have the same kinds.
   Result<Artifact> artifact;
+  // Never null. Used by the worker's thread only; shared, since the body may outlive the reply.
+  std::shared_ptr<const AnswerVerdict> verdict;
   RateNews news;
   int http_status = 0;
   std::uint64_t bytes_sent = 0;

@@ -24,6 +24,11 @@ struct TargetSpec {
   std::string converter;  // name of a [converter.NAME]
 };
 
+struct NewVersion {
+  Candidate candidate;
+  std::vector<TargetSpec> targets;
+};
+
 enum class Known {
   New,      // never seen in this version
   Waiting,  // seen; some target is not final yet
@@ -85,6 +90,11 @@ struct SourceSummary {  // all targets of one version
   bool all_final() const { return waiting == 0; }
 };
 
+struct Pruned {
+  std::int64_t removed = 0;  // versions
+  bool finished = false;     // false: call again for the rest
+};
+
 struct DeliveryInProgress {  // a row that was Delivering when the last run ended
   Job job;
   std::string outbox;
@@ -96,15 +106,22 @@ struct DeliveryInProgress {  // a row that was Delivering when the last run ende
 };
 
 // Thread-safe. Calls marked [durable] return after the change is on disk (they share one commit
-// with whatever else is waiting); the others return at once and are committed in order with them.
+// with whatever else is waiting); other changes return at once, wait only while thousands of
+// changes are queued, and are committed in order with the durable ones. Questions are answered
+// consistently with every change said before, and wait for what is queued before them.
 // A failed write is an Error of kind Environment (disk full, busy) and nothing was changed; no paid
-// request may be sent without a successful begin_attempt.
+// request may be sent without a successful begin_attempt. When a change that had returned at once
+// cannot be written, the next durable call is not carried out and returns that error instead: what
+// was not admitted then is found again by the next scan. A Defect of such a change shows in
+// flush().
 class Ledger {
  public:
   virtual ~Ledger() = default;
 
   // -- intake ---------------------------------------------------------------------------------
   virtual Result<Known> look_up(const Candidate& candidate) = 0;
+  // The same for many in one go, in their order: what a scan calls.
+  virtual Result<std::vector<Known>> look_up_all(std::span<const Candidate> candidates) = 0;
   // Inserts the version and its targets (idempotent). Waiting targets of older versions of the same
   // name become Cancelled ("superseded"), unless a worker has them.
   virtual Result<void> admit(const Candidate& candidate, std::span<const TargetSpec> targets,
@@ -112,6 +129,8 @@ class Ledger {
   // The same for many, one commit. [durable]
   virtual Result<void> admit_all(std::span<const Candidate> candidates,
                                  std::span<const TargetSpec> targets, WallTime now) = 0;
+  // The same for candidates that want different targets, one commit. [durable]
+  virtual Result<void> admit_each(std::span<const NewVersion> admissions, WallTime now) = 0;
 
   // -- work -----------------------------------------------------------------------------------
   // Up to `n` jobs that may start by `now` and that nobody has: fresh ones and deferred ones are
@@ -119,12 +138,15 @@ class Ledger {
   enum class Lane { Fresh, Deferred };
   virtual Result<std::vector<Job>> claim(std::string_view folder, Lane lane, std::size_t n,
                                          WallTime now) = 0;
-  // When the next waiting job of any folder becomes due; nothing if none waits for a time.
+  // When the next waiting job of any folder that nobody has becomes due, which may be in the past;
+  // nothing if none waits for a time.
   virtual Result<std::optional<WallTime>> next_due() = 0;
   // Gives a claimed job back as it was.
   virtual void release(JobId job) = 0;
   // Reserves the first of `choices` that no other source owns in this outbox; names are compared by
-  // `fold(name)` (case-folded, NFC; supplied by deliver). A name kept from before wins. [durable]
+  // `fold(name)` (case-folded, NFC; supplied by deliver). An owner is a source name of a folder and
+  // a target, so that a newer version of the same file gets the same name. A name kept from before
+  // wins. On disk no later than the next begin_attempt. Exists if every choice is taken.
   struct NameChoice {
     Name name;
     std::string folded;
@@ -134,6 +156,11 @@ class Ledger {
   // What we last put at this name, if we did.
   virtual Result<std::optional<OutputRecord>> output_at(std::string_view outbox,
                                                         std::string_view folded_name) = 0;
+  // What was delivered from an earlier version of this name that had the same bytes, if it is still
+  // what we last put at that name.
+  virtual Result<std::optional<OutputRecord>> delivered_same_content(
+      std::string_view folder, const Name& name, std::string_view target,
+      std::string_view content_sha256) = 0;
   // One row before each request; the attempt's number, from 1. [durable]
   virtual Result<int> begin_attempt(const AttemptStart& start, WallTime now) = 0;
   virtual Result<void> end_attempt(JobId job, int attempt, const AttemptEnd& end, WallTime now) = 0;
@@ -141,17 +168,24 @@ class Ledger {
   virtual Result<void> begin_delivery(JobId job, const OutputRecord& output,
                                       const Name& temporary_name, WallTime now) = 0;
   // Lets go of a job. `attempt` is the number that begin_attempt gave, or 0 if none was made; a
-  // stale number is refused as Defect. [durable]
+  // stale number is refused as Defect, and so is Delivered without begin_delivery. [durable]
   virtual Result<SourceSummary> finish(JobId job, int attempt, const JobEnd& end, WallTime now) = 0;
-  // Archived, quarantined, deleted, or why not.
+  // Archived, quarantined, deleted, kept, or why not. To be called for every version that became
+  // all final; until then pending_source_actions() lists it.
   virtual Result<void> record_source_action(SourceRowId row, std::string_view action,
                                             WallTime now) = 0;
 
   // -- start and end --------------------------------------------------------------------------
+  // They are claimed by this call; each is ended by finish() with attempt 0.
   virtual Result<std::vector<DeliveryInProgress>> interrupted_deliveries() = 0;
   // Versions whose targets are all final but whose source action is not recorded yet.
   virtual Result<std::vector<SourceSummary>> pending_source_actions() = 0;
   virtual bool was_created() const = 0;  // this run made a new, empty ledger
+  // Why the old file was moved aside and the ledger made anew; empty if it was not.
+  virtual const std::string& rebuilt_because() const = 0;
+  // Environment if the file was replaced or removed beneath us, or a damage was met: no paid call
+  // may be made then. To be asked each minute.
+  virtual Result<void> healthy() = 0;
   virtual Result<void> begin_run(std::string_view command, WallTime now) = 0;
   virtual Result<void> end_run(std::string_view outcome, WallTime now) = 0;
   // Waits until everything said before is on disk. [durable]
@@ -164,6 +198,15 @@ class Ledger {
   // -- for people -----------------------------------------------------------------------------
   // Puts one Failed job (or, with 0, every Failed one) back to Waiting; how many.
   virtual Result<int> retry(JobId job, WallTime now) = 0;
+  virtual Result<int> retry_each(std::span<const JobId> jobs, WallTime now) = 0;
+  // Attempts since then that were or may have been billed; for the monthly budget.
+  virtual Result<std::int64_t> attempts_billed_since(std::string_view converter,
+                                                     WallTime since) = 0;
+  // Forgets versions seen before `older_than` that are not among the last `keep`, all final, and
+  // replaced by a newer version or no longer in the inbox (action archived, quarantined, deleted,
+  // superseded); a file that was kept there is never forgotten. Attempts of that age go as well.
+  // Does a bounded piece of the work. [durable]
+  virtual Result<Pruned> prune(WallTime older_than, std::int64_t keep) = 0;
 };
 
 struct FolderCounts {

@@ -103,12 +103,14 @@ std::optional<Assignment> Dispatcher::next() {
   MutexLock lock(mutex_);
   while (!stopping_) {
     const TimePoint now = clock_.now();
-    auto job = queue_.next([&](const Job& j) NO_THREAD_SAFETY_ANALYSIS { return admits(j, now); });
+    auto job = queue_.next(std::function<Admission(const Job&)>(
+        [&](const Job& j) NO_THREAD_SAFETY_ANALYSIS { return admits(j, now); }));
     if (job) {
       const FolderState& state = folders_.find(job->candidate.folder)->second;
       ++running_in_[job->candidate.folder];
       gate_of(job->converter)->started(now);
-      return Assignment{std::move(*job), state.folder, services_.find(job->converter)->second, now};
+      const auto& service = services_.find(job->converter)->second;
+      return Assignment{std::move(*job), state.folder, service, now};
     }
     if (const auto at = next_change(now)) {
       changed_.wait_until(lock, *at);
@@ -256,11 +258,12 @@ int Dispatcher::running_in(const std::string& folder) const {
   return found == running_in_.end() ? 0 : found->second;
 }
 
-bool Dispatcher::admits(const Job& job, TimePoint now) const {
+Admission Dispatcher::admits(const Job& job, TimePoint now) const {
   const auto folder = folders_.find(job.candidate.folder);
-  if (folder == folders_.end() || !folder_admits(folder->first, folder->second, now)) return false;
-  const Gate* gate = gate_of(job.converter);
-  return gate != nullptr && gate->open(now);
+  const bool takes =
+      folder != folders_.end() && folder_admits(folder->first, folder->second, now);
+  const Gate* gate = takes ? gate_of(job.converter) : nullptr;
+  return gate != nullptr && gate->open(now) ? Admission::Take : Admission::SkipConverter;
 }
 
 bool Dispatcher::folder_admits(const std::string& name, const FolderState& state,

@@ -95,7 +95,7 @@ class Dispatcher {
     int users = 0;  // converters that share it
   };
 
-  bool admits(const Job& job, TimePoint now) const REQUIRES(mutex_);
+  Admission admits(const Job& job, TimePoint now) const REQUIRES(mutex_);
   bool folder_admits(const std::string& name, const FolderState& state, TimePoint now) const
       REQUIRES(mutex_);
   int running_in(const std::string& folder) const REQUIRES(mutex_);

@@ -37,12 +37,12 @@ RootSettings root_settings(const FolderSettings& folder, const AgentSettings& ag
   root.index = index;
   root.folder = folder.name;
   root.inbox = folder.inbox;
-  root.include = folder.include;
-  root.exclude = folder.exclude;
-  if (folder.own_in_flight) root.in_flight = folder.in_flight;
-  root.recursive = folder.recursive;
+  root.names.include = folder.include;
+  root.names.exclude = folder.exclude;
+  if (folder.own_in_flight) root.names.in_flight = folder.in_flight;
+  root.names.recursive = folder.recursive;
+  root.names.ready_marker = folder.ready_marker;
   root.poll = folder.poll;
-  root.ready_marker = folder.ready_marker;
   root.rescan_every = agent.rescan_every;
   return root;
 }
@@ -222,12 +222,13 @@ Result<void> Engine::set_services(const Settings& settings) {
 
 void Engine::add_folder(const FolderSettings& settings) {
   const std::size_t index = next_root_++;
-  auto source = open_local_source(real_file_system(), source_settings_of(settings));
+  auto source = make_local_source(
+      {settings.name, settings.inbox, settings.archive, settings.quarantine}, real_file_system());
   auto folder = std::make_shared<Folder>(settings, index,
                                          static_cast<std::size_t>(options_.settings.agent.workers),
                                          real_file_system(), owner_of(options_.ledger_file), std::move(source));
-  auto root = Root::make(real_file_system(),
-                         root_settings(settings, options_.settings.agent, index), *intake_);
+  auto root = std::make_shared<Root>(root_settings(settings, options_.settings.agent, index),
+                                     real_file_system(), clock_, *intake_);
   {
     const MutexLock lock(mutex_);
     members_[settings.name] = {folder, root};
@@ -247,7 +248,7 @@ void Engine::remove_folder(const std::string& name) {
     members_.erase(found);
   }
   intake_->remove(member.folder->root);
-  member.root->stop();
+  member.root->request_stop();
   for (const Job& job : dispatcher_->remove_folder(name)) ledger_->release(job.id);
 }
 
@@ -307,7 +308,8 @@ bool Engine::stop() {
   if (!all_back) return false;
   bool roots_back = true;
   for (auto& [name, member] : members) {
-    roots_back = member.root->stop(std::chrono::milliseconds{200}) && roots_back;
+    const TimePoint limit = std::chrono::steady_clock::now() + std::chrono::milliseconds{200};
+    roots_back = member.root->wait_stopped(limit) && roots_back;
   }
   if (!roots_back) return false;
   intake_->stop();

@@ -69,7 +69,7 @@ class Engine {
 
   // Nothing is left to see, to settle, or to convert now; what waits for a time is not counted.
   bool idle() const;
-  std::int64_t unfinished() const;  // targets that wait or run, by the ledger
+
   Tally tally() const;
 
   // Intake ends, uploads that are not complete end, answers under way get three seconds. True if

@@ -10,8 +10,10 @@
 namespace millrace {
 namespace {
 
-// A root waits when this many of its messages are not handled yet; each holds up to 1024 values.
+// A scan waits while this many messages are not handled yet (each holds up to 1024 values) or while
+// the engine is nearly full.
 constexpr std::size_t kMostMessages = 16;
+constexpr std::size_t kMostSettling = SettleEngine::kMostFiles * 8 / 10;
 // The loop looks again after this long, whatever happens.
 constexpr Duration kLongestTurn = std::chrono::seconds{30};
 constexpr std::size_t kClaimAtOnce = 128;
@@ -26,11 +28,10 @@ Duration learnt(Ledger& ledger, const std::string& folder, Evidence why) {
   return parse_duration(**text).value_or(Duration{0});
 }
 
-SettleRules rules_of(const IntakeFolder& at, Ledger& ledger) {
-  const FolderSettings& settings = at.folder->settings;
+SettleRules rules_of(const FolderSettings& settings, RootNature nature, Ledger& ledger) {
   SettleRules rules;
   rules.folder = settings.name;
-  rules.nature = at.root->nature();
+  rules.nature = nature;
   rules.fixed_quiet = settings.settle;
   rules.learnt_quiet = learnt(ledger, settings.name, Evidence::Closed);
   rules.learnt_quiet_moved = learnt(ledger, settings.name, Evidence::Moved);
@@ -55,7 +56,6 @@ void Intake::stop() {
     const MutexLock lock(mutex_);
     stopping_ = true;
     arrived_.notify_all();
-    drained_.notify_all();
   }
   if (thread_.joinable()) {
     thread_.request_stop();
@@ -63,10 +63,23 @@ void Intake::stop() {
   }
 }
 
-void Intake::add(IntakeFolder folder) { post(std::move(folder)); }
+void Intake::add(IntakeFolder folder) {
+  {
+    const MutexLock lock(mutex_);
+    names_[folder.folder->root] = folder.folder->settings.name;
+  }
+  post(std::move(folder));
+}
+
 void Intake::remove(std::size_t root) { post(Removal{root}); }
 void Intake::rescan(std::size_t root) { post(RescanWish{root}); }
 void Intake::look_again(std::size_t root, const Name& name) { post(LookAgain{root, name}); }
+
+std::string Intake::folder_name(std::size_t root) const {
+  const MutexLock lock(mutex_);
+  const auto found = names_.find(root);
+  return found == names_.end() ? std::string() : found->second;
+}
 
 void Intake::job_ended() {
   const MutexLock lock(mutex_);
@@ -79,33 +92,59 @@ bool Intake::quiet() const {
   return quiet_ && mailbox_.empty() && !work_wanted_;
 }
 
-std::size_t Intake::settling() const {
-  const MutexLock lock(engine_mutex_);
-  return engine_.waiting();
-}
-
 std::optional<std::string> Intake::explain(std::size_t root, const Name& name) const {
   const MutexLock lock(engine_mutex_);
   return engine_.explain(root, name, clock_.now());
 }
 
-void Intake::observed(std::vector<Observation> seen) { post_bounded(std::move(seen)); }
+void Intake::observed(std::vector<Observation> seen) { post(std::move(seen)); }
 void Intake::probed(std::vector<ProbeAnswer> answers) { post(std::move(answers)); }
 void Intake::scan_finished(const ScanReport& report) { post(report); }
 
-void Intake::refused(const Refused& refused) {
-  log(Level::Warning, "not taken", {{"file", refused.name}, {"why", refused.reason}});
+void Intake::refused(std::size_t root, std::vector<Refused> names) {
+  const std::string folder = folder_name(root);
+  for (const Refused& one : names) {
+    log(Level::Warning, "not taken",
+        {{"folder", folder}, {"file", one.name}, {"why", one.reason}});
+  }
+}
+
+void Intake::health_changed(std::size_t root, const RootHealth& health) {
+  const bool bad = health.state == RootState::Offline || health.state == RootState::Stalled;
+  log(bad ? Level::Warning : Level::Debug, "inbox",
+      {{"folder", folder_name(root)},
+       {"state", std::string(to_string(health.state))},
+       {"how", health.how},
+       {"why", health.why}});
+  if (health.state == RootState::Scanning || health.state == RootState::Watching) {
+    post(NatureNews{root, health.nature});
+  }
+}
+
+// A scan finds everything again; what the ledger knows in this very version needs no settling.
+std::vector<bool> Intake::known(std::size_t root, const std::vector<SeenVersion>& seen) {
+  const std::string folder = folder_name(root);
+  std::vector<Candidate> asked;
+  asked.reserve(seen.size());
+  for (const SeenVersion& one : seen) asked.push_back({folder, one.name, 0, one.version});
+  const auto answers = ledger_.look_up_all(asked);
+  if (!answers) {
+    log_error(Level::Error, "cannot ask the ledger", answers.error());
+    return std::vector<bool>(seen.size(), false);
+  }
+  std::vector<bool> known;
+  known.reserve(seen.size());
+  for (const Known one : *answers) known.push_back(one != Known::New);
+  return known;
+}
+
+bool Intake::has_room(std::size_t) {
+  const MutexLock lock(mutex_);
+  return mailbox_.size() < kMostMessages && settling_ < kMostSettling;
 }
 
 void Intake::post(Message message) {
   const MutexLock lock(mutex_);
-  mailbox_.push_back(std::move(message));
-  arrived_.notify_one();
-}
-
-void Intake::post_bounded(Message message) {
-  MutexLock lock(mutex_);
-  while (mailbox_.size() >= kMostMessages && !stopping_) drained_.wait(lock);
   mailbox_.push_back(std::move(message));
   arrived_.notify_one();
 }
@@ -134,7 +173,6 @@ std::vector<Intake::Message> Intake::wait_for_messages(std::optional<TimePoint> 
   }
   if (std::exchange(work_wanted_, false)) claim_wanted_ = true;
   if (!mailbox_.empty()) quiet_ = false;
-  drained_.notify_all();
   return std::exchange(mailbox_, {});
 }
 
@@ -144,77 +182,76 @@ void Intake::handle(Message message, TimePoint now) {
   } else if (auto* answers = std::get_if<std::vector<ProbeAnswer>>(&message)) {
     handle_answers(*answers, now);
   } else if (auto* report = std::get_if<ScanReport>(&message)) {
-    if (const auto at = roots_.find(report->root); at != roots_.end()) at->second.scanned = true;
+    const auto at = roots_.find(report->root);
+    if (at != roots_.end() && report->below.empty()) at->second.scanned = true;
   } else if (auto* folder = std::get_if<IntakeFolder>(&message)) {
     add_root(std::move(*folder));
   } else if (auto* removal = std::get_if<Removal>(&message)) {
     roots_.erase(removal->root);
+    {
+      const MutexLock lock(mutex_);
+      names_.erase(removal->root);
+    }
     const MutexLock lock(engine_mutex_);
     engine_.forget_root(removal->root);
   } else if (auto* wish = std::get_if<RescanWish>(&message)) {
     if (const auto at = roots_.find(wish->root); at != roots_.end()) {
       at->second.scanned = false;
-      at->second.at.root->request_rescan();
+      at->second.at.root->request_rescan(Haste::Now);
     }
   } else if (auto* again = std::get_if<LookAgain>(&message)) {
     if (const auto at = roots_.find(again->root); at != roots_.end()) {
-      at->second.at.root->look_at(again->name);
+      at->second.looking_again.insert(again->name);
+      at->second.at.root->request_probes({{again->root, again->name}});
     }
+  } else if (auto* news = std::get_if<NatureNews>(&message)) {
+    const auto at = roots_.find(news->root);
+    if (at == roots_.end() || at->second.nature == news->nature) return;
+    at->second.nature = news->nature;
+    set_rules(news->root);
   }
 }
 
 void Intake::add_root(IntakeFolder folder) {
   const std::size_t index = folder.folder->root;
-  {
-    const MutexLock lock(engine_mutex_);
-    engine_.set_rules(index, rules_of(folder, ledger_));
-  }
   roots_[index].at = std::move(folder);
+  set_rules(index);
   claim_wanted_ = true;  // what the ledger holds from before
 }
 
-void Intake::handle_observations(std::vector<Observation> seen, TimePoint now) {
-  for (const Observation& one : without_known(std::move(seen))) {
-    const auto at = roots_.find(one.root);
-    if (at == roots_.end()) continue;
-    const MutexLock lock(engine_mutex_);
-    if (!engine_.observe(one, now)) at->second.rescan_needed = true;
-  }
+void Intake::set_rules(std::size_t root) {
+  const KnownRoot& state = roots_.at(root);
+  SettleRules rules = rules_of(state.at.folder->settings,
+                               state.nature.value_or(RootNature::LocalEvents), ledger_);
+  const MutexLock lock(engine_mutex_);
+  engine_.set_rules(root, std::move(rules));
 }
 
-// A scan finds everything again; what the ledger knows in this very version needs no settling.
-std::vector<Observation> Intake::without_known(std::vector<Observation> seen) {
-  std::vector<Candidate> asked;
-  std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < seen.size(); ++i) {
-    const auto at = roots_.find(seen[i].root);
-    if (seen[i].why != Evidence::Found || seen[i].gone || at == roots_.end()) continue;
-    asked.push_back({at->second.at.folder->settings.name, seen[i].name, seen[i].stamp.size,
-                     at->second.at.root->version_of(seen[i].stamp)});
-    places.push_back(i);
+void Intake::handle_observations(std::vector<Observation> seen, TimePoint now) {
+  const MutexLock lock(engine_mutex_);
+  for (const Observation& one : seen) {
+    const auto at = roots_.find(one.root);
+    if (at != roots_.end() && !engine_.observe(one, now)) at->second.rescan_needed = true;
   }
-  if (asked.empty()) return seen;
-  const auto known = ledger_.look_up_all(asked);
-  if (!known) {
-    log_error(Level::Error, "cannot ask the ledger", known.error());
-    return {};  // found again by the next scan
-  }
-  std::vector<bool> drop(seen.size(), false);
-  for (std::size_t k = 0; k < asked.size(); ++k) {
-    if ((*known)[k] == Known::New) continue;
-    drop[places[k]] = true;
-    roots_.at(seen[places[k]].root).at.root->acknowledge(asked[k].name, asked[k].version);
-  }
-  std::vector<Observation> rest;
-  for (std::size_t i = 0; i < seen.size(); ++i) {
-    if (!drop[i]) rest.push_back(std::move(seen[i]));
-  }
-  return rest;
 }
 
 void Intake::handle_answers(const std::vector<ProbeAnswer>& answers, TimePoint now) {
   const MutexLock lock(engine_mutex_);
-  for (const ProbeAnswer& answer : answers) engine_.answer(answer, now);
+  for (const ProbeAnswer& answer : answers) {
+    const auto at = roots_.find(answer.root);
+    if (at == roots_.end()) continue;
+    if (at->second.looking_again.erase(answer.name) > 0) {
+      // A job gave it back because it changed: seen anew, as a scan would.
+      Observation seen;
+      seen.root = answer.root;
+      seen.name = answer.name;
+      seen.stamp = answer.stamp;
+      seen.gone = answer.gone;
+      engine_.observe(seen, now);
+    } else {
+      engine_.answer(answer, now);
+    }
+  }
 }
 
 void Intake::send_probes(TimePoint now) {
@@ -287,15 +324,16 @@ void Intake::learn(TimePoint now) {
         {{"file", one.name}, {"waited", duration_text(one.waited)}, {"why", one.reason}});
   }
   for (auto& [root, state] : roots_) {
-    if (!state.rescan_needed || settling() > SettleEngine::kMostFiles / 2) continue;
+    if (!state.rescan_needed || settling_ > SettleEngine::kMostFiles / 2) continue;
     state.rescan_needed = false;
     state.scanned = false;
-    state.at.root->request_rescan();
+    state.at.root->request_rescan(Haste::WhenDue);
   }
 }
 
 void Intake::refill() {
   claim_wanted_ = false;
+  const WallTime asked_at = clock_.wall_now();
   for (const auto& [root, state] : roots_) {
     const std::string& folder = state.at.folder->settings.name;
     for (const auto lane : {Ledger::Lane::Fresh, Ledger::Lane::Deferred}) {
@@ -304,15 +342,18 @@ void Intake::refill() {
   }
   next_due_.reset();
   const auto due = ledger_.next_due();
-  if (!due || !*due) return;
-  const Duration in = std::max<Duration>(**due - clock_.wall_now(), std::chrono::milliseconds{20});
-  next_due_ = clock_.now() + in;
+  // What was due before we asked had no room, or belongs to a folder that is gone.
+  if (!due || !*due || **due <= asked_at) return;
+  next_due_ = clock_.now() + (**due - clock_.wall_now());
 }
 
 // True if there may be more where this came from.
 bool Intake::refill(const std::string& folder, Ledger::Lane lane) {
   const std::size_t room = std::min(dispatcher_.room(folder, lane), kClaimAtOnce);
-  if (room == 0) return false;  // a job that ends asks again
+  // A half-full window waits for more room, so that jobs are fetched in handfuls; each job that
+  // ends asks again.
+  if (room < kClaimAtOnce && dispatcher_.queued() > kClaimAtOnce) return false;
+  if (room == 0) return false;
   auto jobs = ledger_.claim(folder, lane, room, clock_.wall_now());
   if (!jobs) {
     log_error(Level::Error, "cannot take work from the ledger", jobs.error());
@@ -326,9 +367,14 @@ bool Intake::refill(const std::string& folder, Ledger::Lane lane) {
 void Intake::update_quiet() {
   const bool scanned = std::ranges::all_of(
       roots_, [](const auto& at) { return at.second.scanned && !at.second.rescan_needed; });
-  const bool settled = settling() == 0 && !claim_wanted_;
+  std::size_t held = 0;
+  {
+    const MutexLock lock(engine_mutex_);
+    for (const auto& [root, state] : roots_) held += engine_.waiting(root);
+  }
+  settling_ = held;
   const MutexLock lock(mutex_);
-  quiet_ = scanned && settled;
+  quiet_ = scanned && held == 0 && !claim_wanted_;
 }
 
 std::optional<TimePoint> Intake::next_turn() {

@@ -2,10 +2,12 @@
 // what is whole, and keeps the dispatcher's window filled from the ledger.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <variant>
@@ -46,14 +48,17 @@ class Intake final : public RootSink {
 
   // Everything that was there when asked has been seen, and nothing is left to settle or to claim.
   bool quiet() const;
-  std::size_t settling() const;
+  std::size_t settling() const { return settling_; }
   std::optional<std::string> explain(std::size_t root, const Name& name) const;
 
-  // -- RootSink, on the roots' threads; they wait while the loop is far behind -------------------
+  // -- RootSink, on the roots' threads ----------------------------------------------------------
   void observed(std::vector<Observation> seen) override;
   void probed(std::vector<ProbeAnswer> answers) override;
+  void refused(std::size_t root, std::vector<Refused> names) override;
   void scan_finished(const ScanReport& report) override;
-  void refused(const Refused& refused) override;
+  void health_changed(std::size_t root, const RootHealth& health) override;
+  std::vector<bool> known(std::size_t root, const std::vector<SeenVersion>& seen) override;
+  bool has_room(std::size_t root) override;
 
  private:
   struct Removal {
@@ -66,24 +71,29 @@ class Intake final : public RootSink {
     std::size_t root;
     Name name;
   };
+  struct NatureNews {
+    std::size_t root;
+    RootNature nature;
+  };
   using Message = std::variant<std::vector<Observation>, std::vector<ProbeAnswer>, ScanReport,
-                               IntakeFolder, Removal, RescanWish, LookAgain>;
-  struct RootState {
+                               IntakeFolder, Removal, RescanWish, LookAgain, NatureNews>;
+  struct KnownRoot {
     IntakeFolder at;
     bool scanned = false;        // its first scan is over
-    bool rescan_needed = false;  // the engine was full
-    std::map<Name, bool> looking_again;
+    bool rescan_needed = false;   // the engine was full, or the ledger refused
+    std::optional<RootNature> nature;
+    std::set<Name> looking_again;  // names that jobs gave back
   };
 
   void post(Message message);
-  void post_bounded(Message message);
   void run(std::stop_token stop);
   std::vector<Message> wait_for_messages(std::optional<TimePoint> until, std::stop_token stop);
   void handle(Message message, TimePoint now);
   void handle_observations(std::vector<Observation> seen, TimePoint now);
-  std::vector<Observation> without_known(std::vector<Observation> seen);
   void handle_answers(const std::vector<ProbeAnswer>& answers, TimePoint now);
   void add_root(IntakeFolder folder);
+  void set_rules(std::size_t root);
+  std::string folder_name(std::size_t root) const;
   void send_probes(TimePoint now);
   void admit_settled();
   void admit(std::size_t root, const std::vector<Candidate>& candidates);
@@ -98,7 +108,7 @@ class Intake final : public RootSink {
   const Clock& clock_;
 
   // Of the loop's thread alone.
-  std::map<std::size_t, RootState> roots_;
+  std::map<std::size_t, KnownRoot> roots_;
   bool claim_wanted_ = true;
   std::optional<TimePoint> next_due_;
 
@@ -107,11 +117,13 @@ class Intake final : public RootSink {
 
   mutable Mutex mutex_;
   CondVar arrived_;
-  CondVar drained_;
   std::vector<Message> mailbox_ GUARDED_BY(mutex_);
   bool work_wanted_ GUARDED_BY(mutex_) = false;
   bool stopping_ GUARDED_BY(mutex_) = false;
   bool quiet_ GUARDED_BY(mutex_) = false;
+  std::map<std::size_t, std::string> names_ GUARDED_BY(mutex_);  // of folders, by root
+  // Files that the engine holds; written by the loop, read by roots that ask for room.
+  std::atomic<std::size_t> settling_{0};
 
   std::jthread thread_;
 };

@@ -148,7 +148,7 @@ JobRun::Step JobRun::open_source() {
 JobRun::Step JobRun::choose_name() {
   std::vector<Ledger::NameChoice> choices;
   for (Name& name : output_names({folder_.settings.output, job_.candidate.name, job_.target})) {
-    std::string folded = fold(name);
+    std::string folded = fold_name(name);
     choices.push_back({std::move(name), std::move(folded)});
   }
   auto name = tools_.ledger.reserve_name(job_.id, outbox_->id(), choices);
@@ -163,7 +163,7 @@ JobRun::Step JobRun::look_at_what_is_there() {
   if (!found) return std::unexpected(found.error());
   outbox_failed_ = false;
   if (!*found) return std::nullopt;
-  auto ours = tools_.ledger.output_at(outbox_->id(), fold(output_name_));
+  auto ours = tools_.ledger.output_at(outbox_->id(), fold_name(output_name_));
   if (!ours) return std::unexpected(ours.error());
   ours_before_ = std::move(*ours);
   const bool unchanged = ours_before_ && ours_before_->size == (*found)->size &&

@@ -67,7 +67,6 @@ std::optional<OutputRecord> adopt_delivery(Folder& folder, const DeliveryInProgr
   record.version = (*identity)->version;
   record.sha256 = delivery.sha256;
   record.source_version = delivery.job.candidate.version;
-  record.content_sha256 = delivery.content_sha256;
   return record;
 }
 

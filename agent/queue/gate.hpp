@@ -47,20 +47,25 @@ class Gate {
   Gate(GateRules rules, std::function<double()> random);
   ~Gate();
 
+  // New settings also end a stop (Configuration): the key or the URL may be right by now.
   void set_rules(GateRules rules);
-  void set_spent_this_month(std::int64_t conversions);  // billed or possibly billed
+  // Billed or possibly billed. A lower number than before is a new month: it ends a quota pause.
+  void set_spent_this_month(std::int64_t conversions);
 
   bool open(TimePoint now) const;  // one more request may start
   // When open() may become true by time alone; nothing if it waits for an answer or a person.
   std::optional<TimePoint> opens_at(TimePoint now) const;
   void started(TimePoint now);
-  // `error` null for success. Learns, pauses, opens the circuit.
+  // `error` null for success. Learns, pauses, opens the circuit. `latency` is the time since
+  // started() of this request, so that one refusal of many in flight counts once.
   void finished(const Error* error, const GateNews& news, Duration latency, bool maybe_billed,
                 TimePoint now);
-  void abandoned();  // started, but nothing was sent
+  void abandoned();  // started, but nothing was sent; in place of finished()
 
   void pause(std::string reason);  // by a person, until resume()
-  void resume(TimePoint now);      // also ends a stop after 401 and a quota pause
+  // Also ends a stop after 401, a quota pause, and the wait of an open circuit. A quota floor that
+  // is still crossed is then ignored until the quota rises.
+  void resume(TimePoint now);
   GateView view(TimePoint now) const;
 
  private:

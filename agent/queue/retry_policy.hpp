@@ -11,7 +11,7 @@ namespace millrace {
 
 enum class NextStep {
   Fail,        // final
-  Wait,        // back to Waiting, no attempt lost, until the gate opens again
+  Wait,        // back to Waiting after `delay`, no attempt lost; mostly a gate holds it back anyway
   Retry,       // back to Waiting after `delay`, an attempt is used up
   SettleAnew,  // the source changed: this version is cancelled, the file settles again
   Cancel,      // the source is gone
@@ -32,7 +32,8 @@ struct RetryRules {
 };
 
 // `attempts` that counted so far, this one included; `age` since the first one began; `random`
-// gives a number in [0, 1).
+// gives a number in [0, 1). error.retry_after is the least delay of Transient and Busy; for Rate it
+// is the gate's to obey.
 Decision decide(const RetryRules& rules, const Error& error, int attempts, Duration age,
                 const std::function<double()>& random);
 

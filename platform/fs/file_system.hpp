@@ -54,9 +54,16 @@ class NewFile {
 };
 
 struct Space {
-  std::uint64_t free_bytes = 0;
+  std::uint64_t free_bytes = 0;  // for us, who are not root
   std::uint64_t total_bytes = 0;
-  std::uint64_t free_inodes = 0;
+  std::uint64_t free_inodes = 0;  // the largest number where the file system has no such limit
+  bool writable = true;           // false: mounted read-only, or no permission to make files
+};
+
+// Who may read a file that we make.
+enum class Access {
+  OwnerOnly,  // 0600
+  Shared,     // as any program's output: 0666 less the umask, or the directory's default ACL
 };
 
 enum class Visit { Continue, Stop };
@@ -71,8 +78,9 @@ class Directory {
       const std::string& name) = 0;  // of the name itself; links not followed
   // Only regular files: Input otherwise (O_NOFOLLOW | O_NONBLOCK, then fstat).
   virtual Result<std::unique_ptr<InputFile>> open(const std::string& name) = 0;
-  // Entries of one directory ("" = this one), names relative to this one, in any order. The file
-  // type may be the only thing known (cheap); `info` fills the rest.
+  // Entries of one directory ("" = this one), in any order; names are relative to this Directory
+  // ("sub/a.png"), fit for `open` and `info`. An entry that was removed meanwhile may be missing.
+  // No lock is held while `visit` runs.
   struct Entry {
     std::string name;
     FileType type;
@@ -81,11 +89,14 @@ class Directory {
                             const std::function<Visit(const Entry&)>& visit) = 0;
 
   // -- state-changing: numbered across threads in a build with crash points ---------------------
-  virtual Result<std::unique_ptr<NewFile>> create(
-      const std::string& name) = 0;                                    // O_EXCL, 0600 & umask
-  virtual Result<void> make_directories(const std::string& name) = 0;  // and syncs their parents
+  // O_EXCL: Exists if anything lies at the name, a link included.
+  virtual Result<std::unique_ptr<NewFile>> create(const std::string& name,
+                                                  Access access = Access::OwnerOnly) = 0;
+  // Makes what is missing and syncs its parents; Exists if a part is there and no directory.
+  virtual Result<void> make_directories(const std::string& name) = 0;
   // Renames without replacing: renameat2(RENAME_NOREPLACE), else link and unlink, else an exclusive
-  // claim and rename. Exists if the name is taken. After an error both names are looked at.
+  // claim and rename. Exists if the name is taken. After an error both names are looked at. May be
+  // called again after a crash: it then goes on where it was cut.
   virtual Result<void> publish(const std::string& from, const std::string& to) = 0;
   virtual Result<void> replace(const std::string& from, const std::string& to) = 0;  // rename(2)
   virtual Result<void> remove(const std::string& name) = 0;
@@ -93,6 +104,10 @@ class Directory {
 
   virtual Result<Space> space() = 0;
   virtual Result<bool> still_there() = 0;  // the path still leads to this directory
+  // The kind of file system and whether this is the root of a mount, as seen when it was opened.
+  // Opaque. Another answer for the same path means that a mount is missing or has come.
+  virtual const std::string& mount_kind() const = 0;
+  // Canonical, absolute.
   virtual const std::filesystem::path& path() const = 0;
 };
 

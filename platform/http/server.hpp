@@ -16,6 +16,8 @@
 
 namespace millrace {
 
+// Values are shared by nobody but the handler; the file at `body_file` is removed when the last
+// owner lets go of the request, unless the owner has moved it away or cleared the path.
 struct ServerRequest {
   std::string method;
   std::string path;  // decoded, without query; always begins with `/`
@@ -24,6 +26,7 @@ struct ServerRequest {
   std::string body;                                          // up to `spool_above` bytes
   std::filesystem::path body_file;  // the body, if it was larger; removed with the request
   std::uint64_t body_size = 0;
+  std::shared_ptr<void> held;  // for `admit`: lives as long as the request (a place in a queue)
   std::string_view header(std::string_view name) const;  // empty if absent
   std::string_view query_value(std::string_view name) const;
 };
@@ -36,6 +39,11 @@ struct ServerResponse {
   std::filesystem::path body_file;   // sent instead of `body` if set
   std::shared_ptr<void> keep_alive;  // released when the answer was sent (owns body_file's scratch)
 };
+
+// `{"error":{"code":...,"message":...}}`; the message is made safe for one line.
+ServerResponse error_response(int status, std::string_view code, std::string_view message);
+// A JSON string with its quotes; bytes that are not UTF-8 and control characters are escaped.
+std::string json_quote(std::string_view text);
 
 // Called once, from any thread, at any time; later calls are ignored. Dropping it answers 500.
 using Respond = std::function<void(ServerResponse)>;
@@ -51,21 +59,29 @@ struct ServerOptions {
   std::uint64_t spool_above = 4'000'000;
   std::filesystem::path spool_dir;
   int max_connections = 512;
-  std::chrono::seconds idle_timeout{60};
-  // Looks at the head before the body is read: a response here (401, 413, 429) is sent at once.
-  std::function<std::optional<ServerResponse>(const ServerRequest&)> admit;
+  std::chrono::milliseconds idle_timeout{60'000};  // without a byte of progress
+  std::chrono::milliseconds head_timeout{15'000};  // TLS handshake; first byte to end of a head
+  std::uint64_t min_upload_rate = 100;  // bytes a second, averaged, once idle_timeout has passed
+  // Looks at the head before the body is read: a response here (401, 413, 429) is sent at once and
+  // the connection closed. Runs on the server's thread; may set `held`.
+  std::function<std::optional<ServerResponse>(ServerRequest&)> admit;
 };
 
-// Serves from its own thread until it is destroyed.
+// Serves from its own thread until it is destroyed. One request at a time on a connection; a head
+// holds 16 KiB at most (431). A request whose end two parsers could see in different places (both
+// Content-Length and Transfer-Encoding, either of them twice, a coding other than chunked) is
+// refused with 400 (RFC 9112, 6.3), and so is a path with NUL, %2F or a `.` or `..` part.
 class HttpServer {
  public:
   virtual ~HttpServer() = default;
   // Where it listens: "http://127.0.0.1:40123", or the socket's path.
   virtual std::string address() const = 0;
-  // Stops accepting and reading; answers under way may finish until `patience` is over.
+  // Stops accepting and reading; answers under way may finish until `patience` is over. Blocks
+  // until the thread has ended; never called from the handler. A second call does nothing.
   virtual void stop(std::chrono::milliseconds patience) = 0;
 };
 
+// Configuration: address, certificate or socket path is wrong; Exists: somebody else serves there.
 Result<std::unique_ptr<HttpServer>> start_http_server(ServerOptions options, Handler handler);
 
 }  // namespace millrace

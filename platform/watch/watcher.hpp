@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -18,13 +19,13 @@ enum class Change {
   Moved,    // renamed or linked to this name: whole by the writer's own act
   Closed,   // the last writer closed it
   Written,  // created, written, or its attributes changed
-  Removed,  // deleted, or renamed away
+  Removed,  // deleted, or renamed away; of a directory: something beneath it is gone
 };
 
 struct Touched {
   std::string name;
   Change change;
-};  // look at this name (relative, `/`)
+};  // look at this name (relative, `/`; a poll keeps no names and reports removals for "")
 struct Lost {
   std::string below;
   std::string why;
@@ -41,10 +42,12 @@ class Watcher {
 
   // Waits until events are there, `deadline` has passed, or wake() was called; appends what is
   // there, oldest first, at most `kMostEvents` a call. Appends nothing after Ended.
+  // Ended (Environment) comes when the root is removed, renamed, over-mounted or unmounted (within
+  // 5 s or one poll where the system does not say so), and when the watch limit is reached later.
   virtual void wait(TimePoint deadline, std::vector<WatchEvent>& events) = 0;
-  // Ends the current or the next wait() early. Any thread.
+  // Ends the current or the next wait() early. Any thread; never blocks.
   virtual void wake() = 0;
-  // How the root is watched, for people: "inotify", "polling every 10 s (cifs)".
+  // How the root is watched, for people: "inotify", "polling every 10 s".
   virtual std::string describe() const = 0;
 
   static constexpr std::size_t kMostEvents = 4096;
@@ -52,12 +55,31 @@ class Watcher {
 
 struct WatchOptions {
   bool recursive = true;
-  // Time between two looks when polling.
+  // Time between two looks when polling; a look that takes long is followed by a longer rest.
   Duration poll_every = std::chrono::seconds{10};
+  // Called on the owner's thread between the system calls of a long wait(), so that a slow share
+  // can be told from a hung one. May be empty.
+  std::function<void()> still_alive = {};
 };
 
 // What kind of file system a root is on, read once when it is opened.
 enum class FileSystemNature { Local, Network, Fuse };
+enum class IdStability {
+  Stable,   // inode and change time belong to the file for good
+  Unstable  // given anew by a remount or when a cache forgets (shares, FUSE, FAT)
+};
+enum class ChangeEvents {
+  Complete,  // all changes come through this kernel: events tell of them
+  Partial    // others change files behind the mount: poll
+};
+struct FileSystemKind {
+  FileSystemNature nature = FileSystemNature::Local;
+  IdStability ids = IdStability::Stable;
+  ChangeEvents events = ChangeEvents::Complete;
+  std::string name;  // for people: "ext4", "cifs", "fuse.sshfs"
+};
+// Environment if the root is not there. May block on a share.
+Result<FileSystemKind> file_system_kind(const std::filesystem::path& root);
 Result<FileSystemNature> nature_of(const std::filesystem::path& root);
 
 // Both see the same contract suite. The root must exist; Environment if it does not or if it cannot

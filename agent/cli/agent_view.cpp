@@ -1,0 +1,268 @@
+#include "agent/cli/agent_view.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "agent/watch/name_filter.hpp"
+#include "config/values.hpp"
+#include "platform/base/text.hpp"
+
+namespace millrace {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMostRows = 1000;
+constexpr auto kRateWindow = std::chrono::minutes{5};
+constexpr auto kLatencyWindow = std::chrono::hours{1};
+
+Json time_json(const std::optional<WallTime>& time) {
+  return time ? Json(to_unix_ms(*time)) : Json(nullptr);
+}
+
+double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
+std::string_view state_name(GateState state) {
+  switch (state) {
+    case GateState::Open: return "open";
+    case GateState::Paused: return "paused";
+    case GateState::Stopped: return "stopped";
+    case GateState::CircuitOpen: return "unreachable";
+  }
+  return "open";
+}
+
+Json job_json(const JobView& job) {
+  Json json{{"id", job.id},
+            {"folder", job.candidate.folder},
+            {"file", printable(job.candidate.name)},
+            {"size", job.candidate.size},
+            {"to", job.target},
+            {"via", job.converter},
+            {"state", job.state},
+            {"attempts", job.attempts},
+            {"seen", time_json(job.seen)},
+            {"finished", time_json(job.finished)}};
+  if (!job.kind.empty()) json["kind"] = job.kind;
+  if (!job.reason.empty()) json["reason"] = job.reason;
+  if (!job.output_name.empty()) json["output"] = printable(job.output_name);
+  if (job.next_attempt) json["next_attempt"] = time_json(job.next_attempt);
+  if (!job.source_action.empty()) json["source"] = job.source_action;
+  if (job.possible_extra_bills > 0) json["possible_extra_bills"] = job.possible_extra_bills;
+  return json;
+}
+
+Json rows_json(const std::vector<JobView>& rows) {
+  Json list = Json::array();
+  for (const JobView& row : rows) list.push_back(job_json(row));
+  return list;
+}
+
+Json health_json(const FolderStatus& status) {
+  const RootHealth& health = status.health;
+  Json json{{"state", std::string(to_string(health.state))},
+            {"how", health.how},
+            {"since", to_unix_ms(health.since)},
+            {"last_scan", time_json(health.last_scan)},
+            {"files_seen", health.files_seen},
+            {"not_taken", health.refused},
+            {"scans", health.scans},
+            {"losses", health.losses}};
+  if (!health.why.empty()) json["why"] = printable(health.why);
+  if (status.inbox_stalled) json["inbox_stalled_s"] = seconds(*status.inbox_stalled);
+  if (status.outbox_stalled) json["outbox_stalled_s"] = seconds(*status.outbox_stalled);
+  return json;
+}
+
+Json gate_json(const GateView& gate) {
+  Json json{{"state", std::string(state_name(gate.state))},
+            {"in_flight", gate.in_flight},
+            {"limit", gate.limit}};
+  if (!gate.reason.empty()) json["reason"] = printable(gate.reason);
+  if (gate.opens_in) json["opens_in_s"] = seconds(*gate.opens_in);
+  if (gate.rate_per_second) json["rate_per_second"] = *gate.rate_per_second;
+  if (gate.quota_remaining) json["quota_remaining"] = *gate.quota_remaining;
+  if (gate.quota_limit) json["quota_limit"] = *gate.quota_limit;
+  if (gate.budget_left) json["budget_left"] = *gate.budget_left;
+  return json;
+}
+
+// `file` relative to the inbox, `/` between parts, if it lies beneath it.
+std::optional<Name> name_beneath(const fs::path& inbox, const fs::path& file) {
+  const fs::path relative = file.lexically_relative(inbox);
+  if (relative.empty() || *relative.begin() == "..") return std::nullopt;
+  return relative.generic_string();
+}
+
+NameRules name_rules(const FolderSettings& folder) {
+  NameRules rules;
+  rules.include = folder.include;
+  rules.exclude = folder.exclude;
+  if (folder.own_in_flight) rules.in_flight = folder.in_flight;
+  rules.recursive = folder.recursive;
+  rules.ready_marker = folder.ready_marker;
+  return rules;
+}
+
+std::string sentence_for(const JobView& job) {
+  std::string text = job.target + ": " + job.state;
+  if (!job.output_name.empty() && job.state == "delivered") {
+    text += " as " + printable(job.output_name);
+  }
+  if (!job.reason.empty()) text += " (" + job.reason + ")";
+  if (job.attempts > 0) text += ", " + std::to_string(job.attempts) + " attempts";
+  return text;
+}
+
+}  // namespace
+
+AgentView::AgentView(Engine* engine, Settings settings, std::unique_ptr<LedgerReader> reader,
+                     std::function<Result<void>()> reload_settings)
+    : engine_(engine),
+      settings_(std::move(settings)),
+      reader_(std::move(reader)),
+      reload_settings_(std::move(reload_settings)) {}
+
+Settings AgentView::settings() const { return engine_ != nullptr ? engine_->settings() : settings_; }
+
+Result<std::string> AgentView::status() {
+  const WallTime now = SystemClock{}.wall_now();
+  auto counts = reader_->counts_by_folder();
+  if (!counts) return std::unexpected(counts.error());
+  Json json{{"running", engine_ != nullptr}, {"version", MILLRACE_VERSION}};
+  json["folders"] = Json::array();
+  std::map<std::string, FolderStatus> live;
+  if (engine_ != nullptr) {
+    for (FolderStatus& one : engine_->folders()) live.emplace(one.view.name, std::move(one));
+  }
+  for (const FolderSettings& folder : settings().folders) {
+    const FolderCounts& count = (*counts)[folder.name];
+    Json row{{"name", folder.name},        {"inbox", printable(folder.inbox.string())},
+             {"outbox", printable(folder.outbox.string())},
+             {"waiting", count.waiting},   {"converting", count.converting},
+             {"delivered", count.delivered}, {"skipped", count.skipped},
+             {"failed", count.failed},     {"cancelled", count.cancelled}};
+    if (const auto at = live.find(folder.name); at != live.end()) {
+      const FolderView& view = at->second.view;
+      row["health"] = health_json(at->second);
+      row["paused"] = view.paused;
+      row["waiting"] = count.waiting + count.converting - view.converting;
+      row["converting"] = view.converting;
+      if (!view.blocked_reason.empty()) row["blocked"] = printable(view.blocked_reason);
+    }
+    json["folders"].push_back(std::move(row));
+  }
+  json["converters"] = Json::array();
+  if (engine_ != nullptr) {
+    for (const ConverterStatus& converter : engine_->converters()) {
+      Json row = gate_json(converter.gate);
+      row["name"] = converter.name;
+      if (const auto latency = reader_->latency(converter.name, now - kLatencyWindow)) {
+        row["p50_ms"] = latency->p50_ms;
+        row["p95_ms"] = latency->p95_ms;
+        row["p99_ms"] = latency->p99_ms;
+      }
+      if (const auto recent = reader_->attempts_since(converter.name, now - kRateWindow)) {
+        row["files_per_minute"] = static_cast<double>(*recent) / kRateWindow.count();
+      }
+      json["converters"].push_back(std::move(row));
+    }
+    const auto wire = engine_->connections();
+    json["connections"] = {{"requests", wire.requests},
+                           {"opened", wire.connections},
+                           {"tls_resumed", wire.resumed}};
+  }
+  if (const auto extra = reader_->possible_extra_bills()) json["possible_extra_bills"] = *extra;
+  return json.dump();
+}
+
+Result<std::string> AgentView::failures() {
+  const auto rows = reader_->failures(kMostRows);
+  if (!rows) return std::unexpected(rows.error());
+  return Json{{"failures", rows_json(*rows)}}.dump();
+}
+
+Result<std::string> AgentView::explain(const std::string& file) {
+  const fs::path path = fs::absolute(file).lexically_normal();
+  for (const FolderSettings& folder : settings().folders) {
+    const auto name = name_beneath(folder.inbox, path);
+    if (!name) continue;
+    Json json{{"file", printable(path.string())}, {"folder", folder.name}};
+    Json says = Json::array();
+    std::error_code ignored;
+    const auto type = fs::symlink_status(path, ignored).type();
+    if (type == fs::file_type::not_found) says.push_back("there is no such file now");
+    if (const auto why = NameFilter(name_rules(folder)).why_not(*name)) {
+      says.push_back("not taken: " + *why);
+    } else if (type == fs::file_type::symlink) {
+      says.push_back("not taken: it is a symbolic link, and links are not followed");
+    } else if (type != fs::file_type::not_found && type != fs::file_type::regular) {
+      says.push_back("not taken: it is not a regular file");
+    }
+    if (engine_ != nullptr) {
+      if (const auto settling = engine_->explain(folder.name, *name)) says.push_back(*settling);
+    }
+    const auto rows = reader_->history(folder.name, *name);
+    if (!rows) return std::unexpected(rows.error());
+    for (const JobView& row : *rows) says.push_back(sentence_for(row));
+    if (const auto quiet = reader_->recall("quiet/" + folder.name); quiet && *quiet) {
+      says.push_back("this folder has learnt to wait for " + **quiet + " without change");
+    }
+    if (rows->empty() && says.empty()) {
+      says.push_back(engine_ != nullptr ? "not seen yet" : "not seen yet; no agent runs");
+    }
+    json["says"] = std::move(says);
+    json["history"] = rows_json(*rows);
+    return json.dump();
+  }
+  return fail(ErrorKind::Configuration,
+              printable(path.string()) + " lies in no inbox of the configuration");
+}
+
+Result<std::string> AgentView::retry(const std::string& id) {
+  JobId job = 0;
+  if (!id.empty() && id != "all") {
+    const auto [end, problem] = std::from_chars(id.data(), id.data() + id.size(), job);
+    if (problem != std::errc{} || end != id.data() + id.size() || job <= 0) {
+      return fail(ErrorKind::Configuration, "\"" + printable(id) + "\" is no job number");
+    }
+  }
+  const auto count = engine_->retry(job);
+  if (!count) return std::unexpected(count.error());
+  if (job != 0 && *count == 0) {
+    return fail(ErrorKind::Configuration, "job " + id + " is not among the failures");
+  }
+  return Json{{"retried", *count}}.dump();
+}
+
+Result<std::string> AgentView::rescan(const std::string& folder) {
+  if (!engine_->rescan(folder.empty() ? std::nullopt : std::optional(folder))) {
+    return fail(ErrorKind::Configuration, "there is no folder `" + printable(folder) + "`");
+  }
+  return Json{{"rescan", folder.empty() ? "all" : folder}}.dump();
+}
+
+Result<std::string> AgentView::pause(const std::string& name) {
+  if (!engine_->pause(name)) {
+    return fail(ErrorKind::Configuration,
+                "there is no folder or converter `" + printable(name) + "`");
+  }
+  return Json{{"paused", name}}.dump();
+}
+
+Result<std::string> AgentView::resume(const std::string& name) {
+  if (!engine_->resume(name)) {
+    return fail(ErrorKind::Configuration,
+                "there is no folder or converter `" + printable(name) + "`");
+  }
+  return Json{{"resumed", name}}.dump();
+}
+
+Result<std::string> AgentView::reload() {
+  if (auto done = reload_settings_(); !done) return std::unexpected(done.error());
+  return Json{{"reloaded", true}}.dump();
+}
+
+}  // namespace millrace

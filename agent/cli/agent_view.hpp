@@ -1,0 +1,40 @@
+// What people ask about an agent, as JSON: from the running engine and its ledger, or from the ledger
+// alone.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agent/control/control.hpp"
+#include "agent/ledger/ledger.hpp"
+#include "agent/pipeline/engine.hpp"
+#include "config/settings.hpp"
+
+namespace millrace {
+
+class AgentView final : public ControlledAgent {
+ public:
+  // `engine` null: no agent runs. `reload_settings` is what reload() calls; may be empty.
+  AgentView(Engine* engine, Settings settings, std::unique_ptr<LedgerReader> reader,
+            std::function<Result<void>()> reload_settings = {});
+
+  Result<std::string> status() override;
+  Result<std::string> failures() override;
+  Result<std::string> explain(const std::string& file) override;
+  Result<std::string> retry(const std::string& id) override;
+  Result<std::string> rescan(const std::string& folder) override;
+  Result<std::string> pause(const std::string& name) override;
+  Result<std::string> resume(const std::string& name) override;
+  Result<std::string> reload() override;
+
+ private:
+  Settings settings() const;
+
+  Engine* engine_;
+  const Settings settings_;
+  std::unique_ptr<LedgerReader> reader_;
+  std::function<Result<void>()> reload_settings_;
+};
+
+}  // namespace millrace

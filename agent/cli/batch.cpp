@@ -1,0 +1,176 @@
+#include "agent/cli/batch.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "agent/watch/glob.hpp"
+#include "platform/base/sha256.hpp"
+#include "platform/base/text.hpp"
+
+namespace millrace {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kUrlConverter = "url";
+
+std::vector<std::string> split_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  std::stringstream in(text);
+  for (std::string part; std::getline(in, part, ',');) {
+    if (!part.empty()) parts.push_back(to_lower_ascii(part));
+  }
+  return parts;
+}
+
+// Everything named, by the folder it lies in. A set of names: single files; none: the whole tree.
+using Places = std::map<fs::path, std::set<std::string>>;
+
+Result<void> add_pattern(const fs::path& pattern, Places& places) {
+  std::error_code problem;
+  const fs::path folder = pattern.has_parent_path() ? pattern.parent_path() : fs::path(".");
+  std::size_t found = 0;
+  for (const auto& entry : fs::directory_iterator(folder, problem)) {
+    if (!entry.is_regular_file(problem)) continue;
+    const std::string name = entry.path().filename().string();
+    if (!glob_matches(pattern.filename().string(), name)) continue;
+    places[fs::canonical(folder)].insert(name);
+    ++found;
+  }
+  if (found > 0) return {};
+  return fail(ErrorKind::Configuration,
+              printable(pattern.string()) + ": there is no such file or folder");
+}
+
+Result<Places> find_places(const std::vector<std::string>& named) {
+  Places places;
+  std::set<fs::path> whole;
+  for (const std::string& text : named) {
+    const fs::path path(text);
+    std::error_code problem;
+    const fs::file_status status = fs::status(path, problem);
+    if (fs::is_directory(status)) {
+      whole.insert(fs::canonical(path));
+    } else if (fs::is_regular_file(status)) {
+      const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
+      places[fs::canonical(parent)].insert(path.filename().string());
+    } else if (auto added = add_pattern(path, places); !added) {
+      return std::unexpected(added.error());
+    }
+  }
+  // A tree covers every file and folder beneath it.
+  const auto covered = [&](const fs::path& folder, bool itself) {
+    return std::ranges::any_of(whole, [&](const fs::path& tree) {
+      const auto relative = folder.lexically_relative(tree);
+      if (relative == ".") return itself;
+      return !relative.empty() && *relative.begin() != "..";
+    });
+  };
+  std::erase_if(places, [&](const auto& place) { return covered(place.first, true); });
+  for (const fs::path& tree : whole) {
+    if (!covered(tree, false)) places[tree];
+  }
+  return places;
+}
+
+// A name as a pattern that matches nothing but itself: `?` and `*` have no escape, so that a name
+// which holds them is matched by `?` in their place.
+std::string exact_pattern(std::string name) {
+  std::ranges::replace(name, '*', '?');
+  return name;
+}
+
+Result<std::map<std::string, std::string>> parse_options(const std::vector<std::string>& texts) {
+  std::map<std::string, std::string> options;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return fail(ErrorKind::Configuration,
+                  "option \"" + printable(text) + "\" must look like quality=80");
+    }
+    options[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return options;
+}
+
+Result<std::string> choose_converter(const Options& options, Settings& base) {
+  if (options.url.empty()) {
+    const std::string via = options.via.empty() ? "local" : options.via;
+    if (base.converter(via) == nullptr) {
+      return fail(ErrorKind::Configuration,
+                  "there is no converter `" + printable(via) + "`; name one of the configuration "
+                  "with --via, or an API with --url");
+    }
+    return via;
+  }
+  ConverterSettings converter;
+  converter.name = kUrlConverter;
+  converter.url = options.url;
+  converter.ca_file = options.ca_file;
+  if (!options.api_key_env.empty()) {
+    converter.api_key = {SecretRef::Where::Env, options.api_key_env};
+  }
+  if (options.upload == "raw") converter.upload = Upload::Raw;
+  if (options.upload == "url") converter.upload = Upload::Url;
+  base.converters.push_back(std::move(converter));
+  return std::string(kUrlConverter);
+}
+
+// The same command finds the same ledger again: by where results go and what they are made with.
+std::string batch_id(const FolderSettings& folder, const Places& places, const Options& options) {
+  std::string text = options.out.empty() ? "" : fs::absolute(options.out).lexically_normal().string();
+  if (options.out.empty()) {
+    for (const auto& [place, names] : places) text += place.string() + "\n";
+  }
+  for (const std::string& to : folder.to) text += "\n" + to;
+  for (const auto& [name, value] : folder.options) text += "\n" + name + "=" + value;
+  text += "\n" + folder.via + "\n" + options.url;
+  return to_hex(sha256(text)).substr(0, 16);
+}
+
+}  // namespace
+
+Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& state_root) {
+  auto places = find_places(options.files);
+  if (!places) return std::unexpected(places.error());
+  FolderSettings folder;
+  folder.to = split_commas(options.to);
+  if (folder.to.empty()) return fail(ErrorKind::Configuration, "--to names no format");
+  auto converter_options = parse_options(options.options);
+  if (!converter_options) return std::unexpected(converter_options.error());
+  folder.options = std::move(*converter_options);
+  auto via = choose_converter(options, base);
+  if (!via) return std::unexpected(via.error());
+  folder.via = std::move(*via);
+  folder.skip_same_format = options.out.empty();
+
+  Batch batch;
+  const fs::path root = options.state_dir.empty() ? state_root : fs::path(options.state_dir);
+  batch.state_dir = root / "batch" / batch_id(folder, *places, options);
+  base.folders.clear();
+  for (const auto& [place, names] : *places) {
+    folder.name = place.string();
+    folder.inbox = place;
+    folder.outbox = options.out.empty() ? place : fs::absolute(options.out).lexically_normal();
+    folder.make_outbox = !options.out.empty();
+    folder.recursive = names.empty();
+    if (!names.empty()) {
+      folder.include.clear();
+      for (const std::string& name : names) folder.include.push_back(exact_pattern(name));
+    }
+    // Results that land in the tree which is being read are not sources.
+    const fs::path inside = folder.outbox.lexically_relative(place);
+    if (!inside.empty() && *inside.begin() != ".." && inside != ".") {
+      folder.exclude = {inside.generic_string() + "/**"};
+    }
+    base.folders.push_back(folder);
+  }
+  base.agent.state_dir = batch.state_dir;
+  if (options.workers) base.agent.workers = *options.workers;
+  batch.settings = std::move(base);
+  return batch;
+}
+
+}  // namespace millrace

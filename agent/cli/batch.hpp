@@ -1,0 +1,25 @@
+// What `millrace convert` is asked to do, turned into the settings of an engine.
+#pragma once
+
+#include <expected>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "agent/cli/options.hpp"
+#include "config/load.hpp"
+#include "platform/base/result.hpp"
+
+namespace millrace {
+
+struct Batch {
+  Settings settings;                // one [[folder]] for each place that files were named in
+  std::filesystem::path state_dir;  // its own, by destination and options
+};
+
+// Configuration: a file that is not there, a format or an option that makes no sense. `base` holds
+// the converters (of the configuration file, or the embedded one alone).
+Result<Batch> plan_batch(const Options& options, Settings base,
+                         const std::filesystem::path& state_root);
+
+}  // namespace millrace

@@ -1,0 +1,134 @@
+// Keys of the remote converters, and the local one.
+#include <algorithm>
+
+#include "agent/cli/check.hpp"
+#include "agent/cli/check_rules.hpp"
+#include "agent/pipeline/services.hpp"
+#include "agent/serve/process_renderer.hpp"
+#include "agent/transfer/curl_http.hpp"
+
+namespace millrace {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string join(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+std::string key_place(const SecretRef& key) {
+  switch (key.where) {
+    case SecretRef::Where::Env:
+      return "read from the environment variable " + key.name;
+    case SecretRef::Where::File:
+      return "read from " + key.name;
+    case SecretRef::Where::Store:
+      return "read from the secret `" + key.name + "`";
+    case SecretRef::Where::None:
+      break;
+  }
+  return "none configured";
+}
+
+Finding key_finding(HttpClient& http, const Context& context, const ConverterSettings& converter) {
+  const FindingLevel trouble =
+      is_used(context.settings, converter) ? FindingLevel::Error : FindingLevel::Warning;
+  const fs::path config_dir = context.config_file.parent_path();
+  auto key = read_key(converter.api_key, config_dir);
+  if (!key) {
+    return {trouble, "key of " + converter.name, key.error().message,
+            advice_for(converter.api_key)};
+  }
+  std::ranges::fill(*key, '\0');
+  // As the agent makes it, so that whatever it refuses is refused here.
+  const auto service = make_service(http, converter, {}, config_dir, SystemClock{});
+  if (!service) {
+    return {trouble, "converter " + converter.name, service.error().message,
+            "change [converter." + converter.name + "]"};
+  }
+  return found_well("key of " + converter.name, key_place(converter.api_key));
+}
+
+// Every format that the local converter makes of anything.
+std::vector<std::string> targets_of(const Formats& formats) {
+  std::vector<std::string> all;
+  for (const Formats::Route& route : formats.routes) {
+    all.insert(all.end(), route.to.begin(), route.to.end());
+  }
+  std::ranges::sort(all);
+  all.erase(std::ranges::unique(all).begin(), all.end());
+  return all;
+}
+
+bool is_local(const Settings& settings, const FolderSettings& folder) {
+  const ConverterSettings* converter = settings.converter(folder.via);
+  return converter != nullptr && converter->embedded;
+}
+
+Result<Formats> local_formats() {
+  auto launcher = make_launcher();
+  if (!launcher) return std::unexpected(launcher.error());
+  ProcessRendererOptions options;
+  options.program = render_program();
+  std::error_code ignored;
+  options.scratch = fs::temp_directory_path(ignored);
+  return make_process_renderer(std::move(options), **launcher)->formats();
+}
+
+}  // namespace
+
+std::vector<Finding> check_keys(const Context& context) {
+  auto http = start_curl_http({});
+  if (!http) {
+    return {{FindingLevel::Error, "network", http.error().message, advice_for(http.error(), {})}};
+  }
+  std::vector<Finding> findings;
+  for (const ConverterSettings& converter : context.settings.converters) {
+    if (!converter.embedded) findings.push_back(key_finding(**http, context, converter));
+  }
+  return findings;
+}
+
+std::vector<Finding> check_secret_files(const Context& context) {
+  std::vector<Finding> findings;
+  const fs::path folder = context.config_file.parent_path() / "secrets";
+  constexpr fs::perms kOthers = fs::perms::group_all | fs::perms::others_all;
+  std::error_code problem;
+  for (const auto& entry : fs::directory_iterator(folder, problem)) {
+    const fs::perms mode = entry.status(problem).permissions();
+    if (problem || (mode & kOthers) == fs::perms::none) continue;
+    findings.push_back({FindingLevel::Warning, "secret files",
+                        "others may read " + entry.path().string(),
+                        "chmod 600 " + entry.path().string()});
+  }
+  return findings;
+}
+
+std::vector<Finding> check_renderer(const Context& context) {
+  const Settings& settings = context.settings;
+  const bool needed = std::ranges::any_of(
+      settings.folders, [&](const FolderSettings& folder) { return is_local(settings, folder); });
+  if (!needed) return {};
+  const auto formats = local_formats();
+  if (!formats) {
+    return {{FindingLevel::Error, "local converter",
+             render_program().string() + " does not work: " + formats.error().message,
+             "install it again (it needs libvips), or use a [converter.NAME] with a url"}};
+  }
+  const std::vector<std::string> targets = targets_of(*formats);
+  std::vector<Finding> findings{found_well("local converter", formats->engine)};
+  for (const FolderSettings& folder : settings.folders) {
+    if (!is_local(settings, folder)) continue;
+    for (const std::string& to : folder.to) {
+      if (std::ranges::binary_search(targets, to)) continue;
+      findings.push_back({FindingLevel::Error, "targets of " + folder.name,
+                          "the local converter does not make " + to,
+                          "use one of: " + join(targets) + "; or another converter with `via`"});
+    }
+  }
+  return findings;
+}
+
+}  // namespace millrace

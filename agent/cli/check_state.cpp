@@ -1,0 +1,61 @@
+// The configuration file, the state folder, and the agent that may run.
+#include <algorithm>
+
+#include "agent/cli/check.hpp"
+#include "agent/cli/check_paths.hpp"
+#include "agent/cli/check_rules.hpp"
+#include "platform/watch/watcher.hpp"
+
+namespace millrace {
+
+namespace fs = std::filesystem;
+
+std::vector<Finding> check_configuration(const Context& context) {
+  const std::string file = context.config_file.string();
+  std::error_code ignored;
+  const fs::perms mode = fs::status(context.config_file, ignored).permissions();
+  if ((mode & fs::perms::others_write) != fs::perms::none) {
+    return {{FindingLevel::Warning, "configuration", "everybody may change " + file,
+             "chmod o-w " + file}};
+  }
+  const std::size_t folders = context.settings.folders.size();
+  if (folders == 0) {
+    return {{FindingLevel::Warning, "configuration", file + " has no [[folder]]",
+             "add one, with name, inbox, outbox and to"}};
+  }
+  return {found_well("configuration", file + ", " + std::to_string(folders) +
+                                          (folders == 1 ? " folder" : " folders"))};
+}
+
+std::vector<Finding> check_state_dir(const Context& context) {
+  const fs::path& folder = context.settings.agent.state_dir;
+  if (auto trouble = why_not_writable(folder)) {
+    return {{FindingLevel::Error, "state folder", trouble->message, trouble->what_to_do}};
+  }
+  const auto kind = file_system_kind(nearest_existing(folder));
+  if (!kind) {
+    return {{FindingLevel::Error, "state folder", kind.error().message,
+             "choose another `state_dir` in [agent]"}};
+  }
+  std::vector<Finding> findings{judge_state_place(folder.string(), *kind)};
+  std::error_code missing;
+  const fs::perms mode = fs::status(folder, missing).permissions();
+  if (!missing && (mode & (fs::perms::others_write | fs::perms::group_write)) != fs::perms::none) {
+    findings.push_back({FindingLevel::Warning, "state folder",
+                        "other users may write into " + folder.string(),
+                        "chmod 700 " + folder.string()});
+  }
+  return findings;
+}
+
+std::vector<Finding> check_agent(const Context& context) {
+  const bool runs = instance_runs(context.settings.agent.state_dir);
+  return {found_well("agent", runs ? "runs" : "does not run; `millrace run` starts it")};
+}
+
+bool is_used(const Settings& settings, const ConverterSettings& converter) {
+  return std::ranges::any_of(
+      settings.folders, [&](const FolderSettings& folder) { return folder.via == converter.name; });
+}
+
+}  // namespace millrace

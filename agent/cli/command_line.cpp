@@ -1,0 +1,116 @@
+// The table of commands, and what each may be given.
+#include <CLI/CLI.hpp>
+#include <array>
+#include <iostream>
+
+#include "agent/cli/options.hpp"
+
+namespace millrace {
+namespace {
+
+struct Row {
+  Command command;
+  void (*declare)(CLI::App& app, Options& o);
+};
+
+void nothing_more(CLI::App&, Options&) {}
+
+void declare_run(CLI::App& app, Options& o) {
+  app.add_flag("--once", o.once, "convert what is there, then end");
+  app.add_option("--patience", o.patience, "with --once: give up after this long without progress");
+}
+
+void declare_convert(CLI::App& app, Options& o) {
+  app.add_option("files", o.files, "files, folders or patterns")->required();
+  app.add_option("--to", o.to, "target format, or several with commas: webp,jpg")->required();
+  app.add_option("--out", o.out, "folder for the results (default: beside each source)");
+  app.add_option("--via", o.via, "a converter of the configuration (default: local)");
+  app.add_option("--workers", o.workers, "conversions in flight")->check(CLI::Range(1, 256));
+  app.add_option("--options", o.options, "options for the converter, as quality=80")->delimiter(',');
+  app.add_option("--max-failures", o.max_failures, "stop when more fail: a number or a share, 2%");
+  app.add_option("--patience", o.patience, "give up after this long without progress");
+  app.add_option("--url", o.url, "a conversion API, without a configuration file");
+  app.add_option("--api-key-env", o.api_key_env, "environment variable that holds its key");
+  app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust");
+  app.add_option("--upload", o.upload, "multipart, raw or url")
+      ->check(CLI::IsMember({"multipart", "raw", "url"}));
+  app.add_option("--state-dir", o.state_dir, "where the ledger of this batch is kept");
+}
+
+void declare_serve(CLI::App& app, Options& o) {
+  app.add_option("--listen", o.listen, "ADDRESS:PORT or unix:PATH (default 127.0.0.1:8651)");
+  app.add_option("--cert", o.cert, "PEM file with the certificate chain");
+  app.add_option("--key", o.key, "PEM file with the private key");
+  app.add_option("--token-file", o.token_file, "file with the token that clients must send");
+  app.add_option("--scratch", o.scratch, "folder for uploads and results under way");
+  app.add_option("--max-size", o.max_size, "largest upload");
+  app.add_option("--renderers", o.renderers, "worker processes (default: one a core)");
+  app.add_option("--allow-fetch", o.allow_fetch, "HOST:PORT that file_url may lead to");
+}
+
+void declare_name(CLI::App& app, Options& o) {
+  app.add_option("name", o.name, "a folder or a converter")->required();
+}
+
+void declare_secret(CLI::App& app, Options& o) {
+  app.add_option("action", o.action, "set (the value is read from standard input) or rm")
+      ->required()
+      ->check(CLI::IsMember({"set", "rm"}));
+  app.add_option("name", o.name, "what api_key = { secret = \"NAME\" } says")->required();
+}
+
+void declare_retry(CLI::App& app, Options& o) {
+  auto* id = app.add_option("id", o.name, "a job, as `millrace failures` numbers it");
+  app.add_flag("--all", o.all, "everything that failed")->excludes(id);
+}
+
+constexpr std::array kRows{
+    Row{{"run", "the agent, in the foreground", run_agent}, declare_run},
+    Row{{"convert", "convert files once", run_convert}, declare_convert},
+    Row{{"serve", "the local conversion API on its own", run_serve}, declare_serve},
+    Row{{"status", "what the agent is doing", run_status}, nothing_more},
+    Row{{"failures", "what failed, and why", run_failures}, nothing_more},
+    Row{{"explain", "what happened or will happen to a file", run_explain},
+        [](CLI::App& app, Options& o) { app.add_option("file", o.name, "a path")->required(); }},
+    Row{{"retry", "try what failed again", run_retry}, declare_retry},
+    Row{{"rescan", "look through an inbox now", run_rescan},
+        [](CLI::App& app, Options& o) { app.add_option("folder", o.name, "default: all"); }},
+    Row{{"pause", "stop taking work of a folder or a converter", run_pause}, declare_name},
+    Row{{"resume", "go on with it", run_resume}, declare_name},
+    Row{{"reload", "read the configuration again", run_reload}, nothing_more},
+    Row{{"init", "write a first configuration", run_init}, nothing_more},
+    Row{{"check", "find what is wrong with configuration, folders and converters", run_check},
+        nothing_more},
+    Row{{"formats", "what the local converter can do", run_formats}, nothing_more},
+    Row{{"secret", "keep a key", run_secret}, declare_secret},
+};
+
+}  // namespace
+
+Parsed parse_command_line(int argc, char** argv) {
+  Parsed parsed;
+  CLI::App app{"Millrace turns folders into converters: a file dropped into an inbox comes out "
+               "converted in an outbox.",
+               "millrace"};
+  app.set_version_flag("--version", "millrace " MILLRACE_VERSION);
+  app.require_subcommand(1);
+  app.footer("Exit status: 0 all well, 1 some files failed or wait, 2 wrong usage or configuration,\n"
+             "3 another instance runs, 4 stopped early, 130 interrupted.");
+  for (const Row& row : kRows) {
+    CLI::App* sub = app.add_subcommand(row.command.name, row.command.summary);
+    sub->add_option("--config", parsed.options.config, "configuration file");
+    sub->add_flag("--json", parsed.options.json, "one JSON document, or JSON lines");
+    row.declare(*sub, parsed.options);
+    sub->callback([&parsed, &row] { parsed.command = &row.command; });
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& problem) {
+    const int code = app.exit(problem, std::cout, std::cerr);
+    parsed.command = nullptr;
+    parsed.status = code == 0 ? kAllWell : kWrongUse;
+  }
+  return parsed;
+}
+
+}  // namespace millrace

@@ -1,0 +1,142 @@
+#include "agent/cli/context.hpp"
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "agent/transfer/curl_http.hpp"
+#include "platform/base/sha256.hpp"
+#include "platform/base/text.hpp"
+
+namespace millrace {
+namespace fs = std::filesystem;
+
+fs::path config_file_of(const Options& options, const StandardFolders& folders) {
+  if (!options.config.empty()) return options.config;
+  if (const char* variable = std::getenv("MILLRACE_CONFIG"); variable && *variable) return variable;
+  return folders.config_file;
+}
+
+Surroundings surroundings(const StandardFolders& folders) {
+  return {folders.home, folders.state_dir, has_renderer()};
+}
+
+std::expected<Context, int> load_context(const Options& options) {
+  Context context;
+  auto folders = standard_folders();
+  if (!folders) {
+    say_error(options, folders.error());
+    return std::unexpected(kWrongUse);
+  }
+  context.folders = std::move(*folders);
+  context.config_file = config_file_of(options, context.folders);
+  auto loaded = load_settings_file(context.config_file, surroundings(context.folders));
+  if (!loaded) {
+    if (options.json) {
+      nlohmann::json problems = nlohmann::json::array();
+      for (const Problem& p : loaded.error()) {
+        problems.push_back({{"line", p.line}, {"column", p.column}, {"message", p.message}});
+      }
+      std::cout << nlohmann::json{{"error",
+                                   {{"code", "configuration"},
+                                    {"file", printable(context.config_file.string())},
+                                    {"problems", problems}}}}
+                << "\n";
+    } else {
+      std::cerr << to_text(loaded.error(), context.config_file);
+    }
+    return std::unexpected(kWrongUse);
+  }
+  context.settings = std::move(*loaded);
+  return context;
+}
+
+fs::path render_program() { return own_executable().parent_path() / "millrace-render"; }
+
+bool has_renderer() {
+  std::error_code ignored;
+  return fs::exists(render_program(), ignored);
+}
+
+fs::path ledger_file(const Settings& settings) { return settings.agent.state_dir / "ledger.db"; }
+
+fs::path control_socket(const Settings& settings, const StandardFolders& folders) {
+  // A socket path holds 107 bytes (unix(7)), which a state folder's may exceed.
+  const std::string id = to_hex(sha256(settings.agent.state_dir.string())).substr(0, 12);
+  return folders.runtime_dir / ("control-" + id + ".sock");
+}
+
+void say_error(const Options& options, const Error& error) {
+  if (options.json) {
+    std::cout << nlohmann::json{{"error",
+                                 {{"code", std::string(to_string(error.kind))},
+                                  {"message", printable(error.message)}}}}
+              << "\n";
+  } else {
+    std::cerr << "millrace: " << printable(error.message) << "\n";
+  }
+}
+
+int exit_status_for(const Error& error) {
+  return error.kind == ErrorKind::Exists ? kAlreadyRuns : kWrongUse;
+}
+
+Result<std::string> ask_agent(const Context& context, std::string_view method,
+                              const std::string& path_and_query) {
+  if (!instance_runs(context.settings.agent.state_dir)) {
+    return fail(ErrorKind::Vanished, "no agent runs with the state folder " +
+                                         context.settings.agent.state_dir.string());
+  }
+  auto http = start_curl_http({});
+  if (!http) return std::unexpected(http.error());
+  HttpRequest request;
+  request.method = std::string(method);
+  request.url = "http://localhost" + path_and_query;
+  request.unix_socket = control_socket(context.settings, context.folders).string();
+  auto exchange = (*http)->start(std::move(request), {});
+  if (!exchange) return std::unexpected(exchange.error());
+  auto head = (*exchange)->head();
+  if (!head) return with_context(head.error(), "the agent does not answer");
+  std::string body;
+  std::array<std::byte, 16384> buffer{};
+  for (;;) {
+    const auto n = (*exchange)->read(buffer);
+    if (!n) return with_context(n.error(), "the agent does not answer");
+    if (*n == 0) break;
+    body.append(reinterpret_cast<const char*>(buffer.data()), *n);
+  }
+  if (head->status == 200) return body;
+  const auto json = nlohmann::json::parse(body, nullptr, false);
+  if (json.is_discarded() || !json.contains("error")) {
+    return fail(ErrorKind::Defect, "the agent answered with status " + std::to_string(head->status));
+  }
+  return fail(error_kind_from(json["error"].value("code", "")), json["error"].value("message", ""));
+}
+
+std::string percent_encode(std::string_view text) {
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto b = static_cast<unsigned char>(c);
+    if (std::isalnum(b) != 0 || c == '-' || c == '.' || c == '_' || c == '~') {
+      out += c;
+    } else {
+      out += {'%', kDigits[b >> 4], kDigits[b & 15]};
+    }
+  }
+  return out;
+}
+
+Result<void> make_state_dir(const fs::path& folder) {
+  std::error_code problem;
+  const bool made = fs::create_directories(folder, problem);
+  if (problem) {
+    return fail(ErrorKind::Configuration,
+                "cannot make the state folder " + folder.string() + ": " + problem.message());
+  }
+  if (made) fs::permissions(folder, fs::perms::owner_all, problem);
+  return {};
+}
+
+}  // namespace millrace

@@ -1,0 +1,210 @@
+// `millrace convert`: a batch, once, with progress and a summary; resumed by the same command.
+#include <charconv>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/batch.hpp"
+#include "agent/cli/context.hpp"
+#include "agent/cli/idle_wait.hpp"
+#include "agent/cli/progress.hpp"
+#include "agent/cli/text_view.hpp"
+#include "agent/ledger/sqlite_ledger.hpp"
+#include "agent/pipeline/engine.hpp"
+#include "agent/report/log.hpp"
+#include "config/values.hpp"
+#include "platform/base/text.hpp"
+
+namespace millrace {
+namespace {
+
+// A share of failures means nothing before this many files.
+constexpr std::int64_t kGuardFrom = 50;
+
+struct FailureGuard {
+  std::optional<double> share;
+  std::optional<std::int64_t> number;
+  bool tripped(const Tally& tally) const {
+    if (number && tally.failed > *number) return true;
+    return share && tally.ended() >= kGuardFrom &&
+           static_cast<double>(tally.failed) > *share * static_cast<double>(tally.ended());
+  }
+};
+
+Result<FailureGuard> parse_guard(const std::string& text) {
+  FailureGuard guard;
+  if (text.empty()) return guard;
+  if (text.ends_with('%')) {
+    guard.share = parse_share(text);
+    if (guard.share) return guard;
+  }
+  std::int64_t number = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (problem == std::errc{} && end == text.data() + text.size() && number >= 0) {
+    guard.number = number;
+    return guard;
+  }
+  return fail(ErrorKind::Configuration, "--max-failures must be a number or a share such as 2%");
+}
+
+// The configuration's converters if there is one; the embedded converter alone if not.
+std::expected<Context, int> base_context(const Options& options) {
+  const auto folders = standard_folders();
+  if (!folders) {
+    say_error(options, folders.error());
+    return std::unexpected(kWrongUse);
+  }
+  std::error_code ignored;
+  const auto file = config_file_of(options, *folders);
+  const bool wanted = !options.config.empty() || (options.url.empty() && !options.via.empty());
+  if (wanted || std::filesystem::exists(file, ignored)) {
+    if (options.url.empty() || !options.config.empty()) return load_context(options);
+  }
+  auto defaults = load_settings("", file, surroundings(*folders));
+  Context context{*folders, file, std::move(*defaults)};
+  return context;
+}
+
+// Why the batch cannot go on, if no converter may be asked any more.
+std::optional<std::string> hopeless(const Engine& engine) {
+  for (const ConverterStatus& converter : engine.converters()) {
+    const GateState state = converter.gate.state;
+    const bool forever = state == GateState::Stopped ||
+                         (state == GateState::Paused && !converter.gate.opens_in);
+    if (forever && converter.gate.in_flight == 0) {
+      return "converter " + converter.name + ": " + converter.gate.reason;
+    }
+  }
+  return std::nullopt;
+}
+
+class BatchRun {
+ public:
+  BatchRun(const Options& options, Context context, Batch batch, FailureGuard guard)
+      : options_(options),
+        context_(std::move(context)),
+        batch_(std::move(batch)),
+        guard_(guard),
+        progress_(options.json) {}
+
+  int run() {
+    const std::unique_ptr<SignalSource> signals = take_signals();
+    if (auto begun = start(); !begun) {
+      say_error(options_, begun.error());
+      return exit_status_for(begun.error());
+    }
+    auto reader = open_ledger_reader(batch_.state_dir / "ledger.db");
+    if (!reader) {
+      say_error(options_, reader.error());
+      return kWrongUse;
+    }
+    const Duration patience = parse_duration(options_.patience).value_or(std::chrono::minutes{10});
+    const IdleEnd end = wait_until_idle(
+        *engine_, **reader, patience, *signals,
+        [this](std::int64_t waiting) { return each_turn(waiting); });
+    progress_.finish();
+    const bool all_back = engine_->stop();
+    const int status = sum_up(end, **reader, *signals);
+    stop_log();
+    std::cout.flush();
+    if (!all_back) exit_now(status);
+    return status;
+  }
+
+ private:
+  Result<void> start() {
+    if (auto made = make_state_dir(batch_.state_dir); !made) return made;
+    auto lock = lock_instance(batch_.state_dir);
+    if (!lock) return std::unexpected(lock.error());
+    lock_ = std::move(*lock);
+    // Failures are told by the summary; the log is for what a person must know meanwhile.
+    if (auto logging = start_log("error"); !logging) return logging;
+    EngineOptions engine;
+    engine.settings = batch_.settings;
+    engine.ledger_file = batch_.state_dir / "ledger.db";
+    engine.program = own_executable();
+    engine.runtime_dir = context_.folders.runtime_dir;
+    engine.config_dir = context_.config_file.parent_path();
+    engine.command = "convert";
+    engine.workers_asked_for = options_.workers;
+    auto started = Engine::start(std::move(engine), clock_);
+    if (!started) return std::unexpected(started.error());
+    engine_ = std::move(*started);
+    return {};
+  }
+
+  bool each_turn(std::int64_t waiting) {
+    const Tally tally = engine_->tally();
+    progress_.show(tally, waiting, clock_.now());
+    if (guard_.tripped(tally)) {
+      stopped_because_ = "too many files failed (--max-failures " + options_.max_failures + ")";
+    } else if (auto why = hopeless(*engine_)) {
+      stopped_because_ = std::move(*why);
+    }
+    return stopped_because_.empty();
+  }
+
+  int sum_up(const IdleEnd& end, LedgerReader& reader, const SignalSource& signals) {
+    const Tally tally = engine_->tally();
+    const auto failures = reader.failures(1000);
+    if (options_.json) {
+      nlohmann::json summary{{"type", "summary"},          {"delivered", tally.delivered},
+                             {"skipped", tally.skipped},   {"failed", tally.failed},
+                             {"waiting", end.waiting},     {"bytes_in", tally.bytes_in},
+                             {"bytes_out", tally.bytes_out}};
+      if (!stopped_because_.empty()) summary["stopped"] = stopped_because_;
+      std::cout << summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    } else {
+      std::cout << tally.delivered << " converted, " << tally.skipped << " skipped, "
+                << tally.failed << " failed";
+      if (end.waiting > 0) std::cout << ", " << end.waiting << " still waiting";
+      std::cout << " (" << rough_size(tally.bytes_in) << " in, " << rough_size(tally.bytes_out)
+                << " out)\n";
+      if (failures) list(*failures, "failed");
+      if (end.waiting > 0) {
+        if (const auto rows = reader.waiting(20)) list(*rows, "waiting");
+      }
+      if (!stopped_because_.empty()) std::cerr << "millrace: stopped: " << stopped_because_ << "\n";
+    }
+    if (end.stopped && signals.interrupted()) return kInterrupted;
+    if (!stopped_because_.empty()) return kStoppedEarly;
+    const bool all_well = tally.failed == 0 && end.waiting == 0 && failures && failures->empty();
+    return all_well ? kAllWell : kSomeFailed;
+  }
+
+  static void list(const std::vector<JobView>& rows, std::string_view what) {
+    for (const JobView& row : rows) {
+      std::cerr << what << ": " << printable(row.candidate.name) << " to " << row.target << ": "
+                << row.reason << "\n";
+    }
+  }
+
+  const Options& options_;
+  Context context_;
+  Batch batch_;
+  FailureGuard guard_;
+  Progress progress_;
+  const SystemClock clock_;
+  std::unique_ptr<InstanceLock> lock_;
+  std::unique_ptr<Engine> engine_;
+  std::string stopped_because_;
+};
+
+}  // namespace
+
+int run_convert(const Options& options) {
+  auto context = base_context(options);
+  if (!context) return context.error();
+  const auto guard = parse_guard(options.max_failures);
+  if (!guard) {
+    say_error(options, guard.error());
+    return kWrongUse;
+  }
+  auto batch = plan_batch(options, context->settings, context->settings.agent.state_dir);
+  if (!batch) {
+    say_error(options, batch.error());
+    return kWrongUse;
+  }
+  return BatchRun(options, std::move(*context), std::move(*batch), *guard).run();
+}
+
+}  // namespace millrace

@@ -1,0 +1,26 @@
+// Waiting until everything is done: what ends a batch and `run --once`.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "agent/ledger/ledger.hpp"
+#include "agent/pipeline/engine.hpp"
+#include "platform/host/host.hpp"
+
+namespace millrace {
+
+struct IdleEnd {
+  std::int64_t waiting = 0;  // targets that are not final
+  bool stopped = false;      // by a signal
+  bool given_up = false;     // no progress for as long as patience lasts
+  bool guarded = false;      // `each_turn` said to stop
+};
+
+// Returns when nothing is left, when nothing has moved for `patience`, or on a signal. `each_turn`
+// is called a few times a second with the number of targets that wait; false ends the wait.
+IdleEnd wait_until_idle(Engine& engine, LedgerReader& reader, Duration patience,
+                        SignalSource& signals,
+                        const std::function<bool(std::int64_t waiting)>& each_turn);
+
+}  // namespace millrace

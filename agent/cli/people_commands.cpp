@@ -1,0 +1,125 @@
+// status, failures, explain, retry, rescan, pause, resume, reload: asked of the running agent, or of
+// its ledger when none runs.
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/agent_view.hpp"
+#include "agent/cli/context.hpp"
+#include "agent/cli/text_view.hpp"
+#include "agent/ledger/sqlite_ledger.hpp"
+
+namespace millrace {
+namespace {
+
+using Render = std::string (*)(const nlohmann::json& answer);
+
+int show(const Options& options, const Result<std::string>& answer, Render render) {
+  if (!answer) {
+    say_error(options, answer.error());
+    return exit_status_for(answer.error());
+  }
+  if (options.json) {
+    std::cout << *answer << "\n";
+  } else {
+    std::cout << render(nlohmann::json::parse(*answer));
+  }
+  return kAllWell;
+}
+
+// Asks the running agent, or the ledger alone.
+int ask(const Options& options, const std::string& path,
+        Result<std::string> (*from_ledger)(AgentView& view, const Options& options),
+        Render render) {
+  const auto context = load_context(options);
+  if (!context) return context.error();
+  auto answer = ask_agent(*context, "GET", path);
+  if (answer || answer.error().kind != ErrorKind::Vanished) return show(options, answer, render);
+  auto reader = open_ledger_reader(ledger_file(context->settings));
+  if (!reader) {
+    say_error(options, {ErrorKind::Configuration,
+                        "no agent runs and there is no ledger yet; `millrace run` starts one", 0,
+                        {}});
+    return kWrongUse;
+  }
+  AgentView view(nullptr, context->settings, std::move(*reader));
+  return show(options, from_ledger(view, options), render);
+}
+
+// A change: through the running agent; with none, `alone` does it under the instance lock.
+int change(const Options& options, const std::string& path,
+           Result<std::string> (*alone)(Ledger& ledger, const Options& options), Render render) {
+  const auto context = load_context(options);
+  if (!context) return context.error();
+  auto answer = ask_agent(*context, "POST", path);
+  if (answer || answer.error().kind != ErrorKind::Vanished || alone == nullptr) {
+    return show(options, answer, render);
+  }
+  const auto lock = lock_instance(context->settings.agent.state_dir);
+  if (!lock) return show(options, std::unexpected(lock.error()), render);
+  auto ledger = open_ledger({ledger_file(context->settings), SystemClock{}.wall_now()});
+  if (!ledger) return show(options, std::unexpected(ledger.error()), render);
+  return show(options, alone(**ledger, options), render);
+}
+
+}  // namespace
+
+int run_status(const Options& options) {
+  return ask(options, "/v1/status", [](AgentView& view, const Options&) { return view.status(); },
+             status_text);
+}
+
+int run_failures(const Options& options) {
+  return ask(options, "/v1/failures",
+             [](AgentView& view, const Options&) { return view.failures(); }, failures_text);
+}
+
+int run_explain(const Options& options) {
+  Options absolute = options;
+  absolute.name = std::filesystem::absolute(options.name).lexically_normal().string();
+  return ask(absolute, "/v1/explain?file=" + percent_encode(absolute.name),
+             [](AgentView& view, const Options& o) { return view.explain(o.name); }, explain_text);
+}
+
+int run_retry(const Options& options) {
+  if (!options.all && options.name.empty()) {
+    say_error(options, {ErrorKind::Configuration,
+                        "which one? `millrace failures` lists them; --all takes every one", 0, {}});
+    return kWrongUse;
+  }
+  const std::string id = options.all ? "all" : options.name;
+  const auto alone = [](Ledger& ledger, const Options& o) -> Result<std::string> {
+    const JobId job = o.all ? 0 : std::atoll(o.name.c_str());
+    if (!o.all && job <= 0) {
+      return fail(ErrorKind::Configuration, "\"" + o.name + "\" is no job number");
+    }
+    const auto count = ledger.retry(job, SystemClock{}.wall_now());
+    if (!count) return std::unexpected(count.error());
+    if (auto done = ledger.flush(); !done) return std::unexpected(done.error());
+    return nlohmann::json{{"retried", *count}}.dump();
+  };
+  return change(options, "/v1/retry?id=" + percent_encode(id), alone, [](const auto& answer) {
+    return std::to_string(answer.value("retried", 0)) + " will be tried again\n";
+  });
+}
+
+int run_rescan(const Options& options) {
+  return change(options, "/v1/rescan?folder=" + percent_encode(options.name), nullptr,
+                [](const auto&) { return std::string("scanning\n"); });
+}
+
+int run_pause(const Options& options) {
+  return change(options, "/v1/pause?name=" + percent_encode(options.name), nullptr,
+                [](const auto&) { return std::string("paused\n"); });
+}
+
+int run_resume(const Options& options) {
+  return change(options, "/v1/resume?name=" + percent_encode(options.name), nullptr,
+                [](const auto&) { return std::string("going on\n"); });
+}
+
+int run_reload(const Options& options) {
+  return change(options, "/v1/reload", nullptr,
+                [](const auto&) { return std::string("reloaded\n"); });
+}
+
+}  // namespace millrace

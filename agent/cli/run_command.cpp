@@ -1,0 +1,160 @@
+// `millrace run`: the agent in the foreground, until a signal ends it.
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/agent_view.hpp"
+#include "agent/cli/context.hpp"
+#include "agent/cli/idle_wait.hpp"
+#include "agent/ledger/sqlite_ledger.hpp"
+#include "agent/pipeline/engine.hpp"
+#include "agent/report/log.hpp"
+#include "config/values.hpp"
+
+namespace millrace {
+namespace {
+
+// How long a signal may wait to be noticed; also how often the configuration file is looked at.
+constexpr std::chrono::milliseconds kTurn{250};
+constexpr Duration kLedgerCheck = std::chrono::minutes{1};
+
+class Agent {
+ public:
+  Agent(const Options& options, Context context)
+      : options_(options), context_(std::move(context)) {}
+
+  int run() {
+    const std::unique_ptr<SignalSource> signals = take_signals();
+    if (auto begun = start(); !begun) {
+      say_error(options_, begun.error());
+      return exit_status_for(begun.error());
+    }
+    notify_service_manager("READY=1");
+    log(Level::Info, "millrace " MILLRACE_VERSION " runs",
+        {{"folders", std::to_string(context_.settings.folders.size())},
+         {"configuration", context_.config_file.string()}});
+    const int status = options_.once ? run_once(*signals) : run_for_long(*signals);
+    notify_service_manager("STOPPING=1");
+    control_.reset();
+    const bool all_back = engine_->stop();
+    log(Level::Info, "millrace stopped");
+    stop_log();
+    if (!all_back) exit_now(status);
+    return status;
+  }
+
+ private:
+  Result<void> start() {
+    const AgentSettings& agent = context_.settings.agent;
+    if (auto made = make_state_dir(agent.state_dir); !made) return made;
+    auto lock = lock_instance(agent.state_dir);
+    if (!lock) return std::unexpected(lock.error());
+    lock_ = std::move(*lock);
+    if (auto logging = start_log(agent.log_level); !logging) return logging;
+    EngineOptions engine;
+    engine.settings = context_.settings;
+    engine.ledger_file = ledger_file(context_.settings);
+    engine.program = own_executable();
+    engine.runtime_dir = context_.folders.runtime_dir;
+    engine.config_dir = context_.config_file.parent_path();
+    engine.command = options_.once ? "run --once" : "run";
+    auto started = Engine::start(std::move(engine), clock_);
+    if (!started) return std::unexpected(started.error());
+    engine_ = std::move(*started);
+    auto reader = open_ledger_reader(ledger_file(context_.settings));
+    if (!reader) return std::unexpected(reader.error());
+    view_ = std::make_unique<AgentView>(engine_.get(), context_.settings, std::move(*reader),
+                                        [this] { return reload(); });
+    auto control = start_control(control_socket(context_.settings, context_.folders), *view_);
+    if (!control) return std::unexpected(control.error());
+    control_ = std::move(*control);
+    config_time_ = config_time();
+    return {};
+  }
+
+  int run_for_long(SignalSource& signals) {
+    TimePoint next_check = clock_.now() + kLedgerCheck;
+    for (;;) {
+      const auto signal = signals.wait(kTurn);
+      if (signal == Signal::Stop) return kAllWell;
+      if (signal == Signal::Reload) report(reload());
+      if (watchdog_interval()) notify_service_manager("WATCHDOG=1");
+      if (const auto time = config_time(); time != config_time_) {
+        config_time_ = time;
+        report(reload());
+      }
+      if (clock_.now() < next_check) continue;
+      next_check = clock_.now() + kLedgerCheck;
+      if (auto healthy = engine_->ledger().healthy(); !healthy) {
+        log_error(Level::Error, "the ledger was changed from outside; stopping before anything is "
+                                "paid for twice", healthy.error());
+        return kWrongUse;
+      }
+    }
+  }
+
+  int run_once(SignalSource& signals) {
+    auto reader = open_ledger_reader(ledger_file(context_.settings));
+    if (!reader) return kWrongUse;
+    const Duration patience = parse_duration(options_.patience).value_or(std::chrono::minutes{10});
+    const IdleEnd end = wait_until_idle(*engine_, **reader, patience, signals, {});
+    const Tally tally = engine_->tally();
+    if (options_.json) {
+      std::cout << nlohmann::json{{"delivered", tally.delivered}, {"skipped", tally.skipped},
+                                  {"failed", tally.failed},       {"waiting", end.waiting}}
+                << "\n";
+    } else {
+      std::cout << tally.delivered << " converted, " << tally.skipped << " skipped, "
+                << tally.failed << " failed, " << end.waiting << " waiting\n";
+    }
+    if (end.stopped) return signals.interrupted() ? kInterrupted : kAllWell;
+    return tally.failed > 0 || end.waiting > 0 ? kSomeFailed : kAllWell;
+  }
+
+  // A bad file is refused and the old settings stay.
+  Result<void> reload() {
+    auto loaded = load_settings_file(context_.config_file, surroundings(context_.folders));
+    if (!loaded) {
+      return fail(ErrorKind::Configuration, to_text(loaded.error(), context_.config_file));
+    }
+    notify_service_manager("RELOADING=1");
+    auto done = engine_->reload(std::move(*loaded));
+    notify_service_manager("READY=1");
+    if (done) log(Level::Info, "configuration reloaded");
+    return done;
+  }
+
+  static void report(const Result<void>& reloaded) {
+    if (reloaded) return;
+    log_error(Level::Error, "the new configuration is refused, the old one stays",
+              reloaded.error());
+  }
+
+  std::filesystem::file_time_type config_time() const {
+    std::error_code ignored;
+    return std::filesystem::last_write_time(context_.config_file, ignored);
+  }
+
+  const Options& options_;
+  Context context_;
+  const SystemClock clock_;
+  std::unique_ptr<InstanceLock> lock_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<AgentView> view_;
+  std::unique_ptr<ControlServer> control_;
+  std::filesystem::file_time_type config_time_;
+};
+
+}  // namespace
+
+int run_agent(const Options& options) {
+  auto context = load_context(options);
+  if (!context) return context.error();
+  if (context->settings.folders.empty()) {
+    say_error(options, {ErrorKind::Configuration,
+                        context->config_file.string() + " has no [[folder]]; add one", 0, {}});
+    return kWrongUse;
+  }
+  return Agent(options, std::move(*context)).run();
+}
+
+}  // namespace millrace

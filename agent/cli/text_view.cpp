@@ -1,0 +1,119 @@
+#include "agent/cli/text_view.hpp"
+
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace millrace {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string number(const Json& row, const char* name) {
+  return std::to_string(row.value(name, std::int64_t{0}));
+}
+
+std::string fixed(double value, int digits) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.*f", digits, value);
+  return text.data();
+}
+
+std::string folder_text(const Json& folder) {
+  std::string text = folder.value("name", "") + ": " + folder.value("inbox", "") + " -> " +
+                     folder.value("outbox", "") + "\n";
+  if (folder.contains("health")) {
+    const Json& health = folder["health"];
+    text += "  " + health.value("state", "");
+    if (const auto how = health.value("how", ""); !how.empty()) text += " (" + how + ")";
+    if (health.contains("why")) text += ": " + health.value("why", "");
+    text += "\n";
+    for (const char* side : {"inbox", "outbox"}) {
+      const std::string key = std::string(side) + "_stalled_s";
+      if (health.contains(key)) {
+        text += "  the " + std::string(side) + " has not answered for " +
+                fixed(health[key].get<double>(), 0) + " s\n";
+      }
+    }
+  }
+  if (folder.value("paused", false)) text += "  paused by hand\n";
+  if (folder.contains("blocked")) text += "  held back: " + folder.value("blocked", "") + "\n";
+  return text + "  " + number(folder, "waiting") + " waiting, " + number(folder, "converting") +
+         " converting, " + number(folder, "delivered") + " delivered, " +
+         number(folder, "skipped") + " skipped, " + number(folder, "failed") + " failed\n";
+}
+
+std::string converter_text(const Json& converter) {
+  std::string text = "converter " + converter.value("name", "") + ": " +
+                     converter.value("state", "") + ", " + number(converter, "in_flight") + " of " +
+                     number(converter, "limit") + " in flight";
+  if (converter.contains("reason")) text += " (" + converter.value("reason", "") + ")";
+  if (converter.contains("opens_in_s")) {
+    text += ", again in " + fixed(converter["opens_in_s"].get<double>(), 0) + " s";
+  }
+  text += "\n";
+  if (converter.value("p50_ms", 0.0) > 0) {
+    text += "  latency " + fixed(converter["p50_ms"], 0) + " ms (p50), " +
+            fixed(converter["p95_ms"], 0) + " ms (p95), " + fixed(converter["p99_ms"], 0) +
+            " ms (p99), " + fixed(converter.value("files_per_minute", 0.0), 1) +
+            " files a minute\n";
+  }
+  if (converter.contains("quota_remaining")) {
+    text += "  quota left: " + number(converter, "quota_remaining") + "\n";
+  }
+  if (converter.contains("budget_left")) {
+    text += "  left of this month's budget: " + number(converter, "budget_left") + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string status_text(const Json& status) {
+  std::string text = status.value("running", false)
+                         ? "the agent runs\n"
+                         : "no agent runs; this is what the ledger remembers\n";
+  for (const Json& folder : status["folders"]) text += folder_text(folder);
+  for (const Json& converter : status["converters"]) text += converter_text(converter);
+  if (status.value("possible_extra_bills", 0) > 0) {
+    text += number(status, "possible_extra_bills") +
+            " requests may have been billed twice; `millrace failures --json` and the ledger list "
+            "them\n";
+  }
+  return text;
+}
+
+std::string failures_text(const Json& failures) {
+  if (failures["failures"].empty()) return "nothing has failed\n";
+  std::string text;
+  for (const Json& row : failures["failures"]) {
+    text += number(row, "id") + "  " + row.value("folder", "") + "/" + row.value("file", "") +
+            " to " + row.value("to", "") + ": " + row.value("reason", "") + " (" +
+            row.value("kind", "") + ", " + number(row, "attempts") + " attempts)\n";
+  }
+  return text + "`millrace retry ID` or `millrace retry --all` tries again\n";
+}
+
+std::string explain_text(const Json& explanation) {
+  std::string text =
+      explanation.value("file", "") + " in folder " + explanation.value("folder", "") + "\n";
+  for (const Json& line : explanation["says"]) text += "  " + line.get<std::string>() + "\n";
+  return text;
+}
+
+std::string rough_duration(Duration d) {
+  const auto s = std::chrono::duration_cast<std::chrono::seconds>(d).count();
+  if (s < 100) return std::to_string(s) + " s";
+  if (s < 6000) return std::to_string((s + 30) / 60) + " min";
+  return std::to_string(s / 3600) + " h " + std::to_string(s % 3600 / 60) + " min";
+}
+
+std::string rough_size(std::uint64_t bytes) {
+  static constexpr std::array<const char*, 5> kUnits{"B", "KB", "MB", "GB", "TB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1000 && unit + 1 < kUnits.size()) value /= 1000, ++unit;
+  return fixed(value, unit == 0 ? 0 : 1) + " " + kUnits[unit];
+}
+
+}  // namespace millrace

@@ -1,0 +1,253 @@
+// A worker's way through a job: attempt, delivery, end.
+#include <algorithm>
+#include <array>
+
+#include "agent/ledger/ledger_core.hpp"
+
+namespace millrace {
+namespace {
+
+using sqlite::Bytes;
+using sqlite::Rows;
+using sqlite::Statement;
+
+constexpr int kCrashesUntilFailed = 3;
+constexpr std::size_t kLongestReason = 2000;
+
+std::string_view kind_text(const std::optional<ErrorKind>& kind) {
+  return kind ? to_string(*kind) : std::string_view();
+}
+std::string_view bounded(std::string_view reason) { return reason.substr(0, kLongestReason); }
+std::int64_t ms_or_none(const std::optional<WallTime>& time) {
+  return time ? to_unix_ms(*time) : 0;
+}
+
+}  // namespace
+
+Result<Claim*> LedgerCore::change(JobId job) {
+  const auto found = claims_.find(job);
+  if (found == claims_.end()) {
+    return fail(ErrorKind::Defect, "ledger: nobody has job " + std::to_string(job));
+  }
+  if (found->second.lost) {
+    found->second.lost = false;
+    return fail(ErrorKind::Environment, "ledger: an earlier change of this job was not written");
+  }
+  note_before_change(job);
+  return &found->second;
+}
+
+void LedgerCore::note_before_change(JobId job) {
+  const auto found = claims_.find(job);
+  undo_.push_back({job, found == claims_.end() ? std::nullopt : std::optional<Claim>(found->second),
+                   answers_early_});
+}
+
+Result<int> LedgerCore::begin_attempt(const AttemptStart& start, WallTime now) {
+  if (auto begun = begin(); !begun) return std::unexpected(begun.error());
+  auto changed = change(start.job);
+  if (!changed) return std::unexpected(changed.error());
+  Claim& claim = **changed;
+  if (claim.state != JobState::Converting && !may_become(claim.state, JobState::Converting)) {
+    return fail(ErrorKind::Defect,
+                "ledger: an attempt of a job that is " + std::string(to_string(claim.state)));
+  }
+  claim.state = JobState::Converting;
+  claim.attempt = ++claim.last_number;
+  claim.opened_key = claim.job.open_key != start.key;
+  if (claim.opened_key) {
+    claim.job.open_key = start.key;
+    claim.job.open_key_since = now;
+  }
+  if (!claim.job.first_tried) claim.job.first_tried = now;
+  claim.content = digest_to_bytes(start.content_sha256);
+  Statement& insert = sql_[Sql::InsertAttempt];
+  insert.bind(start.job, claim.attempt, std::string_view(claim.job.converter),
+              std::string_view(start.key), start.bytes, to_unix_ms(now),
+              start.possible_extra_bill ? 1 : 0);
+  if (auto ok = insert.run(); !ok) return std::unexpected(ok.error());
+  claim.attempt_row = database_.last_id();
+  Statement& update = sql_[Sql::BeginJob];
+  update.bind(claim.attempt, to_unix_ms(*claim.job.first_tried), to_unix_ms(now),
+              std::string_view(claim.job.open_key), ms_or_none(claim.job.open_key_since),
+              Bytes{claim.content}, std::string_view(claim.outbox), Bytes{claim.job.output_name},
+              Bytes{claim.folded}, start.job);
+  if (auto ok = update.run(); !ok) return std::unexpected(ok.error());
+  return claim.attempt;
+}
+
+Result<void> LedgerCore::end_attempt(JobId job, int attempt, const AttemptEnd& end, WallTime now) {
+  if (auto begun = begin(); !begun) return begun;
+  auto changed = change(job);
+  if (!changed) return std::unexpected(changed.error());
+  Claim& claim = **changed;
+  if (claim.attempt != attempt || claim.attempt_row == 0) {
+    return fail(ErrorKind::Defect, "ledger: attempt " + std::to_string(attempt) + " of job " +
+                                       std::to_string(job) + " is not open");
+  }
+  Statement& update = sql_[Sql::EndAttempt];
+  update.bind(to_unix_ms(now), kind_text(end.kind), bounded(end.reason), end.http_status,
+              static_cast<int>(end.billing), end.bytes_sent, end.bytes_received, claim.attempt_row);
+  if (auto ok = update.run(); !ok) return ok;
+  claim.attempt_row = 0;
+  // What was not billed leaves no open question; what an earlier attempt under the same key left
+  // open, it does not answer.
+  if (end.billing == Billing::No && claim.opened_key) {
+    claim.job.open_key.clear();
+    claim.job.open_key_since.reset();
+  }
+  if (!end.bad_sha256.empty()) claim.job.last_bad_sha256 = end.bad_sha256;
+  return {};
+}
+
+Result<void> LedgerCore::begin_delivery(JobId job, const OutputRecord& output,
+                                        const Name& temporary_name, WallTime now) {
+  if (auto begun = begin(); !begun) return begun;
+  auto changed = change(job);
+  if (!changed) return std::unexpected(changed.error());
+  Claim& claim = **changed;
+  if (!may_become(claim.state, JobState::Delivering) || claim.folded.empty() ||
+      claim.outbox != output.outbox) {
+    return fail(ErrorKind::Defect, "ledger: delivery without an attempt or a reserved name");
+  }
+  claim.state = JobState::Delivering;
+  claim.job.output_name = output.name;
+  if (!output.content_sha256.empty()) claim.content = digest_to_bytes(output.content_sha256);
+  const std::string sha256 = digest_to_bytes(output.sha256);
+  Statement& update = sql_[Sql::BeginDelivery];
+  update.bind(to_unix_ms(now), Bytes{claim.content}, Bytes{output.name}, Bytes{temporary_name},
+              Bytes{sha256}, output.size, job);
+  return update.run();
+}
+
+Result<void> LedgerCore::write_output(Claim& claim, const OutputRecord& output) {
+  claim.job.output_name = output.name;
+  const std::string sha256 = digest_to_bytes(output.sha256);
+  const std::string content =
+      output.content_sha256.empty() ? claim.content : digest_to_bytes(output.content_sha256);
+  const std::string& version =
+      output.source_version.empty() ? claim.job.candidate.version : output.source_version;
+  Statement& update = sql_[Sql::PublishOutput];
+  update.bind(Bytes{output.name}, claim.job.id, output.size, Bytes{output.version}, Bytes{sha256},
+              Bytes{version}, Bytes{content}, std::string_view(claim.outbox), Bytes{claim.folded});
+  return update.run();
+}
+
+Result<void> LedgerCore::write_end(const Claim& claim, const JobEnd& end, WallTime now) {
+  const std::string bad = digest_to_bytes(claim.job.last_bad_sha256);
+  const bool waits = end.state == JobState::Waiting;
+  Statement& update = sql_[Sql::FinishJob];
+  update.bind(to_string(end.state), kind_text(end.kind), bounded(end.reason), claim.job.attempts,
+              claim.job.deferred ? 1 : 0, waits ? ms_or_none(end.next_attempt) : 0,
+              waits ? 0 : to_unix_ms(now), claim.crashes, std::string_view(claim.job.open_key),
+              ms_or_none(claim.job.open_key_since), Bytes{bad}, std::string_view(claim.outbox),
+              Bytes{claim.job.output_name}, Bytes{claim.folded}, claim.job.id);
+  return update.run();
+}
+
+Result<SourceSummary> LedgerCore::finish(JobId job, int attempt, const JobEnd& said, WallTime now) {
+  if (auto begun = begin(); !begun) return std::unexpected(begun.error());
+  auto changed = change(job);
+  if (!changed) return std::unexpected(changed.error());
+  Claim& claim = **changed;
+  JobEnd end = said;
+  // A job that was handed out counts as Converting, though only begin_attempt writes that down.
+  const JobState from = claim.state == JobState::Waiting ? JobState::Converting : claim.state;
+  const bool ours = end.output.has_value() &&
+                    (end.state == JobState::Delivered || end.state == JobState::Skipped);
+  const bool misplaced = ours && (claim.folded.empty() || claim.outbox != end.output->outbox);
+  if (claim.attempt != attempt || !may_become(from, end.state) || misplaced ||
+      (end.state == JobState::Delivered && !ours)) {
+    return fail(ErrorKind::Defect, "ledger: job " + std::to_string(job) + " attempt " +
+                                       std::to_string(attempt) + " cannot become " +
+                                       std::string(to_string(end.state)) + " from " +
+                                       std::string(to_string(from)));
+  }
+  if (attempt != 0) {
+    claim.crashes = 0;
+  } else if (end.state == JobState::Waiting && claim.crashes >= kCrashesUntilFailed) {
+    end.state = JobState::Failed;
+    end.kind = ErrorKind::Defect;
+    end.reason = "the agent stopped three times while working on this file";
+  }
+  if (end.state == JobState::Waiting) {
+    claim.job.attempts += end.counts ? 1 : 0;
+    claim.job.deferred = claim.job.deferred || end.deferred;
+  } else if (end.state == JobState::Delivered) {
+    claim.job.open_key.clear();
+    claim.job.open_key_since.reset();
+  }
+  if (ours) {
+    if (auto ok = write_output(claim, *end.output); !ok) return std::unexpected(ok.error());
+  }
+  if (auto ok = write_end(claim, end, now); !ok) return std::unexpected(ok.error());
+  SourceSummary summary;
+  summary.row = claim.job.source_row;
+  summary.candidate = claim.job.candidate;
+  if (auto ok = count_targets(summary); !ok) return std::unexpected(ok.error());
+  if (summary.all_final()) {
+    Statement& due = sql_[Sql::SetActionIfNone];
+    due.bind(std::string_view("due"), 0, summary.row);
+    if (auto ok = due.run(); !ok) return std::unexpected(ok.error());
+  } else {
+    claimed_up_to_.erase(summary.candidate.folder);
+  }
+  claims_.erase(job);
+  return summary;
+}
+
+Result<void> LedgerCore::count_targets(SourceSummary& summary) {
+  Statement& list = sql_[Sql::JobsOfVersion];
+  list.bind(summary.row * kTargetsPerVersion, (summary.row + 1) * kTargetsPerVersion - 1);
+  Rows jobs(list);
+  while (true) {
+    const auto more = jobs.next();
+    if (!more) return std::unexpected(more.error());
+    if (!*more) return {};
+    const auto state = job_state_from(jobs->view(0));
+    if (!state) return std::unexpected(state.error());
+    switch (*state) {
+      case JobState::Delivered:
+        ++summary.delivered;
+        break;
+      case JobState::Skipped:
+        ++summary.skipped;
+        break;
+      case JobState::Cancelled:
+        ++summary.cancelled;
+        break;
+      case JobState::Failed:
+        if (summary.failed++ == 0) summary.first_reason = jobs->text(1);
+        break;
+      default:
+        ++summary.waiting;
+    }
+  }
+}
+
+Result<SourceSummary> LedgerCore::summary_of(SourceRowId row) {
+  SourceSummary summary;
+  summary.row = row;
+  Statement& read = sql_[Sql::ReadVersion];
+  read.bind(row);
+  Rows version(read);
+  const auto found = version.next();
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return fail(ErrorKind::Defect, "ledger: no version " + std::to_string(row));
+  summary.candidate = {version->text(0), version->text(1),
+                       static_cast<std::uint64_t>(version->integer(3)), version->text(2)};
+  summary.action = version->text(4);
+  if (summary.action == "due") summary.action.clear();
+  if (auto ok = count_targets(summary); !ok) return std::unexpected(ok.error());
+  return summary;
+}
+
+Result<void> LedgerCore::record_source_action(SourceRowId row, std::string_view action,
+                                              WallTime now) {
+  if (auto begun = begin(); !begun) return begun;
+  Statement& update = sql_[Sql::SetAction];
+  update.bind(bounded(action), to_unix_ms(now), row);
+  return update.run();
+}
+
+}  // namespace millrace

@@ -1,0 +1,132 @@
+#include "agent/ledger/statements.hpp"
+
+#include <utility>
+
+namespace millrace {
+namespace {
+
+struct Row {
+  Sql which;
+  const char* text;
+};
+
+#define MILLRACE_JOB_COLUMNS                                                                 \
+  "j.id, s.name, s.version, s.size, j.folder, j.target, j.converter, j.state, j.attempts,"   \
+  " j.deferred, j.next_attempt, j.attempt_number, j.crashes, j.first_tried, j.open_key,"     \
+  " j.open_since, j.content_sha256, j.bad_sha256, j.outbox, j.output_name, j.output_folded," \
+  " j.temporary_name, j.output_sha256, j.output_size, s.id"
+
+// INDEXED BY makes a statement fail at the start, and not crawl, if its index is not there.
+constexpr std::array kRows{
+    Row{Sql::FindVersion, "SELECT id FROM source_version WHERE folder=? AND name=? AND version=?"},
+    Row{Sql::FindOlderVersions, "SELECT id FROM source_version WHERE folder=? AND name=?"},
+    Row{Sql::InsertVersion,
+        "INSERT INTO source_version(folder, name, version, size, seen) VALUES(?,?,?,?,?)"},
+    Row{Sql::ReadVersion,
+        "SELECT folder, name, version, size, action FROM source_version WHERE id=?"},
+    Row{Sql::SetAction, "UPDATE source_version SET action=?, acted=? WHERE id=?"},
+    Row{Sql::SetActionIfNone,
+        "UPDATE source_version SET action=?, acted=? WHERE id=? AND action=''"},
+    Row{Sql::InsertJob, "INSERT INTO job(id, folder, target, converter) VALUES(?,?,?,?)"},
+    Row{Sql::TargetsOfVersion, "SELECT id, target FROM job WHERE id BETWEEN ? AND ?"},
+    Row{Sql::JobsOfVersion, "SELECT state, reason FROM job WHERE id BETWEEN ? AND ?"},
+    Row{Sql::AnyLiveJob,
+        "SELECT 1 FROM job WHERE id BETWEEN ? AND ?"
+        " AND state IN ('waiting','converting','delivering') LIMIT 1"},
+    Row{Sql::WaitingJobsOfVersion,
+        "SELECT id FROM job WHERE id BETWEEN ? AND ? AND state='waiting'"},
+    Row{Sql::CancelJob, "UPDATE job SET state='cancelled', reason=?, finished=? WHERE id=?"},
+    Row{Sql::ClaimFresh,
+        "SELECT " MILLRACE_JOB_COLUMNS
+        " FROM job j INDEXED BY job_waiting JOIN source_version s ON s.id = (j.id >> 8)"
+        " WHERE j.state='waiting' AND j.folder=? AND j.deferred=? AND j.next_attempt=0"
+        " AND j.id>? ORDER BY j.id"},
+    Row{Sql::ClaimTimed,
+        "SELECT " MILLRACE_JOB_COLUMNS
+        " FROM job j INDEXED BY job_waiting JOIN source_version s ON s.id = (j.id >> 8)"
+        " WHERE j.state='waiting' AND j.folder=? AND j.deferred=? AND j.next_attempt>0"
+        " AND j.next_attempt<=? ORDER BY j.next_attempt, j.id"},
+    Row{Sql::NextDue,
+        "SELECT id, next_attempt FROM job INDEXED BY job_due"
+        " WHERE state='waiting' AND next_attempt>0 ORDER BY next_attempt"},
+    Row{Sql::ReadRunning,
+        "SELECT id, state, crashes FROM job INDEXED BY job_running"
+        " WHERE state IN ('converting','delivering')"},
+    Row{Sql::SetCrashed,
+        "UPDATE job SET state=?, kind=?, reason=?, crashes=?, finished=? WHERE id=?"},
+    Row{Sql::JobsDelivering,
+        "SELECT " MILLRACE_JOB_COLUMNS
+        " FROM job j INDEXED BY job_running JOIN source_version s ON s.id = (j.id >> 8)"
+        " WHERE j.state IN ('converting','delivering')"},
+    Row{Sql::DueActions,
+        "SELECT id FROM source_version INDEXED BY source_version_due WHERE action='due'"},
+    Row{Sql::FindOutput,
+        "SELECT name, folder, source, target, job, published, size, version, sha256,"
+        " source_version, content_sha256 FROM output WHERE outbox=? AND folded=?"},
+    Row{Sql::ReserveOutput,
+        "INSERT INTO output(outbox, folded, name, folder, source, target, job)"
+        " VALUES(?,?,?,?,?,?,?)"},
+    Row{Sql::PublishOutput,
+        "UPDATE output SET name=?, job=?, published=1, size=?, version=?, sha256=?,"
+        " source_version=?, content_sha256=? WHERE outbox=? AND folded=?"},
+    Row{Sql::SameContent,
+        "SELECT j.outbox, j.output_folded FROM source_version s"
+        " JOIN job j ON j.id BETWEEN s.id * 256 AND s.id * 256 + 255"
+        " WHERE s.folder=? AND s.name=? AND j.target=? AND j.state='delivered'"
+        " AND j.content_sha256=? ORDER BY j.id DESC"},
+    Row{Sql::InsertAttempt,
+        "INSERT INTO attempt(job, number, converter, key, bytes, begun, extra)"
+        " VALUES(?,?,?,?,?,?,?)"},
+    Row{Sql::EndAttempt,
+        "UPDATE attempt SET ended=?, kind=?, reason=?, status=?, billing=?, sent=?, received=?"
+        " WHERE id=?"},
+    Row{Sql::BeginJob,
+        "UPDATE job SET state='converting', attempt_number=?, first_tried=?, begun=?, open_key=?,"
+        " open_since=?, content_sha256=?, outbox=?, output_name=?, output_folded=? WHERE id=?"},
+    Row{Sql::BeginDelivery,
+        "UPDATE job SET state='delivering', synced=?, content_sha256=?, output_name=?,"
+        " temporary_name=?, output_sha256=?, output_size=? WHERE id=?"},
+    Row{Sql::FinishJob,
+        "UPDATE job SET state=?, kind=?, reason=?, attempts=?, deferred=?, next_attempt=?,"
+        " finished=?, crashes=?, open_key=?, open_since=?, bad_sha256=?, outbox=?, output_name=?,"
+        " output_folded=? WHERE id=?"},
+    Row{Sql::RetryOne,
+        "UPDATE job SET state='waiting', kind='', reason='', attempts=0, deferred=0,"
+        " next_attempt=0, crashes=0, finished=0 WHERE id=? AND state='failed'"},
+    Row{Sql::FailedJobs, "SELECT id FROM job INDEXED BY job_failed WHERE state='failed'"},
+    Row{Sql::BilledSince,
+        "SELECT count(*) FROM attempt INDEXED BY attempt_begun"
+        " WHERE begun>=? AND converter=? AND billing<>0"},
+    Row{Sql::BeginRun, "INSERT INTO run(command, begun) VALUES(?,?)"},
+    Row{Sql::EndRun, "UPDATE run SET outcome=?, ended=? WHERE id=?"},
+    Row{Sql::Remember, "INSERT OR REPLACE INTO memory(key, value) VALUES(?,?)"},
+    Row{Sql::Recall, "SELECT value FROM memory WHERE key=?"},
+    Row{Sql::PruneCandidates,
+        "SELECT id, seen, action, folder, name FROM source_version WHERE id>?"
+        " AND id<=(SELECT max(id) FROM source_version)-? ORDER BY id"},
+    Row{Sql::NewerVersion,
+        "SELECT 1 FROM source_version WHERE folder=? AND name=? AND id>? LIMIT 1"},
+    Row{Sql::DeleteVersion, "DELETE FROM source_version WHERE id=?"},
+    Row{Sql::DeleteJobs, "DELETE FROM job WHERE id BETWEEN ? AND ?"},
+    Row{Sql::DeleteOutputs,
+        "DELETE FROM output WHERE job=? AND (outbox, folded) ="
+        " (SELECT outbox, output_folded FROM job WHERE id=?)"},
+    Row{Sql::DeleteAttempts,
+        "DELETE FROM attempt WHERE id IN (SELECT id FROM attempt INDEXED BY attempt_begun"
+        " WHERE begun<? AND extra=0 LIMIT ?)"},
+};
+static_assert(kRows.size() == static_cast<std::size_t>(Sql::Count));
+
+}  // namespace
+
+Result<Statements> Statements::prepare(sqlite::Database& database) {
+  Statements statements;
+  for (const Row& row : kRows) {
+    auto prepared = database.prepare(row.text);
+    if (!prepared) return std::unexpected(prepared.error());
+    statements[row.which] = std::move(*prepared);
+  }
+  return statements;
+}
+
+}  // namespace millrace

@@ -1,0 +1,154 @@
+#include "agent/ledger/writer_thread.hpp"
+
+#include "platform/base/thread.hpp"
+#include "platform/fs/crash_point.hpp"
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t kMostQueued = 8192;
+constexpr std::size_t kMostInGroup = 512;  // tasks in one transaction
+
+}  // namespace
+
+const std::shared_ptr<Waiter>& Waiter::of_this_thread() {
+  thread_local const std::shared_ptr<Waiter> waiter = std::make_shared<Waiter>();
+  return waiter;
+}
+
+void Task::tell(const Result<void>& outcome) {
+  if (waiter == nullptr) return;
+  *verdict = outcome;
+  std::exchange(waiter, nullptr)->answer();
+}
+
+WriterThread::WriterThread(std::unique_ptr<LedgerCore> core, std::filesystem::path path)
+    : path_(std::move(path)),
+      core_(std::move(core)),
+      thread_(start_thread("ledger", [this](const std::stop_token&) { run(); })) {}
+
+WriterThread::~WriterThread() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  work_.notify_one();
+  thread_.join();
+}
+
+Result<void> WriterThread::flush() {
+  return call(Answer::WhenCommitted, Telling::Everything,
+              [](LedgerCore&) -> Result<void> { return {}; });
+}
+
+Result<void> WriterThread::queue(std::function<Result<void>(LedgerCore&)> body) {
+  push(Task{std::move(body), Answer::Queued, Telling::Nothing, nullptr, nullptr});
+  return {};
+}
+
+void WriterThread::push(Task task) {
+  bool wake = false;
+  {
+    MutexLock lock(mutex_);
+    while (queue_.size() >= kMostQueued) room_.wait(lock);
+    queue_.push_back(std::move(task));
+    wake = std::exchange(idle_, false);
+  }
+  if (wake) work_.notify_one();
+}
+
+std::vector<Task> WriterThread::take() {
+  std::vector<Task> tasks;
+  {
+    const MutexLock lock(mutex_);
+    tasks.swap(queue_);
+  }
+  if (tasks.size() >= kMostQueued) room_.notify_all();
+  return tasks;
+}
+
+bool WriterThread::wait_for_work() {
+  MutexLock lock(mutex_);
+  while (queue_.empty() && !stopping_) {
+    idle_ = true;
+    work_.wait(lock);
+  }
+  idle_ = false;
+  return !queue_.empty();
+}
+
+void WriterThread::run() {
+  while (wait_for_work()) run_group();
+  core_->database().checkpoint();
+  core_.reset();
+}
+
+// What comes in while the group runs joins it: whoever was answered without a commit may already
+// be back with the next task.
+void WriterThread::run_group() {
+  std::size_t ran = 0;
+  while (ran < kMostInGroup) {
+    std::vector<Task> tasks = take();
+    if (tasks.empty()) break;
+    for (Task& task : tasks) run_one(task);
+    ran += tasks.size();
+  }
+  commit_group();
+}
+
+void WriterThread::run_one(Task& task) {
+  if (task.telling != Telling::Nothing && lost_) {
+    return task.tell(std::unexpected(*std::exchange(lost_, std::nullopt)));
+  }
+  if (task.telling == Telling::Everything && defect_) {
+    return task.tell(std::unexpected(*std::exchange(defect_, std::nullopt)));
+  }
+  core_->answers_early(task.answer != Answer::WhenCommitted);
+  const Result<void> outcome = task.run(*core_);
+  if (core_->take_failure()) {
+    const Error why =
+        outcome ? Error{ErrorKind::Environment, "ledger: not written", 0, {}} : outcome.error();
+    group_.push_back(std::move(task));
+    return undo_group(why);
+  }
+  if (!outcome) {
+    if (task.answer == Answer::Queued) defect_ = outcome.error();
+    task.tell(outcome);
+  } else if (task.answer == Answer::WhenRun) {
+    task.tell(outcome);
+  } else if (task.answer == Answer::Queued && !core_->dirty()) {
+    return;
+  } else {
+    group_.push_back(std::move(task));
+  }
+}
+
+void WriterThread::commit_group() {
+  const bool writes = core_->dirty();
+  if (writes) crash_point();
+  const Result<void> done = core_->commit();
+  if (writes) crash_point();
+  if (!done) return undo_group(done.error());
+  for (Task& task : group_) task.tell(done);
+  group_.clear();
+}
+
+void WriterThread::undo_group(const Error& why) {
+  core_->rollback();
+  core_->take_failure();
+  if (core_->database().damaged() && !marked_) {
+    mark_as_damaged(path_);
+    marked_ = true;
+  }
+  bool told = false;
+  bool queued = false;
+  for (Task& task : group_) {
+    told = told || task.telling != Telling::Nothing;
+    queued = queued || task.answer == Answer::Queued;
+    task.tell(std::unexpected(why));
+  }
+  group_.clear();
+  if (queued && !told) lost_ = why;
+}
+
+}  // namespace millrace

@@ -1,0 +1,82 @@
+#include "agent/serve/fetch_link.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "platform/base/text.hpp"
+
+namespace millrace::serve {
+namespace {
+
+std::unexpected<ServerResponse> refuse(int status, std::string_view code, std::string message) {
+  return std::unexpected(error_response(status, code, message));
+}
+
+std::expected<void, ServerResponse> receive(HttpExchange& exchange, ScratchWriter& writer,
+                                            std::uint64_t left, const std::string& place) {
+  std::array<std::byte, 64 * 1024> buffer;
+  for (;;) {
+    const auto n = exchange.read(buffer);
+    if (!n) return refuse(422, "fetch_failed", place + ": " + n.error().message);
+    if (*n == 0) break;
+    if (*n > left) return refuse(413, "too_large", "the file behind the link is too large");
+    left -= *n;
+    const auto wrote = writer.write({reinterpret_cast<const char*>(buffer.data()), *n});
+    if (!wrote) return refuse(507, "no_space", wrote.error().message);
+  }
+  if (auto closed = writer.close(); !closed) return refuse(507, "no_space", closed.error().message);
+  return {};
+}
+
+}  // namespace
+
+std::string place_of(const std::string& url) {
+  const std::string lower = to_lower_ascii(url);
+  const bool https = lower.starts_with("https://");
+  if (!https && !lower.starts_with("http://")) return {};
+  const std::size_t begin = https ? 8 : 7;
+  const std::size_t end = std::min(lower.find_first_of("/?#\\", begin), lower.size());
+  std::string place = lower.substr(begin, end - begin);
+  const bool plain =
+      !place.empty() && place.front() != ':' && std::all_of(place.begin(), place.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+               c == ':' || c == '[' || c == ']' || c == '_';
+      });
+  if (!plain) return {};
+  const std::size_t colon = place.rfind(':');
+  const bool has_port = colon != std::string::npos && place.back() != ']';
+  return has_port ? place : place + (https ? ":443" : ":80");
+}
+
+std::expected<void, ServerResponse> fetch_link(HttpClient* client, const FetchRules& rules,
+                                               ConvertRequest& request, ScratchFolder& scratch,
+                                               std::stop_token stop) {
+  const std::string place = place_of(request.link);
+  if (client == nullptr || place.empty() ||
+      std::find(rules.allow.begin(), rules.allow.end(), place) == rules.allow.end())
+    return refuse(422, "file_url_disabled", "links to this place are not fetched (--allow-fetch)");
+  HttpRequest get;
+  get.method = "GET";
+  get.url = request.link;
+  get.ca_file = rules.ca_file;
+  get.max_answer = rules.max_size + 1;
+  auto exchange = client->start(std::move(get), std::move(stop));
+  if (!exchange) return refuse(422, "fetch_failed", place + ": " + exchange.error().message);
+  const auto head = (*exchange)->head();
+  if (!head) return refuse(422, "fetch_failed", place + ": " + head.error().message);
+  if (head->status != 200 || !head->framed)
+    return refuse(422, "fetch_failed",
+                  place + " answered with status " + std::to_string(head->status));
+  if (head->length && *head->length > rules.max_size)
+    return refuse(413, "too_large", "the file behind the link is too large");
+  auto file = scratch.name("in");
+  auto writer = ScratchWriter::create(file->path());
+  if (!writer) return refuse(507, "no_space", writer.error().message);
+  auto received = receive(**exchange, *writer, rules.max_size, place);
+  if (!received) return received;
+  request.input = file->path();
+  request.owns = std::move(file);
+  return {};
+}
+
+}  // namespace millrace::serve

@@ -1,0 +1,171 @@
+#include "agent/serve/process_renderer.hpp"
+
+#include <optional>
+#include <string>
+
+#include "agent/serve/json_text.hpp"
+#include "platform/base/mutex.hpp"
+#include "platform/base/text.hpp"
+
+namespace millrace {
+namespace {
+
+// The worker's own limit comes first, with a better message than a kill.
+constexpr std::chrono::seconds kGrace{5};
+constexpr std::chrono::seconds kStartTime{30};
+
+class ProcessRenderer final : public Renderer {
+ public:
+  ProcessRenderer(ProcessRendererOptions options, Launcher& launcher)
+      : options_(std::move(options)), launcher_(launcher) {}
+
+  Result<Rendered> render(const RenderJob& job) override {
+    if (jobs_ >= options_.jobs_per_worker) retire();
+    ++jobs_;
+    const TimePoint began = now();
+    const auto reply = converse(serve::render_line(job), began + job.limits.time + kGrace);
+    if (!reply) return std::unexpected(reply.error());
+    if (reply->line) {
+      auto rendered = serve::parse_rendered(*reply->line);
+      // A worker that runs out of time says so in its last line, as a file that is too large.
+      if (rendered && rendered->code == RenderCode::TooLarge && now() - began >= job.limits.time)
+        rendered->code = RenderCode::TooSlow;
+      if (!rendered || rendered->code == RenderCode::Internal ||
+          rendered->code == RenderCode::TooSlow)
+        retire();
+      return rendered;
+    }
+    if (stopped()) return stopped_error();
+    Rendered lost;
+    lost.code = now() - began >= job.limits.time ? RenderCode::TooSlow : RenderCode::DecoderCrashed;
+    lost.message =
+        lost.code == RenderCode::TooSlow
+            ? "the conversion took longer than " + std::to_string(job.limits.time.count()) + " s"
+            : "the decoder died over this file (" + reply->ending + ")";
+    return lost;
+  }
+
+  Result<Formats> formats() override {
+    const auto reply = converse(serve::list_formats_line(), now() + kStartTime);
+    if (!reply) return std::unexpected(reply.error());
+    if (reply->line) return serve::parse_formats(*reply->line);
+    return fail(ErrorKind::Environment,
+                options_.program.string() + " does not work (" + reply->ending + ")");
+  }
+
+  void cancel() override {
+    const MutexLock lock(mutex_);
+    stopped_ = true;
+    if (worker_) worker_->kill();
+  }
+
+ private:
+  struct Reply {
+    std::optional<std::string> line;
+    std::string ending;  // how the worker ended, if there is no line
+  };
+
+  static TimePoint now() { return SystemClock().now(); }
+  static std::unexpected<Error> stopped_error() {
+    return fail(ErrorKind::Stopped, "the renderer was stopped");
+  }
+
+  bool stopped() {
+    const MutexLock lock(mutex_);
+    return stopped_;
+  }
+
+  // One line there and one back. A worker that died while it was idle has cost nothing, so the
+  // line goes to a new one.
+  Result<Reply> converse(const std::string& line, TimePoint deadline) {
+    for (int tries = 0; tries < 2; ++tries) {
+      auto worker = ready_worker();
+      if (!worker) return std::unexpected(worker.error());
+      const auto wrote = (*worker)->write(line, deadline);
+      if (!wrote && wrote.error().kind == ErrorKind::Vanished && tries == 0 && !stopped()) {
+        retire();
+        continue;
+      }
+      if (wrote) {
+        auto answer = (*worker)->read_line(deadline);
+        if (answer && *answer) return Reply{std::move(**answer), {}};
+      }
+      return Reply{std::nullopt, end_worker(**worker)};
+    }
+    return fail(ErrorKind::Environment, "no render worker stays alive");
+  }
+
+  // `worker_` changes under the lock, for cancel(); only this thread changes it, so that what is
+  // returned stays until this thread retires it.
+  Result<Child*> ready_worker() {
+    {
+      const MutexLock lock(mutex_);
+      if (stopped_) return stopped_error();
+      if (worker_) return worker_.get();
+    }
+    auto child = launcher_.spawn(request());
+    if (!child) return std::unexpected(child.error());
+    const MutexLock lock(mutex_);
+    if (stopped_) return stopped_error();
+    jobs_ = 1;
+    worker_ = std::move(*child);
+    return worker_.get();
+  }
+
+  SpawnRequest request() const {
+    SpawnRequest spawn;
+    spawn.program = options_.program;
+    spawn.arguments = options_.arguments;
+    spawn.arguments.insert(spawn.arguments.end(), {"--scratch", options_.scratch.string()});
+    spawn.environment = {{"LC_ALL", "C.UTF-8"}, {"TMPDIR", options_.scratch.string()}};
+    spawn.directory = options_.scratch;
+    spawn.in = ChildStream::Pipe;
+    spawn.out = ChildStream::Pipe;
+    spawn.err = ChildStream::Pipe;
+    spawn.limits = options_.limits;
+    return spawn;
+  }
+
+  // A worker that ended on its own tells by which signal; one that still runs is killed.
+  std::string end_worker(Child& worker) {
+    auto status = worker.wait(now() + std::chrono::milliseconds{200});
+    if (!status || !*status) {
+      worker.kill();
+      status = worker.wait(now() + std::chrono::seconds{5});
+    }
+    std::string ending = status && *status ? to_string(**status) : "it could not be ended";
+    const std::string tail = worker.error_tail();
+    const std::size_t last = tail.find_last_not_of("\r\n ");
+    if (last != std::string::npos) {
+      const std::size_t begin = tail.find_last_of('\n', last);
+      ending += ": " + printable(std::string_view(tail).substr(
+                                     begin == std::string::npos ? 0 : begin + 1, last - begin),
+                                 300);
+    }
+    retire();
+    return ending;
+  }
+
+  void retire() {
+    std::unique_ptr<Child> old;  // its destructor reaps, so not under the lock
+    const MutexLock lock(mutex_);
+    old = std::move(worker_);
+    jobs_ = 0;
+  }
+
+  const ProcessRendererOptions options_;
+  Launcher& launcher_;
+  int jobs_ = 0;  // the dispatcher's thread only
+  Mutex mutex_;
+  bool stopped_ GUARDED_BY(mutex_) = false;
+  std::unique_ptr<Child> worker_ GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+std::unique_ptr<Renderer> make_process_renderer(ProcessRendererOptions options,
+                                                Launcher& launcher) {
+  return std::make_unique<ProcessRenderer>(std::move(options), launcher);
+}
+
+}  // namespace millrace

@@ -1,0 +1,209 @@
+#include "agent/transfer/curl_easy_handle.hpp"
+
+#include <curl/curl.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <utility>
+
+#include "platform/base/socket.hpp"
+
+namespace millrace {
+namespace {
+
+// Sets options until one is refused.
+class Options {
+ public:
+  explicit Options(void* easy) : easy_(easy) {}
+  template <typename T>
+  Options& operator()(CURLoption option, T value) {
+    ok_ = ok_ && curl_easy_setopt(easy_, option, value) == CURLE_OK;
+    return *this;
+  }
+  bool ok() const { return ok_; }
+
+ private:
+  void* easy_;
+  bool ok_ = true;
+};
+
+curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address) {
+  return static_cast<curl_socket_t>(
+      open_cloexec_socket(address->family, address->socktype, address->protocol));
+}
+
+// libcurl rewinds a body to send a POST again on its own when a reused connection dies. Refusing
+// keeps every request on the wire an attempt that was recorded.
+int refuse_seek(void*, curl_off_t, int) { return CURL_SEEKFUNC_FAIL; }
+
+bool is_token(std::string_view name) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";  // RFC 9110 5.6.2
+  return !name.empty() && std::ranges::all_of(name, [&](unsigned char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           kMarks.contains(static_cast<char>(c));
+  });
+}
+
+bool is_value(std::string_view value) {
+  return value.find_first_of(std::string_view{"\r\n\0", 3}) == value.npos;
+}
+
+bool names(const Headers& headers, std::string_view lower) {
+  return std::ranges::any_of(headers, [&](const auto& field) {
+    return std::ranges::equal(field.first, lower, [](char a, char b) {
+      return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+    });
+  });
+}
+
+}  // namespace
+
+std::string system_trust_file() {
+  const curl_version_info_data* curl = curl_version_info(CURLVERSION_NOW);
+  const std::array<const char*, 5> places{
+      curl->age >= CURLVERSION_TENTH && curl->cainfo ? curl->cainfo : "",
+      "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+      "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+  std::error_code ignored;
+  for (const char* place : places)
+    if (*place != '\0' && std::filesystem::is_regular_file(place, ignored)) return place;
+  return {};
+}
+
+Result<EasyHandle> EasyHandle::make(const CurlOptions& options, void* share,
+                                    const EasyCallbacks& callbacks) {
+  EasyHandle handle{curl_easy_init()};
+  if (!handle.easy_ || !handle.set_fixed(options, share, callbacks))
+    return fail(ErrorKind::Defect, "libcurl refuses an option that every request needs");
+  return handle;
+}
+
+EasyHandle::EasyHandle(EasyHandle&& other) noexcept
+    : easy_(std::exchange(other.easy_, nullptr)),
+      headers_(std::exchange(other.headers_, nullptr)),
+      url_(std::move(other.url_)),
+      trust_(std::move(other.trust_)),
+      unix_socket_(std::move(other.unix_socket_)),
+      method_(std::move(other.method_)),
+      protocol_(std::move(other.protocol_)) {}
+
+EasyHandle::~EasyHandle() {
+  if (easy_) curl_easy_cleanup(easy_);
+  curl_slist_free_all(headers_);
+}
+
+bool EasyHandle::set_fixed(const CurlOptions& options, void* share,
+                           const EasyCallbacks& callbacks) {
+  Options set{easy_};
+  set(CURLOPT_PRIVATE, callbacks.self)(CURLOPT_ERRORBUFFER, callbacks.error_text);
+  set(CURLOPT_READFUNCTION, callbacks.read)(CURLOPT_READDATA, callbacks.self);
+  set(CURLOPT_HEADERFUNCTION, callbacks.header)(CURLOPT_HEADERDATA, callbacks.self);
+  set(CURLOPT_WRITEFUNCTION, callbacks.write)(CURLOPT_WRITEDATA, callbacks.self);
+  set(CURLOPT_PREREQFUNCTION, callbacks.connected)(CURLOPT_PREREQDATA, callbacks.self);
+  set(CURLOPT_SEEKFUNCTION, &refuse_seek)(CURLOPT_OPENSOCKETFUNCTION, &open_socket);
+  if (share) set(CURLOPT_SHARE, share);
+
+  // What is asked, and nothing that the environment or the user's home adds to it.
+  set(CURLOPT_NOSIGNAL, 1L)(CURLOPT_QUICK_EXIT, 1L);
+  set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED))(CURLOPT_PROXY, "");
+  set(CURLOPT_FOLLOWLOCATION, 0L)(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+  set(CURLOPT_PATH_AS_IS, 1L)(CURLOPT_HTTP09_ALLOWED, 0L);
+  set(CURLOPT_USERAGENT, options.user_agent.c_str());
+  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+
+  set(CURLOPT_SSL_VERIFYPEER, 1L)(CURLOPT_SSL_VERIFYHOST, 2L);
+  set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  // With a folder of certificates beside the bundle libcurl cannot keep the parsed bundle, and
+  // parsing it costs more than the handshake.
+  set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
+
+  set(CURLOPT_EXPECT_100_TIMEOUT_MS, 1000L)(CURLOPT_BUFFERSIZE, 64L * 1024);
+  // Servers close idle connections; a new handshake is cheaper than a request that dies.
+  set(CURLOPT_MAXAGE_CONN, 30L)(CURLOPT_MAXLIFETIME_CONN, 3600L);
+  set(CURLOPT_TCP_NODELAY, 1L)(CURLOPT_TCP_KEEPALIVE, 1L);
+  set(CURLOPT_TCP_KEEPIDLE, 30L)(CURLOPT_TCP_KEEPINTVL, 15L);
+  return set.ok();
+}
+
+Result<void> EasyHandle::prepare(const HttpRequest& request, const Target& target,
+                                 const std::string& default_trust) {
+  if (auto headers = set_headers(request); !headers) return headers;
+  const std::string& trust = request.ca_file.empty() ? default_trust : request.ca_file;
+  if (!set_target(request, target, trust) || !set_body(request))
+    return fail(ErrorKind::Defect, "libcurl refuses an option of the request to " + target.host);
+  return {};
+}
+
+bool EasyHandle::set_target(const HttpRequest& request, const Target& target,
+                            const std::string& trust) {
+  Options set{easy_};
+  const auto text_if_new = [&](CURLoption option, std::string& held, const std::string& wanted) {
+    if (held == wanted) return;
+    held = wanted;
+    set(option, wanted.empty() ? nullptr : wanted.c_str());
+  };
+  text_if_new(CURLOPT_URL, url_, request.url);
+  text_if_new(CURLOPT_CAINFO, trust_, trust);
+  text_if_new(CURLOPT_UNIX_SOCKET_PATH, unix_socket_, request.unix_socket);
+  text_if_new(CURLOPT_PROTOCOLS_STR, protocol_, target.plain ? "http" : "https");
+  const auto connect =
+      std::chrono::duration_cast<std::chrono::milliseconds>(request.timeouts.connect).count();
+  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(std::max<std::int64_t>(connect, 1)));
+  return set.ok();
+}
+
+bool EasyHandle::set_body(const HttpRequest& request) {
+  Options set{easy_};
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (request.body_length > 0 || !reads) {
+    set(CURLOPT_POST, 1L);
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body_length));
+  } else {
+    set(CURLOPT_HTTPGET, 1L);
+  }
+  if (request.method == "HEAD") set(CURLOPT_NOBODY, 1L);
+  if (method_ != request.method) {
+    method_ = request.method;
+    set(CURLOPT_CUSTOMREQUEST, method_.c_str());
+  }
+  // Without a body there is nothing whose rewind could be refused.
+  set(CURLOPT_FRESH_CONNECT, !reads && request.body_length == 0 ? 1L : 0L);
+  return set.ok();
+}
+
+Result<void> EasyHandle::set_headers(const HttpRequest& request) {
+  curl_slist_free_all(std::exchange(headers_, nullptr));
+  std::string line;
+  for (const auto& [name, value] : request.headers) {
+    if (!is_token(name)) return fail(ErrorKind::Defect, "a header's name is not one");
+    if (!is_value(value)) return fail(ErrorKind::Defect, "line end in the header " + name);
+    // libcurl's way of an empty value is a semicolon, "Name:" would remove the header.
+    line = value.empty() ? name + ";" : name + ": " + value;
+    curl_slist* longer = curl_slist_append(headers_, line.c_str());
+    if (!longer) return fail(ErrorKind::Defect, "out of memory");
+    headers_ = longer;
+  }
+  // libcurl would call any body a form.
+  if (!names(request.headers, "content-type"))
+    if (curl_slist* longer = curl_slist_append(headers_, "Content-Type:")) headers_ = longer;
+  if (curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_) != CURLE_OK)
+    return fail(ErrorKind::Defect, "libcurl refuses the headers");
+  return {};
+}
+
+bool EasyHandle::is_new_connection() const {
+  long made = 0;
+  curl_easy_getinfo(easy_, CURLINFO_NUM_CONNECTS, &made);
+  return made > 0;
+}
+
+bool EasyHandle::is_resumed() const {
+  const curl_tlssessioninfo* tls = nullptr;
+  if (curl_easy_getinfo(easy_, CURLINFO_TLS_SSL_PTR, &tls) != CURLE_OK || !tls) return false;
+  if (tls->backend != CURLSSLBACKEND_OPENSSL || !tls->internals) return false;
+  return SSL_session_reused(static_cast<SSL*>(tls->internals)) == 1;
+}
+
+}  // namespace millrace

@@ -1,0 +1,98 @@
+#include "agent/transfer/curl_http.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "agent/transfer/curl_network.hpp"
+
+namespace millrace {
+namespace {
+
+class CurlExchange final : public HttpExchange {
+ public:
+  CurlExchange(CurlNetwork& network, std::shared_ptr<ExchangeState> state, std::stop_token stop)
+      : network_(network), state_(std::move(state)), on_stop_(std::move(stop), Cancel{this}) {
+    tell(state_->begin());
+  }
+  ~CurlExchange() override { cancel(); }
+
+  Result<Keep> send(std::span<const std::byte> bytes) override {
+    while (!bytes.empty()) {
+      const auto pushed = state_->push(bytes);
+      if (!pushed) return std::unexpected(pushed.error());
+      tell(pushed->tell);
+      if (pushed->keep == Keep::Enough) return Keep::Enough;
+      bytes = bytes.subspan(pushed->taken);
+    }
+    return Keep::Going;
+  }
+
+  Result<HttpHead> head() override { return state_->head(); }
+
+  Result<std::size_t> read(std::span<std::byte> into) override {
+    if (at_ == arrived_.size()) {
+      arrived_.clear();
+      at_ = 0;
+      const auto taken = state_->take(arrived_);
+      if (!taken) return std::unexpected(taken.error());
+      tell(taken->tell);
+      if (taken->end) return 0;
+    }
+    const std::size_t n = std::min(into.size(), arrived_.size() - at_);
+    std::memcpy(into.data(), arrived_.data() + at_, n);
+    at_ += n;
+    return n;
+  }
+
+  Progress progress() const override { return state_->progress(); }
+
+ private:
+  struct Cancel {
+    CurlExchange* exchange;
+    void operator()() const { exchange->cancel(); }
+  };
+  void cancel() { tell(state_->cancel()); }
+  // With nothing to tell the network may be gone already.
+  void tell(ExchangeState::Tell what) {
+    if (what != ExchangeState::Tell::Nothing) network_.tell(what, state_);
+  }
+
+  CurlNetwork& network_;
+  const std::shared_ptr<ExchangeState> state_;
+  std::vector<std::byte> arrived_;
+  std::size_t at_ = 0;
+  // Last, so that it is gone before what it uses.
+  std::stop_callback<Cancel> on_stop_;
+};
+
+class CurlHttp final : public HttpClient {
+ public:
+  explicit CurlHttp(std::unique_ptr<CurlNetwork> network) : network_(std::move(network)) {}
+
+  Result<std::unique_ptr<HttpExchange>> start(HttpRequest request, std::stop_token stop) override {
+    auto target = check_target(request);
+    if (!target) return std::unexpected(target.error());
+    auto state = std::make_shared<ExchangeState>(std::move(request), std::move(*target));
+    return std::make_unique<CurlExchange>(*network_, std::move(state), std::move(stop));
+  }
+  Counters counters() const override { return network_->counters(); }
+
+ private:
+  const std::unique_ptr<CurlNetwork> network_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HttpClient>> start_curl_http(CurlOptions options) {
+  if (options.ca_file.empty()) options.ca_file = system_trust_file();
+  std::error_code ignored;
+  if (!options.ca_file.empty() && !std::filesystem::is_regular_file(options.ca_file, ignored))
+    return fail(ErrorKind::Configuration, "no file with trusted certificates: " + options.ca_file);
+  auto network = CurlNetwork::start(std::move(options));
+  if (!network) return std::unexpected(network.error());
+  return std::make_unique<CurlHttp>(std::move(*network));
+}
+
+}  // namespace millrace

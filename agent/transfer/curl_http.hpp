@@ -1,0 +1,37 @@
+// HttpClient over libcurl: one network thread drives one multi handle for all workers.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "agent/transfer/http_client.hpp"
+
+namespace millrace {
+
+// Off exists as the negative control of the test that counts resumed sessions.
+enum class TlsShare { On, Off };
+
+struct CurlOptions {
+  // Trust for requests that name no `ca_file`; empty: the system's bundle.
+  std::string ca_file;
+  std::string user_agent = "millrace";
+  // Connections to one host at a time, 0: as many as there are exchanges. A request that waits for
+  // a connection spends its connect timeout, so a cap must not be below the number of workers.
+  unsigned max_host_connections = 0;
+  // Connections kept open, idle and busy ones together. Below the number of workers, connections
+  // are closed that the next request would have used.
+  unsigned max_connections = 256;
+  TlsShare tls_share = TlsShare::On;
+};
+
+// HTTP/1.1 only. Proxies, cookies, .netrc and redirects are never used, whatever the environment
+// says; certificates are always verified, TLS is 1.2 or newer. SIGPIPE must be ignored by the
+// program, and SSLKEYLOGFILE removed from its environment, before this is called.
+//
+// When the client is destroyed, every exchange under way ends with Stopped and the network thread
+// is joined; it never waits for a name lookup. No call of an exchange may start while that
+// happens; afterwards one may still be read to its end, asked for its progress, or destroyed.
+// Defect if libcurl or the thread cannot start; Configuration if the trust file is missing.
+Result<std::unique_ptr<HttpClient>> start_curl_http(CurlOptions options);
+
+}  // namespace millrace

@@ -1,0 +1,60 @@
+#include "agent/transfer/url_rule.hpp"
+
+#include <curl/curl.h>
+
+#include <memory>
+#include <string_view>
+
+#include "platform/base/text.hpp"
+
+namespace millrace {
+namespace {
+
+struct FreeUrl {
+  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+};
+using Url = std::unique_ptr<CURLU, FreeUrl>;
+
+std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
+  char* text = nullptr;
+  if (curl_url_get(url, which, &text, flags) != CURLUE_OK) return {};
+  std::string copy = text;
+  curl_free(text);
+  return copy;
+}
+
+// libcurl's parser has already turned 127.1 and 0x7f000001 into four decimal numbers, and libcurl
+// itself never asks a resolver for localhost.
+bool is_loopback(std::string_view host) {
+  if (host == "localhost" || host == "[::1]") return true;
+  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos;
+}
+
+}  // namespace
+
+Result<Target> check_target(const HttpRequest& request) {
+  const Url url{curl_url()};
+  if (!url) return fail(ErrorKind::Defect, "out of memory");
+  if (curl_url_set(url.get(), CURLUPART_URL, request.url.c_str(), 0) != CURLUE_OK)
+    return fail(ErrorKind::Configuration, "the URL cannot be read");
+
+  const std::string scheme = part(url.get(), CURLUPART_SCHEME);
+  const std::string host = to_lower_ascii(part(url.get(), CURLUPART_HOST));
+  const std::string shown = printable(host, 200);
+  if (!part(url.get(), CURLUPART_USER).empty() || !part(url.get(), CURLUPART_PASSWORD).empty())
+    return fail(ErrorKind::Configuration,
+                "the URL for " + shown + " holds a user name or password");
+  if (scheme != "https" && scheme != "http")
+    return fail(ErrorKind::Configuration, "the URL for " + shown + " is not https");
+  if (scheme == "http" && request.unix_socket.empty() && !is_loopback(host))
+    return fail(ErrorKind::Configuration,
+                "http to " + shown + " is refused: https only, except to this machine");
+  Target target;
+  target.plain = scheme == "http";
+  target.host = request.unix_socket.empty()
+                    ? shown + ":" + part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT)
+                    : printable(request.unix_socket, 200);
+  return target;
+}
+
+}  // namespace millrace

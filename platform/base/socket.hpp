@@ -1,0 +1,12 @@
+// Sockets of a third-party library that must not be inherited by the programs that we start.
+#pragma once
+
+#include <cstdint>
+
+namespace millrace {
+
+// socket(2) with close-on-exec set in the same call, so that no child started at that moment by
+// another thread can inherit it. -1 where the system refuses. Any thread; never blocks.
+std::intptr_t open_cloexec_socket(int domain, int type, int protocol);
+
+}  // namespace millrace

@@ -1,0 +1,11 @@
+#include "platform/base/socket.hpp"
+
+#include <sys/socket.h>
+
+namespace millrace {
+
+std::intptr_t open_cloexec_socket(int domain, int type, int protocol) {
+  return socket(domain, type | SOCK_CLOEXEC, protocol);
+}
+
+}  // namespace millrace

@@ -1,0 +1,55 @@
+#include "platform/http/listening_asio.hpp"
+
+#include "platform/http/local_files.hpp"
+#include "platform/http/wire_text.hpp"
+
+namespace millrace {
+namespace {
+
+namespace asio = boost::asio;
+namespace ssl = boost::asio::ssl;
+using Tcp = asio::ip::tcp;
+using boost::system::error_code;
+
+std::unexpected<Error> refused(const std::string& what, const error_code& error) {
+  return fail(ErrorKind::Configuration, what + ": " + error.message(), error.value());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ssl::context>> server_tls_context(const ServerOptions& options) {
+  auto context = std::make_unique<ssl::context>(ssl::context::tls_server);
+  SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+  SSL_CTX_set_options(context->native_handle(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  error_code error;
+  // An encrypted key must fail, never ask on the terminal of a service.
+  context->set_password_callback([](auto, auto) { return std::string(); }, error);
+  if (context->use_certificate_chain_file(options.certificate.string(), error))
+    return refused("certificate " + options.certificate.string(), error);
+  if (context->use_private_key_file(options.private_key.string(), ssl::context::pem, error))
+    return refused("private key " + options.private_key.string(), error);
+  if (SSL_CTX_check_private_key(context->native_handle()) != 1)
+    return fail(ErrorKind::Configuration, "certificate and private key do not belong together");
+  return context;
+}
+
+Result<TcpAcceptor> open_tcp_acceptor(asio::io_context& io, const std::string& address) {
+  const auto place = parse_host_port(address);
+  if (!place) return std::unexpected(place.error());
+  const std::string what = "listen on " + address;
+  error_code error;
+  const auto host = asio::ip::make_address(place->host, error);
+  if (error) return refused(what, error);
+  const Tcp::endpoint endpoint(host, place->port);
+  Tcp::acceptor acceptor(io);
+  if (acceptor.open(endpoint.protocol(), error)) return refused(what, error);
+  close_on_exec(acceptor.native_handle());
+  acceptor.set_option(Tcp::acceptor::reuse_address(true), error);
+  if (acceptor.bind(endpoint, error)) return refused(what, error);
+  if (acceptor.listen(Tcp::acceptor::max_listen_connections, error)) return refused(what, error);
+  const auto bound = acceptor.local_endpoint(error);
+  const std::string shown = host.is_v6() ? "[" + place->host + "]" : place->host;
+  return TcpAcceptor{std::move(acceptor), shown + ":" + std::to_string(bound.port())};
+}
+
+}  // namespace millrace

@@ -1,0 +1,113 @@
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "platform/http/local_files.hpp"
+
+namespace millrace {
+namespace {
+
+std::unexpected<Error> system_failure(ErrorKind kind, const std::string& what, int code) {
+  return fail(kind, what + ": " + std::generic_category().message(code), code);
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+const sockaddr* generic(const sockaddr_un& address) {
+  return reinterpret_cast<const sockaddr*>(&address);
+}
+
+// Non-blocking: a server whose backlog is full would keep connect() waiting; EAGAIN means that
+// somebody is there.
+bool somebody_answers(const sockaddr_un& address) {
+  const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  return ::connect(probe.get(), generic(address), sizeof address) == 0 || errno != ECONNREFUSED;
+}
+
+Result<void> clear_stale(const std::filesystem::path& path, const sockaddr_un& address) {
+  struct stat there{};
+  if (::lstat(path.c_str(), &there) != 0) return {};
+  if (!S_ISSOCK(there.st_mode))
+    return fail(ErrorKind::Exists, path.string() + " is there and is no socket");
+  if (somebody_answers(address))
+    return fail(ErrorKind::Exists, "somebody already serves on " + path.string());
+  if (::unlink(path.c_str()) != 0)
+    return system_failure(ErrorKind::Environment, "remove stale " + path.string(), errno);
+  return {};
+}
+
+Result<CFile> open_file(const std::filesystem::path& path, int flags, const char* mode) {
+  Descriptor fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (fd.get() < 0) {
+    const int code = errno;
+    return system_failure(code == EEXIST ? ErrorKind::Exists : ErrorKind::Environment,
+                          "open " + path.string(), code);
+  }
+  CFile file(::fdopen(fd.get(), mode));
+  if (!file) return system_failure(ErrorKind::Environment, "fdopen", errno);
+  fd.release();
+  return file;
+}
+
+}  // namespace
+
+Result<LocalListener> listen_local(const std::filesystem::path& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string& text = path.native();
+  if (text.empty() || text.size() >= sizeof address.sun_path)
+    return fail(ErrorKind::Configuration,
+                "a socket path holds 1 to 107 bytes, this one " + std::to_string(text.size()));
+  std::memcpy(address.sun_path, text.c_str(), text.size() + 1);
+  if (auto clear = clear_stale(path, address); !clear) return std::unexpected(clear.error());
+
+  Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) return system_failure(ErrorKind::Environment, "socket", errno);
+  // Linux gives the socket's own mode to the file that bind() makes, so that it is 0600 from its
+  // first moment; other systems need the chmod before listen().
+  if (::fchmod(fd.get(), 0600) != 0 || ::bind(fd.get(), generic(address), sizeof address) != 0)
+    return system_failure(errno == EADDRINUSE ? ErrorKind::Exists : ErrorKind::Configuration,
+                          "bind " + text, errno);
+  struct stat made{};
+  if (::chmod(text.c_str(), 0600) != 0 || ::lstat(text.c_str(), &made) != 0 ||
+      ::listen(fd.get(), SOMAXCONN) != 0)
+    return system_failure(ErrorKind::Environment, "listen " + text, errno);
+  return LocalListener{fd.release(), made.st_ino};
+}
+
+void remove_local_socket(const std::filesystem::path& path, std::uint64_t file) {
+  struct stat there{};
+  if (::lstat(path.c_str(), &there) == 0 && S_ISSOCK(there.st_mode) && there.st_ino == file)
+    ::unlink(path.c_str());
+}
+
+Result<CFile> create_private_file(const std::filesystem::path& path) {
+  return open_file(path, O_WRONLY | O_CREAT | O_EXCL, "wb");
+}
+
+Result<CFile> open_for_reading(const std::filesystem::path& path) {
+  return open_file(path, O_RDONLY, "rb");
+}
+
+void close_on_exec(int descriptor) { ::fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
+
+}  // namespace millrace

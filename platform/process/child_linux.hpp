@@ -1,0 +1,23 @@
+// The parent's end of a child. Used inside this unit only.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+
+#include "platform/process/fd_linux.hpp"
+#include "platform/process/process.hpp"
+
+namespace millrace::process {
+
+struct ChildHandles {
+  pid_t pid = -1;
+  Fd pidfd;  // readable when the child has ended, pidfd_open(2)
+  Fd in;     // the parent's ends; -1 where the stream is no pipe
+  Fd out;
+  Fd err;
+};
+
+std::unique_ptr<Child> make_child(ChildHandles handles);
+
+}  // namespace millrace::process

@@ -1,0 +1,445 @@
+#include "platform/http/server.hpp"
+
+#include <sys/stat.h>
+
+#include <atomic>
+#include <thread>
+
+#include "platform/base/mutex.hpp"
+#include "tests/http/made_up_ca.hpp"
+#include "tests/http/raw_client.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
+
+namespace millrace {
+namespace {
+
+using namespace std::chrono_literals;
+using test::ask;
+using test::eventually;
+using test::RawClient;
+using test::Scratch;
+
+ServerOptions options_in(const Scratch& scratch) {
+  ServerOptions options;
+  options.address = "127.0.0.1:0";
+  options.spool_dir = scratch.path();
+  options.spool_above = 1000;
+  options.max_body = 2'000'000;
+  return options;
+}
+
+// Tells what arrived: "METHOD path size where".
+void describe(const std::shared_ptr<ServerRequest>& request, const Respond& respond) {
+  ServerResponse response;
+  response.content_type = "text/plain";
+  response.body = request->method + " " + request->path + " " + std::to_string(request->body_size) +
+                  (request->body_file.empty() ? " memory" : " file");
+  respond(response);
+}
+
+std::unique_ptr<HttpServer> start(ServerOptions options, Handler handler = describe) {
+  auto server = start_http_server(std::move(options), std::move(handler));
+  if (!server) FAIL(server.error().message);
+  return std::move(*server);
+}
+
+std::string get(std::string_view target) {
+  return "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n\r\n";
+}
+std::string post(std::string_view body, std::string_view more = "") {
+  return "POST /p HTTP/1.1\r\nHost: x\r\n" + std::string(more) +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+}
+
+bool no_files_in(const std::filesystem::path& folder) { return std::filesystem::is_empty(folder); }
+
+}  // namespace
+
+TEST_CASE("a connection is kept for many requests, and pipelined ones keep their order") {
+  const Scratch scratch;
+  const auto server = start(options_in(scratch));
+  RawClient client(server->address());
+  REQUIRE(client.send(get("/a%20b?x=1") + post("hello") + get("/c")));
+  CHECK(client.receive()->body == "GET /a b 0 memory");
+  CHECK(client.receive()->body == "POST /p 5 memory");
+  const auto last = client.receive();
+  CHECK(last->body == "GET /c 0 memory");
+  CHECK(last->has("connection: keep-alive"));
+  CHECK(last->has("\r\ndate: "));
+}
+
+TEST_CASE("a large body is spooled to a private file that goes with its request") {
+  const Scratch scratch;
+  const std::string body(1'500'000, 'z');
+  std::atomic<bool> same{false};
+  std::atomic<unsigned> mode{0};
+  const auto server = start(options_in(scratch), [&](auto request, Respond respond) {
+    struct stat info{};
+    ::stat(request->body_file.c_str(), &info);
+    mode = info.st_mode & 0777;
+    same = test::read_file(request->body_file) == body && request->body.empty();
+    describe(request, respond);
+  });
+  CHECK(ask(server->address(), post(body))->body == "POST /p 1500000 file");
+  CHECK(same);
+  CHECK(mode == 0600);
+  CHECK(eventually([&] { return no_files_in(scratch.path()); }));
+}
+
+TEST_CASE("a body that is cut off leaves no file behind") {
+  const Scratch scratch;
+  const auto server = start(options_in(scratch));
+  RawClient client(server->address());
+  REQUIRE(client.send("POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n"));
+  REQUIRE(client.send(std::string(5000, 'z')));
+  REQUIRE(eventually([&] { return !no_files_in(scratch.path()); }));
+  client.reset();
+  CHECK(eventually([&] { return no_files_in(scratch.path()); }));
+}
+
+TEST_CASE("a chunked body is taken whole and its trailers are no headers") {
+  const Scratch scratch;
+  const auto server = start(options_in(scratch), [](auto request, Respond respond) {
+    ServerResponse response;
+    response.body = request->body + "|" + std::string(request->header("authorization"));
+    respond(response);
+  });
+  const auto answer = ask(server->address(),
+                          "POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                          "3\r\nabc\r\n4\r\ndefg\r\n0\r\nAuthorization: Bearer x\r\n\r\n");
+  CHECK(answer->body == "abcdefg|");
+}
+
+TEST_CASE("a request that two parsers could end in different places is refused [L6]") {
+  const Scratch scratch;
+  std::atomic<int> handled{0};
+  const auto server = start(options_in(scratch), [&](auto request, Respond respond) {
+    ++handled;
+    describe(request, respond);
+  });
+  const std::string head = "POST /p HTTP/1.1\r\nHost: x\r\n";
+  const std::string smuggled = "0\r\n\r\nGET /admin HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (const std::string fields : {
+           "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+           "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
+           "Content-Length: 4\r\nContent-Length: 4\r\n",
+           "Content-Length: 4\r\nContent-Length: 9\r\n",
+           "Content-Length: 4, 4\r\n",
+           "Content-Length: +4\r\n",
+           "Content-Length: 0x4\r\n",
+           "Content-Length: -1\r\n",
+           "Content-Length: 99999999999999999999999\r\n",
+           "Transfer-Encoding: xchunked\r\n",
+           "Transfer-Encoding: chunked, identity\r\n",
+           "Transfer-Encoding: gzip, chunked\r\n",
+           "Transfer-Encoding: identity\r\n",
+           "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+           "Transfer-Encoding : chunked\r\n",
+           "Content-Length : 4\r\n",
+           "Host: y\r\nContent-Length: 4\r\n",
+       }) {
+    INFO(fields);
+    const auto answer = ask(server->address(), head + fields + "\r\n" + smuggled);
+    REQUIRE(answer);
+    CHECK(answer->status == 400);
+    CHECK(answer->has("connection: close"));
+    CHECK(answer->body.starts_with("{\"error\":{\"code\":\"bad_request\""));
+  }
+  for (const std::string chunk : {"zz\r\n", "-1\r\n", "11111111111111111\r\n", "3\r\nabcX\r\n",
+                                  "0x3\r\nabc\r\n", " 3\r\nabc\r\n"}) {
+    INFO(chunk);
+    const auto answer =
+        ask(server->address(), head + "Transfer-Encoding: chunked\r\n\r\n" + chunk + "0\r\n\r\n");
+    REQUIRE(answer);
+    CHECK(answer->status == 400);
+  }
+  CHECK(ask(server->address(), "POST /p HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+            ->status == 400);
+  CHECK(ask(server->address(), "GET / HTTP/1.1\r\n\r\n")->status == 400);
+  CHECK(handled == 0);
+}
+
+TEST_CASE("a target that hides where it leads is refused [L7]") {
+  const Scratch scratch;
+  const auto server = start(options_in(scratch));
+  for (const std::string target :
+       {"/%2e%2e/etc/passwd", "/a/../b", "/a/%2E/b", "/..", "/a%00b", "/a%2fb", "/a%5cb", "/a%zz",
+        "/a%4", "/%0d%0ax", "http://other/", "*", "/p?x=%00", "/p?%zz"}) {
+    INFO(target);
+    CHECK(ask(server->address(), get(target))->status == 400);
+  }
+  CHECK(ask(server->address(), get("/...%20/b..c?x=%2e%2e"))->body == "GET /... /b..c 0 memory");
+}
+
+TEST_CASE("a head larger than 16 KiB is refused with 431 [L6]") {
+  const Scratch scratch;
+  const auto server = start(options_in(scratch));
+  const auto answer =
+      ask(server->address(),
+          "GET / HTTP/1.1\r\nHost: x\r\nX: " + std::string(100'000, 'a') + "\r\n\r\n");
+  REQUIRE(answer);
+  CHECK(answer->status == 431);
+}
+
+TEST_CASE("a client that still uploads reads the early answer") {
+  const Scratch scratch;
+  auto options = options_in(scratch);
+  options.admit = [](ServerRequest& request) -> std::optional<ServerResponse> {
+    if (request.header("authorization").empty()) return error_response(401, "no_key", "no");
+    return std::nullopt;
+  };
+  const auto server = start(options);
+  const std::string key = "Authorization: x\r\n";
+  const std::string huge(50'000'000, 'z');
+  const auto [more, status] = GENERATE_COPY(table<std::string, int>({{"", 401}, {key, 413}}));
+  RawClient client(server->address());
+  client.send(post("", more).substr(0, post("", more).find("Content-Length")) +
+              "Content-Length: 50000000\r\n\r\n");
+  client.send(huge);
+  const auto answer = client.receive();
+  REQUIRE(answer);
+  CHECK(answer->status == status);
+  CHECK(answer->has("connection: close"));
+}
+
+TEST_CASE("a chunked body above the limit is refused while it comes") {
+  const Scratch scratch;
+  const auto server = start(options_in(scratch));
+  RawClient client(server->address());
+  client.send("POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+  const std::string chunk = "10000\r\n" + std::string(65536, 'c') + "\r\n";
+  for (int i = 0; i < 40; ++i) client.send(chunk);
+  CHECK(client.receive()->status == 413);
+  CHECK(eventually([&] { return no_files_in(scratch.path()); }));
+}
+
+TEST_CASE("100-continue is sent only to those who are admitted [E18]") {
+  const Scratch scratch;
+  auto options = options_in(scratch);
+  options.admit = [](ServerRequest& request) -> std::optional<ServerResponse> {
+    if (request.header("x-bad") == "1") return error_response(401, "no_key", "no");
+    return std::nullopt;
+  };
+  const auto server = start(options);
+  RawClient good(server->address());
+  good.send("POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  CHECK(good.receive_until("\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n");
+  good.send("ab");
+  CHECK(good.receive()->body == "POST /p 2 memory");
+  RawClient bad(server->address());
+  bad.send(
+      "POST /p HTTP/1.1\r\nHost: x\r\nX-Bad: 1\r\nContent-Length: 2\r\n"
+      "Expect: 100-continue\r\n\r\n");
+  CHECK(bad.receive()->status == 401);
+}
+
+TEST_CASE("an answer comes from a file, and HEAD gets its length without it") {
+  const Scratch scratch;
+  const std::string bytes(300'000, 'q');
+  test::write_file(scratch / "result", bytes);
+  std::atomic<int> released{0};
+  const auto server = start(options_in(scratch), [&](auto, Respond respond) {
+    ServerResponse response;
+    response.content_type = "image/png";
+    response.body_file = scratch / "result";
+    response.headers = {{"X-Good", "1"}, {"X-Bad", "a\r\nSet-Cookie: x"}, {"Bad Name", "1"}};
+    response.keep_alive = std::shared_ptr<int>(new int, [&](int* p) {
+      delete p;
+      ++released;
+    });
+    respond(response);
+  });
+  RawClient client(server->address());
+  client.send("HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n");
+  const auto head = client.receive(RawClient::Body::None);
+  CHECK(head->has("content-length: 300000"));
+  client.send(get("/f"));
+  const auto answer = client.receive();
+  CHECK(answer->body == bytes);
+  CHECK(answer->has("x-good: 1"));
+  CHECK(!answer->has("set-cookie"));
+  CHECK(!answer->has("bad name"));
+  CHECK(eventually([&] { return released == 2; }));
+}
+
+TEST_CASE("a missing result file is a 500 and never an empty success") {
+  const Scratch scratch;
+  const auto server = start(options_in(scratch), [&](auto, Respond respond) {
+    ServerResponse response;
+    response.body_file = scratch / "gone";
+    respond(response);
+  });
+  CHECK(ask(server->address(), get("/"))->status == 500);
+}
+
+TEST_CASE("a dropped request answers 500; a second answer is ignored") {
+  const Scratch scratch;
+  const auto server = start(options_in(scratch), [](auto request, Respond respond) {
+    if (request->path == "/drop") return;
+    std::thread([respond] {
+      describe(std::make_shared<ServerRequest>(), respond);
+      respond(error_response(500, "twice", "twice"));
+    }).join();
+  });
+  RawClient client(server->address());
+  client.send(get("/drop") + get("/twice") + get("/drop"));
+  CHECK(client.receive()->status == 500);
+  CHECK(client.receive()->status == 200);
+  CHECK(client.receive()->status == 500);
+}
+
+TEST_CASE("slow heads, slow bodies and idle connections end [L6]") {
+  const Scratch scratch;
+  auto options = options_in(scratch);
+  options.idle_timeout = 150ms;
+  options.head_timeout = 150ms;
+  const auto server = start(options);
+  RawClient idle(server->address());
+  RawClient head(server->address());
+  head.send("GET / HT");
+  RawClient body(server->address());
+  body.send("POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc");
+  CHECK(idle.closed_by_peer());
+  CHECK(head.closed_by_peer());
+  CHECK(body.closed_by_peer());
+  CHECK(ask(server->address(), get("/"))->status == 200);
+}
+
+TEST_CASE("a head that drips in byte by byte ends at its deadline [L6]") {
+  const Scratch scratch;
+  auto options = options_in(scratch);
+  options.head_timeout = 200ms;
+  const auto server = start(options);
+  RawClient client(server->address());
+  const auto began = std::chrono::steady_clock::now();
+  client.send("GET / HTTP/1.1\r\nHost: x\r\nX: ");
+  CHECK(eventually([&] { return !client.send("a"); }));
+  CHECK(std::chrono::steady_clock::now() - began < 10s);
+}
+
+TEST_CASE("above the most connections the next one waits its turn [L6]") {
+  const Scratch scratch;
+  auto options = options_in(scratch);
+  options.max_connections = 2;
+  options.idle_timeout = 300ms;
+  const auto server = start(options);
+  RawClient a(server->address()), b(server->address()), c(server->address());
+  c.send(get("/c"));
+  CHECK(c.receive()->status == 200);  // once a and b have been idle for too long
+  CHECK(a.closed_by_peer());
+}
+
+TEST_CASE("a Unix socket is private, replaced when stale, and left alone otherwise [L4]") {
+  const Scratch scratch;
+  auto options = options_in(scratch);
+  options.address.clear();
+  options.unix_socket = scratch / "api.sock";
+  auto server = start(options);
+  struct stat info{};
+  REQUIRE(::stat(options.unix_socket.c_str(), &info) == 0);
+  CHECK((info.st_mode & 0777) == 0600);
+  CHECK(server->address() == options.unix_socket.string());
+  CHECK(ask(server->address(), get("/u"))->body == "GET /u 0 memory");
+
+  const auto second = start_http_server(options, describe);
+  REQUIRE(!second);
+  CHECK(second.error().kind == ErrorKind::Exists);
+  CHECK(ask(server->address(), get("/u"))->status == 200);
+
+  std::filesystem::create_hard_link(options.unix_socket, scratch / "stale");
+  server.reset();
+  CHECK(!std::filesystem::exists(options.unix_socket));
+  options.unix_socket = scratch / "stale";
+  server = start(options);
+  CHECK(ask(server->address(), get("/s"))->status == 200);
+
+  test::write_file(scratch / "file", "precious");
+  options.unix_socket = scratch / "file";
+  CHECK(start_http_server(options, describe).error().kind == ErrorKind::Exists);
+  CHECK(test::read_file(scratch / "file") == "precious");
+  options.unix_socket = scratch / std::string(120, 'a');
+  CHECK(start_http_server(options, describe).error().kind == ErrorKind::Configuration);
+}
+
+TEST_CASE("TLS is spoken with its certificate, at 1.2 or newer [E8]") {
+  const Scratch scratch;
+  const auto ca = test::make_ca(scratch.path());
+  auto options = options_in(scratch);
+  options.certificate = ca.certificate;
+  options.private_key = ca.key;
+  const auto server = start(options);
+  CHECK(server->address().starts_with("https://127.0.0.1:"));
+  const std::string close = "GET /t HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  const auto answer = test::ask_tls(server->address(), ca.ca, close);
+  CHECK(answer.text.ends_with("GET /t 0 memory"));
+  CHECK(!test::ask_tls(server->address(), ca.ca, close, test::Offer::AtMostTls11).shaken);
+  std::filesystem::create_directory(scratch / "other");
+  const auto other = test::make_ca(scratch / "other");
+  CHECK(!test::ask_tls(server->address(), other.ca, close).shaken);
+  options.private_key = other.key;
+  CHECK(start_http_server(options, describe).error().kind == ErrorKind::Configuration);
+}
+
+TEST_CASE("an address that is none is refused") {
+  const Scratch scratch;
+  auto options = options_in(scratch);
+  for (const char* address : {"", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "::1:80", ":80",
+                              "example.com:80", "127.0.0.1:80 "}) {
+    INFO(address);
+    options.address = address;
+    const auto server = start_http_server(options, describe);
+    REQUIRE(!server);
+    CHECK(server.error().kind == ErrorKind::Configuration);
+  }
+}
+
+TEST_CASE("stop lets an answer under way finish, and gives up on one that does not") {
+  const Scratch scratch;
+  Mutex mutex;
+  std::vector<Respond> waiting;
+  auto server = start(options_in(scratch), [&](auto, Respond respond) {
+    const MutexLock lock(mutex);
+    waiting.push_back(std::move(respond));
+  });
+  const auto held = [&] {
+    const MutexLock lock(mutex);
+    return waiting.size();
+  };
+  RawClient first(server->address()), second(server->address()), idle(server->address());
+  first.send(get("/1"));
+  REQUIRE(eventually([&] { return held() == 1; }));
+  second.send(get("/2"));
+  REQUIRE(eventually([&] { return held() == 2; }));
+  std::jthread stopper([&] { server->stop(500ms); });
+  CHECK(idle.closed_by_peer());
+  waiting[0](ServerResponse{});
+  CHECK(first.receive()->status == 200);
+  CHECK(second.closed_by_peer());
+  stopper.join();
+  server.reset();
+  waiting[1](ServerResponse{});  // too late: nothing happens
+}
+
+TEST_CASE("many clients at once all get their own answer") {
+  const Scratch scratch;
+  const auto server = start(options_in(scratch));
+  std::atomic<int> right{0};
+  {
+    std::vector<std::jthread> clients;
+    for (int c = 0; c < 8; ++c)
+      clients.emplace_back([&, c] {
+        RawClient client(server->address());
+        for (int i = 0; i < 50; ++i) {
+          const std::size_t size = static_cast<std::size_t>(c * 1000 + i);
+          client.send(post(std::string(size, 'x')));
+          const auto answer = client.receive();
+          if (answer && answer->body.starts_with("POST /p " + std::to_string(size) + " ")) ++right;
+        }
+      });
+  }
+  CHECK(right == 400);
+  CHECK(eventually([&] { return no_files_in(scratch.path()); }));
+}
+
+}  // namespace millrace

@@ -1,0 +1,210 @@
+#include <atomic>
+#include <thread>
+
+#include "tests/ledger/ledger_support.hpp"
+
+namespace millrace::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST_CASE("a file goes from New over Waiting to Done, and its output is remembered") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  CHECK(ledger->was_created());
+  const std::string name("a\xff\n\0b.png", 9);
+  CHECK(*ledger->look_up(candidate(name)) == Known::New);
+  admit(*ledger, candidate(name));
+  admit(*ledger, candidate(name));
+  CHECK(*ledger->look_up(candidate(name)) == Known::Waiting);
+  const Job job = claim_one(*ledger);
+  CHECK(job.candidate.name == name);
+  CHECK(ledger->claim("photos", Ledger::Lane::Fresh, 9, kNow)->empty());
+  const auto summary = deliver(*ledger, job);
+  REQUIRE(summary);
+  CHECK(summary->delivered == 1);
+  CHECK(summary->all_final());
+  CHECK(ledger->pending_source_actions()->size() == 1);
+  REQUIRE(ledger->record_source_action(summary->row, "kept", kNow));
+  CHECK(ledger->pending_source_actions()->empty());
+  const std::vector<Candidate> both{candidate(name), candidate(name, "v2")};
+  CHECK(*ledger->look_up_all(both) == std::vector{Known::Done, Known::New});
+  const auto output = ledger->output_at("out", std::string("a\xff\n\0b.webp", 10));
+  REQUIRE(*output);
+  CHECK((*output)->sha256 == kOutput);
+  CHECK(*ledger->attempts_billed_since("api", kNow) == 1);
+  CHECK(*ledger->attempts_billed_since("api", kNow + 1ms) == 0);
+}
+
+TEST_CASE("another source gets the next name, a newer version keeps its own [F5] [F6]") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  admit(*ledger, candidate("a.png"));
+  const Job first = claim_one(*ledger);
+  REQUIRE(deliver(*ledger, first));
+  admit(*ledger, candidate("a.jpg"));
+  const Job second = claim_one(*ledger);
+  CHECK(*reserve(*ledger, second) == "a.jpg.webp");
+  admit(*ledger, candidate("a.png", "v2"));
+  const Job newer = claim_one(*ledger);
+  CHECK(*reserve(*ledger, newer) == "a.webp");
+  const auto same = ledger->delivered_same_content("photos", "a.png", "webp", kContent);
+  REQUIRE(*same);
+  CHECK((*same)->job == first.id);
+  CHECK_FALSE(*ledger->delivered_same_content("photos", "a.png", "webp", kOutput));
+}
+
+TEST_CASE("a newer version cancels what waits of the older one, not what a worker has") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  admit(*ledger, candidate("taken.png"));
+  const Job taken = claim_one(*ledger);
+  admit(*ledger, candidate("waits.png"));
+  admit(*ledger, candidate("taken.png", "v2"));
+  admit(*ledger, candidate("waits.png", "v2"));
+  CHECK(*ledger->look_up(candidate("waits.png")) == Known::Done);
+  CHECK(*ledger->look_up(candidate("taken.png")) == Known::Waiting);
+  CHECK(ledger->claim("photos", Ledger::Lane::Fresh, 9, kNow)->size() == 2);
+  CHECK(deliver(*ledger, taken));
+}
+
+TEST_CASE("fresh and deferred jobs are claimed apart, when they are due [D3]") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  for (int i = 0; i < 3; ++i) admit(*ledger, candidate(std::to_string(i)));
+  const Job job = claim_one(*ledger);
+  const int attempt = *ledger->begin_attempt(start_of(job), kNow);
+  JobEnd wait;
+  wait.state = JobState::Waiting;
+  wait.next_attempt = kNow + 1min;
+  wait.counts = wait.deferred = true;
+  REQUIRE(ledger->finish(job.id, attempt, wait, kNow));
+  CHECK(*ledger->next_due() == kNow + 1min);
+  CHECK(ledger->claim("photos", Ledger::Lane::Deferred, 9, kNow + 59s)->empty());
+  const Job again = claim_one(*ledger, kNow + 1min, Ledger::Lane::Deferred);
+  CHECK(again.id == job.id);
+  CHECK(again.attempts == 1);
+  CHECK(again.first_tried == kNow);
+  CHECK_FALSE(*ledger->next_due());
+  const auto fresh = ledger->claim("photos", Ledger::Lane::Fresh, 9, kNow + 1min);
+  REQUIRE(fresh->size() == 2);
+  CHECK(fresh->front().id < fresh->back().id);
+  ledger->release(fresh->front().id);
+  CHECK(claim_one(*ledger).id == fresh->front().id);
+}
+
+TEST_CASE("transitions and attempt numbers that do not fit are refused as Defect") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  admit(*ledger, candidate("a.png"));
+  const Job job = claim_one(*ledger);
+  const int attempt = *ledger->begin_attempt(start_of(job), kNow);
+  JobEnd done;
+  done.output = output_of(job, "a.webp");
+  CHECK(ledger->finish(job.id, attempt, done, kNow).error().kind == ErrorKind::Defect);
+  CHECK(ledger->finish(job.id, attempt + 1, ended(JobState::Failed), kNow).error().kind ==
+        ErrorKind::Defect);
+  CHECK(ledger->finish(job.id + 1, 0, ended(JobState::Failed), kNow).error().kind ==
+        ErrorKind::Defect);
+  REQUIRE(ledger->end_attempt(job.id, attempt + 1, {}, kNow));
+  CHECK(ledger->flush().error().kind == ErrorKind::Defect);
+  CHECK(ledger->flush());
+  JobEnd failed = ended(JobState::Failed);
+  failed.reason = "no";
+  CHECK(ledger->finish(job.id, attempt, failed, kNow)->first_reason == "no");
+  CHECK(*ledger->retry(0, kNow) == 1);
+  CHECK(claim_one(*ledger).attempts == 0);
+}
+
+TEST_CASE("a key stays open until an attempt under it is known not to be billed [E10] [E23]") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  admit(*ledger, candidate("a.png"));
+  const auto try_once = [&](Billing billing, WallTime now) {
+    const Job job = claim_one(*ledger, now);
+    const int attempt = *ledger->begin_attempt(start_of(job), now);
+    AttemptEnd end;
+    end.kind = ErrorKind::Transient;
+    end.billing = billing;
+    REQUIRE(ledger->end_attempt(job.id, attempt, end, now));
+    REQUIRE(ledger->finish(job.id, attempt, ended(JobState::Waiting), now));
+    const Job after = claim_one(*ledger, now);
+    ledger->release(after.id);
+    return after;
+  };
+  CHECK(try_once(Billing::No, kNow).open_key.empty());
+  const Job open = try_once(Billing::Unknown, kNow + 1h);
+  CHECK(open.open_key == kKey);
+  CHECK(open.open_key_since == kNow + 1h);
+  CHECK(try_once(Billing::Unknown, kNow + 2h).open_key_since == kNow + 1h);
+  CHECK(try_once(Billing::No, kNow + 3h).open_key_since == kNow + 1h);
+}
+
+TEST_CASE("sixteen threads share commits and every job ends once") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  constexpr int kFiles = 400;
+  std::vector<Candidate> files;
+  for (int i = 0; i < kFiles; ++i) files.push_back(candidate(std::to_string(i) + ".png"));
+  REQUIRE(ledger->admit_all(files, std::span(&kWebp, 1), kNow));
+  std::atomic<int> delivered{0};
+  {
+    std::vector<std::jthread> workers;
+    for (int i = 0; i < 16; ++i) {
+      workers.emplace_back([&] {
+        while (true) {
+          const auto jobs = ledger->claim("photos", Ledger::Lane::Fresh, 3, kNow);
+          if (!jobs || jobs->empty()) return;
+          for (const Job& job : *jobs) delivered += deliver(*ledger, job) ? 1 : 0;
+        }
+      });
+    }
+  }
+  CHECK(delivered == kFiles);
+  const auto reader = open_ledger_reader(scratch / "ledger.db");
+  REQUIRE(reader);
+  CHECK((*reader)->counts_by_folder()->at("photos").delivered == kFiles);
+  CHECK((*reader)->latency("api", kNow)->count == kFiles);
+}
+
+TEST_CASE("what people ask for is read while the agent writes [J5]") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  admit(*ledger, candidate("a.png"));
+  admit(*ledger, candidate("b.png"));
+  const Job job = claim_one(*ledger);
+  JobEnd failed = ended(JobState::Failed);
+  failed.kind = ErrorKind::Input;
+  failed.reason = "broken";
+  REQUIRE(ledger->finish(job.id, 0, failed, kNow));
+  REQUIRE(ledger->remember("quiet", "2s"));
+  REQUIRE(ledger->flush());
+  auto reader = *open_ledger_reader(scratch / "ledger.db");
+  REQUIRE(reader->failures(9)->size() == 1);
+  CHECK(reader->failures(9)->front().reason == "broken");
+  CHECK(reader->waiting(9)->size() == 1);
+  CHECK(reader->history("photos", "a.png")->size() == 1);
+  CHECK(*reader->recall("quiet") == "2s");
+  CHECK(*ledger->recall("quiet") == "2s");
+  CHECK(*reader->possible_extra_bills() == 0);
+}
+
+TEST_CASE("old versions that are no longer in the inbox are forgotten, kept ones never [J8]") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  for (const char* name : {"kept.png", "gone.png", "last.png"}) {
+    admit(*ledger, candidate(name));
+    const auto summary = deliver(*ledger, claim_one(*ledger));
+    const bool gone = summary->candidate.name == "gone.png";
+    REQUIRE(ledger->record_source_action(summary->row, gone ? "archived" : "kept", kNow));
+  }
+  CHECK(ledger->prune(kNow, 1)->removed == 0);
+  const auto pruned = ledger->prune(kNow + 24h, 1);
+  CHECK(pruned->removed == 1);
+  CHECK(pruned->finished);
+  CHECK(*ledger->look_up(candidate("gone.png")) == Known::New);
+  CHECK(*ledger->look_up(candidate("kept.png")) == Known::Done);
+}
+
+}  // namespace
+}  // namespace millrace::test

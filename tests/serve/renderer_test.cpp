@@ -1,0 +1,141 @@
+// One contract for the fake and for the worker process.
+#include "agent/serve/process_renderer.hpp"
+#include "tests/serve/fake_renderer.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
+
+#include <thread>
+
+namespace millrace {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Scratch;
+
+struct Bench {
+  Scratch scratch;
+  std::unique_ptr<Launcher> launcher = std::move(make_launcher().value());
+  std::unique_ptr<Renderer> renderer;
+  int count = 0;
+
+  std::unique_ptr<Renderer> process(int jobs_per_worker = 100) {
+    return make_process_renderer({.program = FAKE_WORKER,
+                                  .scratch = scratch.path(),
+                                  .arguments = {},
+                                  .jobs_per_worker = jobs_per_worker,
+                                  .limits = {}},
+                                 *launcher);
+  }
+  RenderJob job(std::string_view bytes, std::string target = "up") {
+    const std::string n = std::to_string(++count);
+    test::write_file(scratch / ("in-" + n), bytes);
+    return {scratch / ("in-" + n), scratch / ("out-" + n), "", std::move(target), {}, {1, 60s}};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("every renderer keeps the contract") {
+  Bench bench;
+  const bool real = GENERATE(false, true);
+  auto renderer =
+      real ? bench.process() : test::make_fake_renderer(std::make_shared<test::RenderControl>());
+  INFO((real ? "worker process" : "fake"));
+  const auto formats = renderer->formats();
+  REQUIRE(formats);
+  CHECK(formats->routes.at(0).from == "txt");
+  CHECK(formats->engine == "vips 0");
+
+  auto job = bench.job("hello");
+  auto done = renderer->render(job);
+  REQUIRE(done);
+  CHECK(done->code == RenderCode::Ok);
+  CHECK(done->content_type == "image/up");
+  CHECK(done->pages == 3);
+  CHECK(test::read_file(job.output) == "UP:hello");
+
+  const std::pair<const char*, RenderCode> bad[] = {
+      {"broken", RenderCode::BrokenInput},
+      {"crash", RenderCode::DecoderCrashed},
+      {"exit", RenderCode::DecoderCrashed},
+  };
+  for (const auto& [bytes, code] : bad) {
+    INFO(bytes);
+    done = renderer->render(bench.job(bytes));
+    REQUIRE(done);
+    CHECK(done->code == code);
+    CHECK(renderer->render(bench.job("after"))->code == RenderCode::Ok);
+  }
+  CHECK(renderer->render(bench.job("x", "nope"))->code == RenderCode::UnsupportedRoute);
+
+  renderer->cancel();
+  CHECK(renderer->render(bench.job("x")).error().kind == ErrorKind::Stopped);
+  CHECK(renderer->formats().error().kind == ErrorKind::Stopped);
+}
+
+TEST_CASE("a worker serves many jobs and is replaced after its share of them") {
+  Bench bench;
+  auto renderer = bench.process(2);
+  std::vector<std::string> who;
+  for (int i = 0; i < 4; ++i) {
+    const auto job = bench.job("who");
+    REQUIRE(renderer->render(job));
+    who.push_back(test::read_file(job.output));
+  }
+  CHECK(who[0] == who[1]);
+  CHECK(who[1] != who[2]);
+  CHECK(who[2] == who[3]);
+}
+
+TEST_CASE("a worker that hangs is killed at its time and costs one job") {
+  Bench bench;
+  auto renderer = bench.process();
+  auto job = bench.job("hang");
+  job.limits.time = 0s;  // the grace of 5 s remains
+  const auto done = renderer->render(job);
+  REQUIRE(done);
+  CHECK(done->code == RenderCode::TooSlow);
+  CHECK(renderer->render(bench.job("after"))->code == RenderCode::Ok);
+}
+
+TEST_CASE("how a worker died is told, with its last words") {
+  Bench bench;
+  auto renderer = bench.process();
+  const auto done = renderer->render(bench.job("exit"));
+  REQUIRE(done);
+  CHECK(done->message.find("exit code 7") != std::string::npos);
+  CHECK(done->message.find("out of luck") != std::string::npos);
+}
+
+TEST_CASE("a worker that answers nonsense is a defect and is replaced") {
+  Bench bench;
+  auto renderer = bench.process();
+  CHECK(renderer->render(bench.job("garbage")).error().kind == ErrorKind::Defect);
+  CHECK(renderer->render(bench.job("after"))->code == RenderCode::Ok);
+}
+
+TEST_CASE("cancel ends a job under way at once") {
+  Bench bench;
+  auto renderer = bench.process();
+  REQUIRE(renderer->formats());
+  const auto job = bench.job("hang");
+  const auto began = std::chrono::steady_clock::now();
+  std::jthread other([&] { renderer->cancel(); });
+  const auto done = renderer->render(job);
+  REQUIRE(!done);
+  CHECK(done.error().kind == ErrorKind::Stopped);
+  CHECK(std::chrono::steady_clock::now() - began < 5s);
+}
+
+TEST_CASE("a program that is not there is an error and no crash") {
+  Bench bench;
+  auto renderer = make_process_renderer({.program = bench.scratch / "nothing",
+                                         .scratch = bench.scratch.path(),
+                                         .arguments = {},
+                                         .jobs_per_worker = 1,
+                                         .limits = {}},
+                                        *bench.launcher);
+  CHECK(!renderer->formats());
+}
+
+}  // namespace millrace

@@ -1,0 +1,140 @@
+// A stop ends every phase at once.
+#include <future>
+
+#include "tests/support/scratch.hpp"
+#include "tests/transfer/client.hpp"
+#include "tests/transfer/fault_server.hpp"
+
+using namespace millrace;
+using namespace millrace::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Runs `request`, fires the stop when `reached` says so, and expects Stopped within 50 ms.
+void stop_when(HttpRequest request, const std::function<bool()>& reached) {
+  const auto http = client();
+  std::stop_source stop;
+  auto worker =
+      std::async(std::launch::async, [&] { return run(*http, request, stop.get_token()); });
+  REQUIRE(eventually([&] { return reached(); }));
+  const auto start = std::chrono::steady_clock::now();
+  stop.request_stop();
+  const Outcome out = worker.get();
+  CHECK(since(start) < 50ms);
+  CHECK(out.kind() == ErrorKind::Stopped);
+}
+
+}  // namespace
+
+TEST_CASE("a stop ends an exchange in every phase within 50 ms [E16]") {
+  std::atomic<bool> reached{false};
+  const auto is_reached = [&] { return reached.load(); };
+  SECTION("connecting") {
+    DeafPort port;
+    const auto start = std::chrono::steady_clock::now();
+    stop_when(post_to(port.url(), 10), [&] { return since(start) > 100ms; });
+  }
+  SECTION("TLS handshake") {
+    FaultServer server([&](Connection& c) {
+      reached = true;
+      c.wait_for_close();
+    });
+    stop_when(post_to("https" + server.url().substr(4), 10), is_reached);
+  }
+  SECTION("uploading") {
+    std::atomic<bool> over{false};
+    FaultServer server([&](Connection& c) {
+      c.read_head();
+      c.write("HTTP/1.1 100 Continue\r\n\r\n");
+      c.read_body(1'000'000);
+      reached = true;
+      eventually([&] { return over.load(); });
+    });
+    stop_when(post_to(server.url(), 100'000'000), is_reached);
+    over = true;
+  }
+  SECTION("thinking") {
+    FaultServer server([&](Connection& c) {
+      c.read_request();
+      reached = true;
+      c.wait_for_close();
+    });
+    stop_when(post_to(server.url(), 20'000), is_reached);
+  }
+  SECTION("downloading") {
+    FaultServer server([&](Connection& c) {
+      c.read_request();
+      c.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nstart");
+      reached = true;
+      c.wait_for_close();
+    });
+    stop_when(post_to(server.url(), 20'000), is_reached);
+  }
+}
+
+TEST_CASE("a stop before the start sends nothing") {
+  FaultServer server([](Connection& c) { c.read_request(); });
+  const auto http = client();
+  std::stop_source stop;
+  stop.request_stop();
+  CHECK(run(*http, post_to(server.url(), 10), stop.get_token()).kind() == ErrorKind::Stopped);
+  CHECK(run(*http, post_to(server.url(), 0), stop.get_token()).kind() == ErrorKind::Stopped);
+  CHECK(server.connections() == 0);
+}
+
+TEST_CASE("an exchange that is dropped closes its connection") {
+  std::atomic<bool> closed{false};
+  FaultServer server([&](Connection& c) {
+    c.read_request();
+    c.wait_for_close();
+    closed = true;
+  });
+  const auto http = client();
+  {
+    auto exchange = http->start(post_to(server.url(), 1), {});
+    REQUIRE((*exchange)->send(std::as_bytes(std::span{"x", 1})));
+    REQUIRE(eventually([&] { return (*exchange)->progress().whole_request_sent; }));
+  }
+  CHECK(eventually([&] { return closed.load(); }));
+}
+
+TEST_CASE("a client that is destroyed ends its exchanges with Stopped") {
+  FaultServer server([](Connection& c) {
+    c.read_request();
+    c.wait_for_close();
+  });
+  auto http = client();
+  auto exchange = http->start(post_to(server.url(), 1), {});
+  REQUIRE((*exchange)->send(std::as_bytes(std::span{"x", 1})));
+  auto head = std::async(std::launch::async, [&] { return (*exchange)->head(); });
+  REQUIRE(eventually([&] { return (*exchange)->progress().whole_request_sent; }));
+  const auto start = std::chrono::steady_clock::now();
+  http.reset();
+  CHECK(since(start) < 1s);
+  const auto result = head.get();
+  REQUIRE_FALSE(result);
+  CHECK(result.error().kind == ErrorKind::Stopped);
+}
+
+TEST_CASE("stops, answers and drops that race leave nothing behind") {
+  FaultServer server([](Connection& c) {
+    while (c.read_request())
+      if (!c.write(answer("200 OK", std::string(300'000, 'r')))) return;
+  });
+  const auto http = client();
+  std::vector<std::jthread> workers;
+  for (int w = 0; w < 8; ++w)
+    workers.emplace_back([&, w] {
+      for (int i = 0; i < 40; ++i) {
+        std::stop_source stop;
+        std::jthread stopper([&, w, i] {
+          std::this_thread::sleep_for(std::chrono::microseconds{(w * 40 + i) * 13 % 2000});
+          stop.request_stop();
+        });
+        run(*http, post_to(server.url(), i % 4 == 0 ? 1'500'000 : 10'000), stop.get_token());
+      }
+    });
+  workers.clear();
+  CHECK_FALSE(run(*http, post_to(server.url(), 10)).error);
+}

@@ -1,0 +1,102 @@
+// A server on loopback whose every connection runs a script, so that each fault is made on purpose.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "tests/transfer/test_certificates.hpp"
+
+struct ssl_st;
+struct ssl_ctx_st;
+
+namespace millrace::test {
+
+// One accepted connection, used by its script's thread. After the peer or the server ended it,
+// reads give nothing and writes do nothing.
+class Connection {
+ public:
+  Connection(int fd, ssl_st* tls) : fd_(fd), tls_(tls) {}
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Up to and with the empty line; empty if the peer closed instead.
+  std::string read_head();
+  std::size_t read_body(std::size_t length);  // how much came
+  // Head, and the body that Content-Length declares (asked for with 100 where the peer waits for
+  // it); false if the peer closed before its end.
+  bool read_request();
+  bool write(std::string_view text);
+  void reset();  // an RST instead of a FIN
+  void wait_for_close();
+  void unblock();  // from another thread: ends every wait
+
+  int number = 0;  // 1 for the first connection of the server
+  const std::string& head() const { return head_; }
+
+ private:
+  std::size_t receive(char* to, std::size_t size);
+  int fd_;
+  ssl_st* tls_;
+  std::string buffered_;
+  std::string head_;
+};
+
+struct ServerTls {
+  Certificate certificate;
+  int min_version = 0;  // as SSL_CTX_set_min_proto_version takes it
+  int max_version = 0;
+};
+
+class FaultServer {
+ public:
+  using Script = std::function<void(Connection&)>;
+  explicit FaultServer(Script script, std::optional<ServerTls> tls = std::nullopt);
+  FaultServer(Script script, const std::filesystem::path& unix_socket);
+  ~FaultServer();
+
+  int port() const { return port_; }
+  std::string url(std::string_view path = "/v1/convert") const;
+  int connections() const { return connections_; }
+  std::atomic<int> requests{0};  // for scripts to count whole requests
+
+ private:
+  void accept_all();
+  void serve(int fd, int number);
+
+  Script script_;
+  ssl_ctx_st* tls_ = nullptr;
+  int listener_ = -1;
+  int port_ = 0;
+  std::atomic<int> connections_{0};
+  std::mutex mutex_;
+  std::vector<Connection*> open_;
+  bool stopping_ = false;
+  std::vector<std::jthread> threads_;
+  std::jthread acceptor_;
+};
+
+// A listening socket whose queue is full, so that a connect to it gets no answer.
+class DeafPort {
+ public:
+  DeafPort();
+  ~DeafPort();
+  std::string url() const;
+
+ private:
+  int listener_ = -1;
+  int port_ = 0;
+  std::vector<int> fillers_;
+};
+
+std::string answer(std::string_view status, std::string_view body);
+
+}  // namespace millrace::test
