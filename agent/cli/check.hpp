@@ -33,7 +33,7 @@ std::vector<Finding> check_secret_files(const Context& context);
 std::vector<Finding> check_renderer(const Context& context);
 std::vector<Finding> check_servers(const Context& context);
 
-// Whether a folder uses this converter; trouble with one that is not used is a warning only.
-bool is_used(const Settings& settings, const ConverterSettings& converter);
+// How bad trouble with this converter is: a Warning only if no folder uses it.
+FindingLevel trouble_with(const Context& context, const ConverterSettings& converter);
 
 }  // namespace millrace

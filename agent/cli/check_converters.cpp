@@ -33,8 +33,7 @@ std::string key_place(const SecretRef& key) {
 }
 
 Finding key_finding(HttpClient& http, const Context& context, const ConverterSettings& converter) {
-  const FindingLevel trouble =
-      is_used(context.settings, converter) ? FindingLevel::Error : FindingLevel::Warning;
+  const FindingLevel trouble = trouble_with(context, converter);
   const fs::path config_dir = context.config_file.parent_path();
   auto key = read_key(converter.api_key, config_dir);
   if (!key) {
@@ -79,6 +78,13 @@ Result<Formats> local_formats() {
 
 }  // namespace
 
+FindingLevel trouble_with(const Context& context, const ConverterSettings& converter) {
+  const bool used = std::ranges::any_of(
+      context.settings.folders,
+      [&](const FolderSettings& folder) { return folder.via == converter.name; });
+  return used ? FindingLevel::Error : FindingLevel::Warning;
+}
+
 std::vector<Finding> check_keys(const Context& context) {
   auto http = start_curl_http({});
   if (!http) {
@@ -101,7 +107,7 @@ std::vector<Finding> check_secret_files(const Context& context) {
     if (problem || (mode & kOthers) == fs::perms::none) continue;
     findings.push_back({FindingLevel::Warning, "secret files",
                         "others may read " + entry.path().string(),
-                        "chmod 600 " + entry.path().string()});
+                        "chmod 600 " + shell_text(entry.path().string())});
   }
   return findings;
 }

@@ -39,7 +39,7 @@ std::optional<PathTrouble> why_not_readable(const fs::path& inbox) {
   if (looked) return std::nullopt;
   return PathTrouble{inbox.string() + " cannot be read: " + looked.error().message,
                      "give the user that runs the agent read and search permission (chmod u+rx " +
-                         inbox.string() + ")"};
+                         shell_text(inbox.string()) + ")"};
 }
 
 Finding inbox_finding(const FolderSettings& folder) {

@@ -3,6 +3,7 @@
 #include <iterator>
 #include <vector>
 
+#include "agent/cli/check_rules.hpp"
 #include "platform/fs/file_system.hpp"
 
 namespace millrace {
@@ -18,7 +19,8 @@ PathTrouble not_there(const fs::path& folder) {
     return {path + " is a link to something that is not there",
             "make what the link leads to, or mount its disk or share"};
   }
-  return {path + " does not exist", "mkdir -p " + path + ", or mount its disk or share"};
+  return {path + " does not exist",
+          "mkdir -p " + shell_text(path) + ", or mount its disk or share"};
 }
 
 std::optional<PathTrouble> cannot_open(const fs::path& folder) {
@@ -72,7 +74,7 @@ std::optional<PathTrouble> why_not_there(const fs::path& folder) {
   if (space->writable) return std::nullopt;
   return PathTrouble{folder.string() + " is not writable (permission, or mounted read-only)",
                      "give the user that runs the agent write permission (chown or chmod u+wx " +
-                         folder.string() + ")"};
+                         shell_text(folder.string()) + ")"};
 }
 
 std::optional<PathTrouble> why_not_writable(const fs::path& folder) {

@@ -35,7 +35,9 @@ constexpr std::array kAdvice{
     Advice{"does not match", "use the host name that the certificate is for in `url`"},
     Advice{"IP address mismatch", "use the host name that the certificate is for in `url`"},
     Advice{"no alternative certificate", "use the host name that the certificate is for in `url`"},
-    Advice{"no file with trusted", "set `ca_file` to a PEM file that is there"},
+    Advice{"no file with trusted", "install the system's authorities (ca-certificates)"},
+    Advice{"error setting certificate", "set `ca_file` to a PEM file with certificates"},
+    Advice{"error adding trust", "set `ca_file` to a PEM file with certificates"},
     Advice{"wrong version number", "the port speaks no TLS: check scheme and port of `url`"},
     Advice{"cannot connect",
            "check that the server runs, the port in `url`, and the firewall; "
@@ -50,6 +52,15 @@ std::string share_text(std::uint64_t part, std::uint64_t whole) {
 }
 
 }  // namespace
+
+std::string shell_text(const std::string& path) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,@%:=";
+  if (!path.empty() && path.find_first_not_of(kPlain) == std::string::npos) return path;
+  std::string text = "'";
+  for (const char c : path) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
 
 std::string bytes_text(std::uint64_t bytes) {
   static constexpr std::array kUnits{"bytes", "KB", "MB", "GB", "TB"};
@@ -93,8 +104,8 @@ Finding judge_clock(std::string subject, Duration ahead) {
 }
 
 Finding judge_watches(std::uint64_t directories, const WatchLimit& limit) {
-  const std::string message = std::to_string(directories) + " folders to watch, " + limit.setting +
-                              " is " + std::to_string(limit.most);
+  const std::string message = "folders to watch: " + std::to_string(directories) + "; " +
+                              limit.setting + " is " + std::to_string(limit.most);
   if (directories <= limit.most / 100 * kWatchSharePercent ||
       directories * 100 <= limit.most * kWatchSharePercent) {
     return found_well("watch limit", message);
@@ -150,7 +161,7 @@ std::string advice_for(const SecretRef& key) {
              " in the environment that starts the agent, or keep the key with "
              "`millrace secret set NAME` and write api_key = { secret = \"NAME\" }";
     case SecretRef::Where::File:
-      return "write the key into " + key.name + ", then chmod 600 " + key.name;
+      return "write the key into " + key.name + ", then chmod 600 " + shell_text(key.name);
     case SecretRef::Where::Store:
       return "run: millrace secret set " + key.name;
     case SecretRef::Where::None:

@@ -1,4 +1,5 @@
 // Whether the servers answer and are trusted, and what their clocks say.
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -12,6 +13,18 @@ namespace millrace {
 namespace {
 
 constexpr Duration kPatience = std::chrono::seconds{10};
+
+// Said before the server is asked: the TLS library's own words for it help nobody.
+std::optional<Finding> trust_file_finding(const ConverterSettings& converter,
+                                          FindingLevel trouble) {
+  std::error_code ignored;
+  if (converter.ca_file.empty() || std::filesystem::is_regular_file(converter.ca_file, ignored)) {
+    return std::nullopt;
+  }
+  return Finding{trouble, "server of " + converter.name,
+                 "`ca_file` " + converter.ca_file + " is not there",
+                 "put the certificate of the server's authority (PEM) there, or change `ca_file`"};
+}
 
 // One question under way; all are asked at once, so that dead servers cost 10 s together.
 struct Probe {
@@ -56,6 +69,7 @@ void finish(Probe& probe, FindingLevel trouble, std::vector<Finding>& findings) 
   }
   findings.push_back(found_well(subject, probe.origin + " answers, " + trust_text(converter)));
   if (auto clock = clock_finding(probe.origin, *head, SystemClock{}.wall_now())) {
+    if (clock->level == FindingLevel::Error) clock->level = trouble;
     findings.push_back(std::move(*clock));
   }
 }
@@ -66,16 +80,17 @@ std::vector<Finding> check_servers(const Context& context) {
   auto http = start_curl_http({});
   if (!http) return {};  // said by the check of the keys
   std::vector<Probe> probes;
+  std::vector<Finding> findings;
   for (const ConverterSettings& converter : context.settings.converters) {
     if (converter.embedded) continue;
+    if (auto missing = trust_file_finding(converter, trouble_with(context, converter))) {
+      findings.push_back(std::move(*missing));
+      continue;
+    }
     const std::string origin = account_of_url(converter.url);
     probes.push_back({&converter, origin, (*http)->start(question(converter, origin), {})});
   }
-  std::vector<Finding> findings;
-  for (Probe& probe : probes) {
-    const bool used = is_used(context.settings, *probe.converter);
-    finish(probe, used ? FindingLevel::Error : FindingLevel::Warning, findings);
-  }
+  for (Probe& probe : probes) finish(probe, trouble_with(context, *probe.converter), findings);
   return findings;
 }
 

@@ -1,6 +1,4 @@
 // The configuration file, the state folder, and the agent that may run.
-#include <algorithm>
-
 #include "agent/cli/check.hpp"
 #include "agent/cli/check_paths.hpp"
 #include "agent/cli/check_rules.hpp"
@@ -16,7 +14,7 @@ std::vector<Finding> check_configuration(const Context& context) {
   const fs::perms mode = fs::status(context.config_file, ignored).permissions();
   if ((mode & fs::perms::others_write) != fs::perms::none) {
     return {{FindingLevel::Warning, "configuration", "everybody may change " + file,
-             "chmod o-w " + file}};
+             "chmod o-w " + shell_text(file)}};
   }
   const std::size_t folders = context.settings.folders.size();
   if (folders == 0) {
@@ -43,7 +41,7 @@ std::vector<Finding> check_state_dir(const Context& context) {
   if (!missing && (mode & (fs::perms::others_write | fs::perms::group_write)) != fs::perms::none) {
     findings.push_back({FindingLevel::Warning, "state folder",
                         "other users may write into " + folder.string(),
-                        "chmod 700 " + folder.string()});
+                        "chmod 700 " + shell_text(folder.string())});
   }
   return findings;
 }
@@ -51,11 +49,6 @@ std::vector<Finding> check_state_dir(const Context& context) {
 std::vector<Finding> check_agent(const Context& context) {
   const bool runs = instance_runs(context.settings.agent.state_dir);
   return {found_well("agent", runs ? "runs" : "does not run; `millrace run` starts it")};
-}
-
-bool is_used(const Settings& settings, const ConverterSettings& converter) {
-  return std::ranges::any_of(
-      settings.folders, [&](const FolderSettings& folder) { return folder.via == converter.name; });
 }
 
 }  // namespace millrace

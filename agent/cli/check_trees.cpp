@@ -79,11 +79,10 @@ std::vector<Finding> check_trees(const Context& context) {
     directories += tree.directories;
     if (tree.unreadable == 0) continue;
     const auto unreadable = folder.inbox / tree.first_unreadable;
-    findings.push_back(
-        {FindingLevel::Warning, "inbox of " + folder.name,
-         std::to_string(tree.unreadable) + " folders in it cannot be read, such as " +
-             unreadable.string(),
-         "chmod u+rx " + unreadable.string() + ", or leave them out with `exclude`"});
+    findings.push_back({FindingLevel::Warning, "inbox of " + folder.name,
+                        "folders in it that cannot be read: " + std::to_string(tree.unreadable) +
+                            ", such as " + unreadable.string(),
+                        "chmod u+rx " + shell_text(unreadable.string())});
   }
   const auto limit = watch_limit();
   if (limit && directories > 0) findings.push_back(judge_watches(directories, *limit));

@@ -1,289 +1,222 @@
-// Intake and claims: what comes in, and who has it.
+// Intake: which versions there are, and which of a name is the current one.
 #include <algorithm>
 
 #include "agent/ledger/ledger_core.hpp"
 
 namespace millrace {
-namespace {
 
 using sqlite::Bytes;
 using sqlite::Rows;
 using sqlite::Statement;
 
-std::optional<WallTime> time_or_none(std::int64_t ms) {
-  if (ms == 0) return std::nullopt;
-  return from_unix_ms(ms);
-}
-
-JobId first_job(SourceRowId row) { return row * kTargetsPerVersion; }
-JobId last_job(SourceRowId row) { return first_job(row) + kTargetsPerVersion - 1; }
-
-}  // namespace
-
 Result<Known> LedgerCore::look_up(const Candidate& candidate) {
-  Statement& find = sql_[Sql::FindVersion];
+  Statement& find = sql_[Sql::LookUp];
   find.bind(std::string_view(candidate.folder), Bytes{candidate.name}, Bytes{candidate.version});
   Rows found(find);
   const auto known = found.next();
   if (!known) return std::unexpected(known.error());
-  if (!*known) return Known::New;
-  const SourceRowId row = found->integer(0);
-  Statement& live = sql_[Sql::AnyLiveJob];
-  live.bind(first_job(row), last_job(row));
-  Rows waiting(live);
-  const auto any = waiting.next();
-  if (!any) return std::unexpected(any.error());
-  return *any ? Known::Waiting : Known::Done;
+  // A version that came back after another one is to be admitted again.
+  if (!*known || found->integer(0) != 0) return Known::New;
+  return found->integer(1) != 0 ? Known::Waiting : Known::Done;
+}
+
+Result<std::vector<Known>> LedgerCore::look_up_all(std::span<const Candidate> candidates) {
+  // One read transaction for all: each of its own would lock and unlock the file.
+  const bool own = !database_.in_transaction();
+  if (own) {
+    if (auto begun = database_.exec("BEGIN"); !begun) return std::unexpected(begun.error());
+  }
+  std::vector<Known> all;
+  all.reserve(candidates.size());
+  Result<void> outcome;
+  for (const Candidate& candidate : candidates) {
+    const auto known = look_up(candidate);
+    if (!known) {
+      outcome = std::unexpected(known.error());
+      break;
+    }
+    all.push_back(*known);
+  }
+  if (own && database_.in_transaction()) {
+    if (auto ended = database_.exec("COMMIT"); outcome && !ended) outcome = ended;
+  }
+  if (!outcome) return std::unexpected(outcome.error());
+  return all;
+}
+
+Result<std::vector<LedgerCore::VersionRow>> LedgerCore::versions_of(const Candidate& candidate) {
+  std::vector<VersionRow> all;
+  Statement& find = sql_[Sql::FindVersions];
+  find.bind(std::string_view(candidate.folder), Bytes{candidate.name});
+  Rows rows(find);
+  while (true) {
+    const auto more = rows.next();
+    if (!more) return std::unexpected(more.error());
+    if (!*more) return all;
+    all.push_back({rows->integer(0), rows->view(1) == candidate.version, rows->integer(2) != 0});
+  }
+}
+
+Result<std::vector<LedgerCore::TargetRow>> LedgerCore::targets_of(SourceRowId row) {
+  std::vector<TargetRow> all;
+  Statement& list = sql_[Sql::TargetsOfVersion];
+  list.bind(first_job(row), last_job(row));
+  Rows rows(list);
+  while (true) {
+    const auto more = rows.next();
+    if (!more) return std::unexpected(more.error());
+    if (!*more) return all;
+    const auto state = job_state_from(rows->view(2));
+    if (!state) return std::unexpected(state.error());
+    all.push_back(
+        {rows->integer(0), rows->text(1), *state, rows->text(3), rows->text(4), rows->text(5)});
+  }
 }
 
 Result<void> LedgerCore::admit(const Candidate& candidate, std::span<const TargetSpec> targets,
                                WallTime now) {
   if (auto begun = begin(); !begun) return begun;
-  Statement& find = sql_[Sql::FindVersion];
-  find.bind(std::string_view(candidate.folder), Bytes{candidate.name}, Bytes{candidate.version});
+  const auto versions = versions_of(candidate);
+  if (!versions) return std::unexpected(versions.error());
+  const auto known = std::ranges::find(*versions, true, &VersionRow::same);
+  const bool is_new = known == versions->end();
+  if (!is_new && !known->replaced) return add_targets(known->id, candidate, targets);
   SourceRowId row = 0;
-  {
-    Rows found(find);
-    const auto known = found.next();
-    if (!known) return std::unexpected(known.error());
-    if (*known) row = found->integer(0);
+  if (is_new) {
+    Statement& insert = sql_[Sql::InsertVersion];
+    insert.bind(std::string_view(candidate.folder), Bytes{candidate.name}, Bytes{candidate.version},
+                candidate.size, to_unix_ms(now));
+    if (auto ok = insert.run(); !ok) return ok;
+    row = database_.last_id();
+  } else {
+    row = known->id;
   }
-  if (row != 0) return add_targets(row, candidate, targets);
-  Statement& insert = sql_[Sql::InsertVersion];
-  insert.bind(std::string_view(candidate.folder), Bytes{candidate.name}, Bytes{candidate.version},
-              candidate.size, to_unix_ms(now));
-  if (auto ok = insert.run(); !ok) return ok;
-  row = database_.last_id();
-  if (auto ok = supersede(candidate, row, now); !ok) return ok;
-  return add_targets(row, candidate, targets);
+  for (const VersionRow& other : *versions) {
+    if (other.id == row) continue;
+    if (auto ok = supersede(other, now); !ok) return ok;
+  }
+  if (is_new) return insert_targets(row, 0, candidate, targets);
+  return come_back(row, candidate, targets);
+}
+
+Result<void> LedgerCore::insert_targets(SourceRowId row, int ordinal, const Candidate& candidate,
+                                        std::span<const TargetSpec> targets) {
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const TargetSpec& spec = targets[i];
+    const auto earlier = targets.first(i);
+    if (std::ranges::find(earlier, spec.target, &TargetSpec::target) != earlier.end()) continue;
+    Statement& insert = sql_[Sql::InsertJob];
+    insert.bind(first_job(row) + ordinal++, std::string_view(candidate.folder),
+                std::string_view(spec.target), std::string_view(spec.converter));
+    if (auto ok = insert.run(); !ok) return ok;
+    counts_.add(candidate.folder, JobState::Waiting, 1);
+  }
+  return {};
 }
 
 Result<void> LedgerCore::add_targets(SourceRowId row, const Candidate& candidate,
                                      std::span<const TargetSpec> targets) {
-  std::vector<std::string> present;
-  Statement& list = sql_[Sql::TargetsOfVersion];
-  list.bind(first_job(row), last_job(row));
-  JobId next = first_job(row);
-  {
-    Rows jobs(list);
-    while (true) {
-      const auto more = jobs.next();
-      if (!more) return std::unexpected(more.error());
-      if (!*more) break;
-      next = jobs->integer(0) + 1;
-      present.push_back(jobs->text(1));
-    }
-  }
-  const bool known = !present.empty();
+  const auto present = targets_of(row);
+  if (!present) return std::unexpected(present.error());
+  std::vector<TargetSpec> missing;
   for (const TargetSpec& spec : targets) {
-    if (std::ranges::find(present, spec.target) != present.end()) continue;
-    if (next > last_job(row)) return fail(ErrorKind::Defect, "ledger: too many targets of a file");
-    Statement& insert = sql_[Sql::InsertJob];
-    insert.bind(next++, std::string_view(candidate.folder), std::string_view(spec.target),
-                std::string_view(spec.converter));
-    if (auto ok = insert.run(); !ok) return ok;
-    present.push_back(spec.target);
-    if (known) {
-      // The version is not final any more, so its source action is to be decided again. A job id
-      // below the mark is new: the mark no longer holds.
-      claimed_up_to_.erase(candidate.folder);
-      Statement& action = sql_[Sql::SetAction];
-      action.bind(std::string_view(""), 0, row);
-      if (auto ok = action.run(); !ok) return ok;
-    }
+    const auto same = std::ranges::find(*present, spec.target, &TargetRow::target);
+    if (same == present->end()) missing.push_back(spec);
   }
-  return {};
+  if (missing.empty()) return {};
+  const auto ordinal =
+      static_cast<int>(present->empty() ? 0 : present->back().id - first_job(row) + 1);
+  if (ordinal + static_cast<std::int64_t>(missing.size()) > kTargetsPerVersion) {
+    return fail(ErrorKind::Configuration, "a file has more than 256 targets");
+  }
+  // The version is not final any more, so its source action is to be decided again. A job id below
+  // the mark is new: the mark no longer holds.
+  claimed_up_to_.erase(candidate.folder);
+  if (auto ok = set_action(row, "", 0); !ok) return ok;
+  return insert_targets(row, ordinal, candidate, missing);
 }
 
-Result<void> LedgerCore::supersede(const Candidate& candidate, SourceRowId newest, WallTime now) {
-  std::vector<SourceRowId> older;
-  Statement& find = sql_[Sql::FindOlderVersions];
-  find.bind(std::string_view(candidate.folder), Bytes{candidate.name});
-  Rows versions(find);
-  while (true) {
-    const auto more = versions.next();
-    if (!more) return std::unexpected(more.error());
-    if (!*more) break;
-    if (versions->integer(0) != newest) older.push_back(versions->integer(0));
+Result<void> LedgerCore::supersede(const VersionRow& older, WallTime now) {
+  if (!older.replaced) {
+    Statement& mark = sql_[Sql::SetReplaced];
+    mark.bind(1, older.id);
+    if (auto ok = mark.run(); !ok) return ok;
   }
-  for (const SourceRowId row : older) {
-    std::vector<JobId> waiting;
-    Statement& list = sql_[Sql::WaitingJobsOfVersion];
-    list.bind(first_job(row), last_job(row));
-    Rows jobs(list);
-    while (true) {
-      const auto more = jobs.next();
-      if (!more) return std::unexpected(more.error());
-      if (!*more) break;
-      if (!claims_.contains(jobs->integer(0))) waiting.push_back(jobs->integer(0));
-    }
-    for (const JobId job : waiting) {
+  const auto targets = targets_of(older.id);
+  if (!targets) return std::unexpected(targets.error());
+  bool cancelled = false;
+  for (const TargetRow& target : *targets) {
+    if (const auto claim = claims_.find(target.id); claim != claims_.end()) {
+      note_before_change(target.id);
+      claim->second.replaced = true;
+    } else if (target.state == JobState::Waiting) {
       Statement& cancel = sql_[Sql::CancelJob];
-      cancel.bind(std::string_view("superseded"), to_unix_ms(now), job);
+      cancel.bind(std::string_view("superseded"), to_unix_ms(now), target.id);
       if (auto ok = cancel.run(); !ok) return ok;
+      counts_.move(target.folder, JobState::Waiting, JobState::Cancelled);
+      cancelled = true;
     }
-    if (waiting.empty()) continue;
-    const auto summary = summary_of(row);
-    if (!summary) return std::unexpected(summary.error());
-    if (!summary->all_final()) continue;
-    Statement& action = sql_[Sql::SetActionIfNone];
-    action.bind(std::string_view("superseded"), to_unix_ms(now), row);
-    if (auto ok = action.run(); !ok) return ok;
   }
+  if (!cancelled) return {};
+  const auto summary = summary_of(older.id);
+  if (!summary) return std::unexpected(summary.error());
+  if (!summary->all_final()) return {};
+  return set_action_if_none(older.id, "superseded", to_unix_ms(now));
+}
+
+// The current version once more: what lies at its output name need not be made from it.
+Result<void> LedgerCore::come_back(SourceRowId row, const Candidate& candidate,
+                                   std::span<const TargetSpec> targets) {
+  Statement& mark = sql_[Sql::SetReplaced];
+  mark.bind(0, row);
+  if (auto ok = mark.run(); !ok) return ok;
+  const auto present = targets_of(row);
+  if (!present) return std::unexpected(present.error());
+  for (const TargetRow& target : *present) {
+    if (const auto claim = claims_.find(target.id); claim != claims_.end()) {
+      note_before_change(target.id);
+      claim->second.replaced = false;
+      continue;
+    }
+    const auto wanted = std::ranges::find(targets, target.target, &TargetSpec::target);
+    if (!is_final(target.state) || wanted == targets.end()) continue;
+    const auto output = output_at(target.outbox, target.folded);
+    if (!output) return std::unexpected(output.error());
+    if (*output && (*output)->job == target.id && (*output)->source_version == candidate.version) {
+      continue;
+    }
+    if (auto ok = reopen(target, wanted->converter); !ok) return ok;
+  }
+  if (auto ok = add_targets(row, candidate, targets); !ok) return ok;
+  const auto summary = summary_of(row);
+  if (!summary) return std::unexpected(summary.error());
+  return set_action(row, summary->all_final() ? "due" : "", 0);
+}
+
+Result<void> LedgerCore::reopen(const TargetRow& target, std::string_view converter) {
+  Statement& again = sql_[Sql::ReopenJob];
+  again.bind(converter, target.id);
+  if (auto ok = again.run(); !ok) return ok;
+  counts_.move(target.folder, target.state, JobState::Waiting);
+  claimed_up_to_.erase(target.folder);
   return {};
 }
 
-Claim LedgerCore::read_claim(const Statement& row) const {
-  Claim claim;
-  Job& job = claim.job;
-  job.id = row.integer(0);
-  job.candidate = {row.text(4), row.text(1), static_cast<std::uint64_t>(row.integer(3)),
-                   row.text(2)};
-  job.target = row.text(5);
-  job.converter = row.text(6);
-  claim.state = job_state_from(row.view(7)).value_or(JobState::Waiting);
-  job.attempts = static_cast<int>(row.integer(8));
-  job.deferred = row.integer(9) != 0;
-  claim.next_attempt = row.integer(10);
-  claim.last_number = static_cast<int>(row.integer(11));
-  claim.crashes = static_cast<int>(row.integer(12));
-  job.first_tried = time_or_none(row.integer(13));
-  job.open_key = row.text(14);
-  job.open_key_since = time_or_none(row.integer(15));
-  claim.content = row.text(16);
-  job.last_bad_sha256 = digest_to_hex(row.view(17));
-  claim.outbox = row.text(18);
-  job.output_name = row.text(19);
-  claim.folded = row.text(20);
-  job.source_row = row.integer(24);
-  return claim;
-}
-
-Result<void> LedgerCore::take(Statement& statement, std::size_t n, std::vector<Job>& out) {
-  Rows rows(statement);
-  while (out.size() < n) {
-    const auto more = rows.next();
-    if (!more) return std::unexpected(more.error());
-    if (!*more) break;
-    const JobId id = rows->integer(0);
-    if (claims_.contains(id)) continue;
-    note_before_change(id);
-    Claim& claim = claims_[id];
-    claim = read_claim(*rows.operator->());
-    out.push_back(claim.job);
+// A version that is no longer the current one was delivered late, over the output of the current.
+Result<void> LedgerCore::overwritten_by(const Claim& late) {
+  const auto versions = versions_of(late.job.candidate);
+  if (!versions) return std::unexpected(versions.error());
+  const auto current = std::ranges::find(*versions, false, &VersionRow::replaced);
+  if (current == versions->end() || current->id == late.job.source_row) return {};
+  const auto targets = targets_of(current->id);
+  if (!targets) return std::unexpected(targets.error());
+  for (const TargetRow& target : *targets) {
+    const bool settled = target.state == JobState::Delivered || target.state == JobState::Skipped;
+    if (!settled || target.target != late.job.target || claims_.contains(target.id)) continue;
+    if (auto ok = reopen(target, late.job.converter); !ok) return ok;
+    return set_action(current->id, "", 0);
   }
   return {};
-}
-
-Result<std::vector<Job>> LedgerCore::claim(std::string_view folder, Ledger::Lane lane,
-                                           std::size_t n, WallTime now) {
-  const bool deferred = lane == Ledger::Lane::Deferred;
-  std::vector<Job> jobs;
-  // Quick retries that are due come before what was never tried: they are older.
-  Statement& timed = sql_[Sql::ClaimTimed];
-  timed.bind(folder, deferred ? 1 : 0, to_unix_ms(now));
-  if (auto ok = take(timed, n, jobs); !ok) return std::unexpected(ok.error());
-  if (jobs.size() == n) return jobs;
-  const auto mark = deferred ? claimed_up_to_.end() : claimed_up_to_.find(folder);
-  Statement& fresh = sql_[Sql::ClaimFresh];
-  fresh.bind(folder, deferred ? 1 : 0, mark == claimed_up_to_.end() ? -1 : mark->second);
-  const std::size_t before = jobs.size();
-  if (auto ok = take(fresh, n, jobs); !ok) return std::unexpected(ok.error());
-  if (!deferred && jobs.size() > before) {
-    claimed_up_to_[std::string(folder)] = jobs.back().id;
-  }
-  return jobs;
-}
-
-Result<std::optional<WallTime>> LedgerCore::next_due() {
-  Statement& due = sql_[Sql::NextDue];
-  due.bind();
-  Rows rows(due);
-  while (true) {
-    const auto more = rows.next();
-    if (!more) return std::unexpected(more.error());
-    if (!*more) return std::nullopt;
-    if (!claims_.contains(rows->integer(0))) return from_unix_ms(rows->integer(1));
-  }
-}
-
-void LedgerCore::release(JobId job) {
-  const auto claim = claims_.find(job);
-  if (claim == claims_.end() || claim->second.state != JobState::Waiting) return;
-  claimed_up_to_.erase(claim->second.job.candidate.folder);
-  note_before_change(job);
-  claims_.erase(job);
-}
-
-Result<std::optional<OutputRecord>> LedgerCore::output_at(std::string_view outbox,
-                                                          std::string_view folded) {
-  Statement& find = sql_[Sql::FindOutput];
-  find.bind(outbox, Bytes{folded});
-  Rows found(find);
-  const auto row = found.next();
-  if (!row) return std::unexpected(row.error());
-  if (!*row || found->integer(5) == 0) return std::nullopt;
-  return OutputRecord{found->integer(4), std::string(outbox),
-                      found->text(0),    static_cast<std::uint64_t>(found->integer(6)),
-                      found->text(7),    digest_to_hex(found->view(8)),
-                      found->text(9),    digest_to_hex(found->view(10))};
-}
-
-Result<std::optional<OutputRecord>> LedgerCore::delivered_same_content(
-    std::string_view folder, std::string_view name, std::string_view target,
-    std::string_view content_sha256) {
-  const std::string content = digest_to_bytes(content_sha256);
-  Statement& find = sql_[Sql::SameContent];
-  find.bind(folder, Bytes{name}, target, Bytes{content});
-  Rows rows(find);
-  while (true) {
-    const auto more = rows.next();
-    if (!more) return std::unexpected(more.error());
-    if (!*more) return std::nullopt;
-    auto output = output_at(rows->text(0), rows->text(1));
-    if (!output) return output;
-    if (*output && (*output)->content_sha256 == content_sha256) return output;
-  }
-}
-
-Result<Name> LedgerCore::reserve_name(JobId job, std::string_view outbox,
-                                      std::span<const Ledger::NameChoice> choices) {
-  if (auto begun = begin(); !begun) return std::unexpected(begun.error());
-  auto changed = change(job);
-  if (!changed) return std::unexpected(changed.error());
-  Claim& claim = **changed;
-  const Candidate& source = claim.job.candidate;
-  Statement& find = sql_[Sql::FindOutput];
-  const Ledger::NameChoice* free = nullptr;
-  const Ledger::NameChoice* ours = nullptr;
-  Name kept;
-  for (const auto& choice : choices) {
-    find.bind(outbox, Bytes{choice.folded});
-    Rows found(find);
-    const auto row = found.next();
-    if (!row) return std::unexpected(row.error());
-    if (!*row) {
-      if (free == nullptr) free = &choice;
-    } else if (found->view(1) == source.folder && found->view(2) == source.name &&
-               found->view(3) == claim.job.target) {
-      ours = &choice;
-      kept = found->text(0);
-      break;
-    }
-  }
-  if (ours == nullptr) {
-    if (free == nullptr) return fail(ErrorKind::Exists, "every output name is taken");
-    ours = free;
-    kept = free->name;
-    Statement& reserve = sql_[Sql::ReserveOutput];
-    reserve.bind(outbox, Bytes{free->folded}, Bytes{kept}, std::string_view(source.folder),
-                 Bytes{source.name}, std::string_view(claim.job.target), job);
-    if (auto ok = reserve.run(); !ok) return std::unexpected(ok.error());
-  }
-  claim.outbox = outbox;
-  claim.folded = ours->folded;
-  claim.job.output_name = kept;
-  return kept;
 }
 
 }  // namespace millrace

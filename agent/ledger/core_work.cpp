@@ -11,7 +11,6 @@ using sqlite::Bytes;
 using sqlite::Rows;
 using sqlite::Statement;
 
-constexpr int kCrashesUntilFailed = 3;
 constexpr std::size_t kLongestReason = 2000;
 
 std::string_view kind_text(const std::optional<ErrorKind>& kind) {
@@ -52,6 +51,7 @@ Result<int> LedgerCore::begin_attempt(const AttemptStart& start, WallTime now) {
     return fail(ErrorKind::Defect,
                 "ledger: an attempt of a job that is " + std::string(to_string(claim.state)));
   }
+  counts_.move(claim.job.candidate.folder, claim.state, JobState::Converting);
   claim.state = JobState::Converting;
   claim.attempt = ++claim.last_number;
   claim.opened_key = claim.job.open_key != start.key;
@@ -110,6 +110,7 @@ Result<void> LedgerCore::begin_delivery(JobId job, const OutputRecord& output,
       claim.outbox != output.outbox) {
     return fail(ErrorKind::Defect, "ledger: delivery without an attempt or a reserved name");
   }
+  counts_.move(claim.job.candidate.folder, claim.state, JobState::Delivering);
   claim.state = JobState::Delivering;
   claim.job.output_name = output.name;
   if (!output.content_sha256.empty()) claim.content = digest_to_bytes(output.content_sha256);
@@ -168,7 +169,7 @@ Result<SourceSummary> LedgerCore::finish(JobId job, int attempt, const JobEnd& s
   } else if (end.state == JobState::Waiting && claim.crashes >= kCrashesUntilFailed) {
     end.state = JobState::Failed;
     end.kind = ErrorKind::Defect;
-    end.reason = "the agent stopped three times while working on this file";
+    end.reason = kDiedOfIt;
   }
   if (end.state == JobState::Waiting) {
     claim.job.attempts += end.counts ? 1 : 0;
@@ -181,14 +182,18 @@ Result<SourceSummary> LedgerCore::finish(JobId job, int attempt, const JobEnd& s
     if (auto ok = write_output(claim, *end.output); !ok) return std::unexpected(ok.error());
   }
   if (auto ok = write_end(claim, end, now); !ok) return std::unexpected(ok.error());
+  counts_.move(claim.job.candidate.folder, claim.state, end.state);
+  if (ours && claim.replaced) {
+    if (auto ok = overwritten_by(claim); !ok) return std::unexpected(ok.error());
+  }
   SourceSummary summary;
   summary.row = claim.job.source_row;
   summary.candidate = claim.job.candidate;
   if (auto ok = count_targets(summary); !ok) return std::unexpected(ok.error());
   if (summary.all_final()) {
-    Statement& due = sql_[Sql::SetActionIfNone];
-    due.bind(std::string_view("due"), 0, summary.row);
-    if (auto ok = due.run(); !ok) return std::unexpected(ok.error());
+    if (auto ok = set_action_if_none(summary.row, "due", 0); !ok) {
+      return std::unexpected(ok.error());
+    }
   } else {
     claimed_up_to_.erase(summary.candidate.folder);
   }
@@ -198,7 +203,7 @@ Result<SourceSummary> LedgerCore::finish(JobId job, int attempt, const JobEnd& s
 
 Result<void> LedgerCore::count_targets(SourceSummary& summary) {
   Statement& list = sql_[Sql::JobsOfVersion];
-  list.bind(summary.row * kTargetsPerVersion, (summary.row + 1) * kTargetsPerVersion - 1);
+  list.bind(first_job(summary.row), last_job(summary.row));
   Rows jobs(list);
   while (true) {
     const auto more = jobs.next();
@@ -245,9 +250,7 @@ Result<SourceSummary> LedgerCore::summary_of(SourceRowId row) {
 Result<void> LedgerCore::record_source_action(SourceRowId row, std::string_view action,
                                               WallTime now) {
   if (auto begun = begin(); !begun) return begun;
-  Statement& update = sql_[Sql::SetAction];
-  update.bind(bounded(action), to_unix_ms(now), row);
-  return update.run();
+  return set_action(row, bounded(action), to_unix_ms(now));
 }
 
 }  // namespace millrace

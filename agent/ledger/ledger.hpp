@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -30,7 +29,7 @@ struct NewVersion {
 };
 
 enum class Known {
-  New,      // never seen in this version
+  New,      // never seen in this version, or another one was admitted since: to be admitted
   Waiting,  // seen; some target is not final yet
   Done,     // seen; every target is final
 };
@@ -95,6 +94,13 @@ struct Pruned {
   bool finished = false;     // false: call again for the rest
 };
 
+struct FolderCounts {  // jobs
+  std::int64_t waiting = 0, converting = 0, delivered = 0, skipped = 0, failed = 0, cancelled = 0;
+  // The count that a state belongs to; Delivering counts as converting.
+  std::int64_t& of(JobState state);
+};
+using Counts = std::map<std::string, FolderCounts>;  // by folder
+
 struct DeliveryInProgress {  // a row that was Delivering when the last run ended
   Job job;
   std::string outbox;
@@ -122,8 +128,11 @@ class Ledger {
   virtual Result<Known> look_up(const Candidate& candidate) = 0;
   // The same for many in one go, in their order: what a scan calls.
   virtual Result<std::vector<Known>> look_up_all(std::span<const Candidate> candidates) = 0;
-  // Inserts the version and its targets (idempotent). Waiting targets of older versions of the same
-  // name become Cancelled ("superseded"), unless a worker has them.
+  // Inserts the version and its targets (idempotent); it is the current one of its name from now
+  // on. Waiting targets of the other versions become Cancelled ("superseded"), unless a worker has
+  // them. A version that comes back after another one goes to Waiting again, but for targets whose
+  // output was last made from exactly this version. Configuration, and nothing is admitted, if
+  // there are more than 256 targets.
   virtual Result<void> admit(const Candidate& candidate, std::span<const TargetSpec> targets,
                              WallTime now) = 0;
   // The same for many, one commit. [durable]
@@ -199,6 +208,8 @@ class Ledger {
   // Puts one Failed job (or, with 0, every Failed one) back to Waiting; how many.
   virtual Result<int> retry(JobId job, WallTime now) = 0;
   virtual Result<int> retry_each(std::span<const JobId> jobs, WallTime now) = 0;
+  // Kept, not counted: cheap however many rows there are.
+  virtual Result<Counts> counts() = 0;
   // Attempts since then that were or may have been billed; for the monthly budget.
   virtual Result<std::int64_t> attempts_billed_since(std::string_view converter,
                                                      WallTime since) = 0;
@@ -209,9 +220,6 @@ class Ledger {
   virtual Result<Pruned> prune(WallTime older_than, std::int64_t keep) = 0;
 };
 
-struct FolderCounts {
-  std::int64_t waiting = 0, converting = 0, delivered = 0, skipped = 0, failed = 0, cancelled = 0;
-};
 struct JobView {  // a row as people see it
   JobId id = 0;
   Candidate candidate;
@@ -228,7 +236,7 @@ struct Latency {
 class LedgerReader {
  public:
   virtual ~LedgerReader() = default;
-  virtual Result<std::map<std::string, FolderCounts>> counts_by_folder() = 0;
+  virtual Result<Counts> counts_by_folder() = 0;  // kept, not counted: cheap
   virtual Result<std::vector<JobView>> failures(std::size_t most) = 0;
   virtual Result<std::vector<JobView>> waiting(std::size_t most) = 0;
   virtual Result<std::vector<JobView>> history(std::string_view folder, const Name& name) = 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/ledger/folder_tally.hpp"
 #include "agent/ledger/ledger.hpp"
 #include "agent/ledger/schema.hpp"
 #include "agent/ledger/sqlite.hpp"
@@ -30,13 +32,18 @@ struct Claim {
   int crashes = 0;
   bool opened_key = false;  // this attempt is the first one under open_key
   std::string outbox, folded, content;
-  bool lost = false;  // a change that its holder believes in was rolled back
+  bool replaced = false;  // another version of the name was admitted since
+  bool lost = false;      // a change that its holder believes in was rolled back
 };
 
 class LedgerCore {
  public:
   // Ends what a crash left open.
   static Result<std::unique_ptr<LedgerCore>> make(OpenedFile file, WallTime now);
+
+  static constexpr int kCrashesUntilFailed = 3;
+  static constexpr std::string_view kDiedOfIt =
+      "the agent stopped three times while working on this file";
 
   // -- transaction ----------------------------------------------------------------------------
   bool dirty() const { return database_.in_transaction(); }
@@ -50,6 +57,7 @@ class LedgerCore {
 
   // -- as in Ledger -----------------------------------------------------------------------------
   Result<Known> look_up(const Candidate& candidate);
+  Result<std::vector<Known>> look_up_all(std::span<const Candidate> candidates);
   Result<void> admit(const Candidate& candidate, std::span<const TargetSpec> targets, WallTime now);
   Result<std::vector<Job>> claim(std::string_view folder, Ledger::Lane lane, std::size_t n,
                                  WallTime now);
@@ -75,6 +83,7 @@ class LedgerCore {
   Result<void> remember(std::string_view key, std::string_view value);
   Result<std::optional<std::string>> recall(std::string_view key);
   Result<int> retry(JobId job);
+  Result<Counts> counts();
   Result<std::int64_t> attempts_billed_since(std::string_view converter, WallTime since);
   Result<Pruned> prune(WallTime older_than, std::int64_t keep);
 
@@ -84,14 +93,37 @@ class LedgerCore {
 
   Result<void> begin();  // a transaction, unless one is open
   Result<void> recover(WallTime now);
+  Result<void> load_counts();
+  Result<void> write_counts();
   // The claim, about to be changed; Defect if nobody has the job.
   Result<Claim*> change(JobId job);
   void note_before_change(JobId job);
   Result<SourceSummary> summary_of(SourceRowId row);
   Result<void> count_targets(SourceSummary& summary);
-  Result<void> supersede(const Candidate& candidate, SourceRowId newest, WallTime now);
+  struct VersionRow {
+    SourceRowId id;
+    bool same;  // the version that was asked about
+    bool replaced;
+  };
+  struct TargetRow {
+    JobId id;
+    std::string target;
+    JobState state;
+    std::string folder, outbox, folded;
+  };
+  Result<std::vector<VersionRow>> versions_of(const Candidate& candidate);
+  Result<std::vector<TargetRow>> targets_of(SourceRowId row);
+  Result<void> supersede(const VersionRow& older, WallTime now);
+  Result<void> insert_targets(SourceRowId row, int ordinal, const Candidate& candidate,
+                              std::span<const TargetSpec> targets);
   Result<void> add_targets(SourceRowId row, const Candidate& candidate,
                            std::span<const TargetSpec> targets);
+  Result<void> come_back(SourceRowId row, const Candidate& candidate,
+                         std::span<const TargetSpec> targets);
+  Result<void> reopen(const TargetRow& target, std::string_view converter);
+  Result<void> overwritten_by(const Claim& late);
+  Result<void> set_action(SourceRowId row, std::string_view action, std::int64_t acted);
+  Result<void> set_action_if_none(SourceRowId row, std::string_view action, std::int64_t acted);
   Result<void> take(sqlite::Statement& rows, std::size_t n, std::vector<Job>& out);
   Claim read_claim(const sqlite::Statement& row) const;
   Result<void> write_end(const Claim& claim, const JobEnd& end, WallTime now);
@@ -111,9 +143,13 @@ class LedgerCore {
   };
   std::vector<Before> undo_;
   bool answers_early_ = false;
+  FolderTally counts_;
   std::int64_t run_ = 0;
   SourceRowId pruned_up_to_ = 0;
 };
+
+inline JobId first_job(SourceRowId row) { return row * kTargetsPerVersion; }
+inline JobId last_job(SourceRowId row) { return first_job(row) + kTargetsPerVersion - 1; }
 
 // Digests are kept as bytes; a text that is not hex is kept as it is.
 std::string digest_to_bytes(std::string_view hex);

@@ -11,12 +11,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Times are milliseconds since 1970, 0 for none. Names, versions and digests are bytes.
+// Times are milliseconds since 1970, 0 for none. Names, versions and digests are bytes. `replaced`:
+// another version of the name was admitted since. `folder_count` is kept in step with `job` by the
+// same transactions, so that nobody counts a million rows.
 constexpr const char* kSchema1 = R"sql(
 CREATE TABLE source_version (
   id INTEGER PRIMARY KEY, folder TEXT NOT NULL, name BLOB NOT NULL, version BLOB NOT NULL,
   size INTEGER NOT NULL, seen INTEGER NOT NULL,
-  action TEXT NOT NULL DEFAULT '', acted INTEGER NOT NULL DEFAULT 0
+  action TEXT NOT NULL DEFAULT '', acted INTEGER NOT NULL DEFAULT 0,
+  replaced INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX source_version_name ON source_version(folder, name, version);
 CREATE INDEX source_version_due ON source_version(id) WHERE action = 'due';
@@ -58,6 +61,11 @@ CREATE TABLE output (
   version BLOB NOT NULL DEFAULT x'', sha256 BLOB NOT NULL DEFAULT x'',
   source_version BLOB NOT NULL DEFAULT x'', content_sha256 BLOB NOT NULL DEFAULT x'',
   PRIMARY KEY (outbox, folded)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE folder_count (
+  folder TEXT NOT NULL, state TEXT NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY (folder, state)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE memory (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;

@@ -9,6 +9,11 @@
 namespace millrace {
 namespace {
 
+Result<void> few_enough(std::span<const TargetSpec> targets) {
+  if (static_cast<std::int64_t>(targets.size()) <= kTargetsPerVersion) return {};
+  return fail(ErrorKind::Configuration, "a file has more than 256 targets");
+}
+
 class SqliteLedger final : public Ledger {
  public:
   SqliteLedger(std::unique_ptr<LedgerCore> core, std::filesystem::path path, bool created,
@@ -22,24 +27,17 @@ class SqliteLedger final : public Ledger {
     return writer_.ask([&](LedgerCore& core) { return core.look_up(candidate); });
   }
   Result<std::vector<Known>> look_up_all(std::span<const Candidate> candidates) override {
-    return writer_.ask([&](LedgerCore& core) -> Result<std::vector<Known>> {
-      std::vector<Known> all;
-      all.reserve(candidates.size());
-      for (const Candidate& candidate : candidates) {
-        const auto known = core.look_up(candidate);
-        if (!known) return std::unexpected(known.error());
-        all.push_back(*known);
-      }
-      return all;
-    });
+    return writer_.ask([&](LedgerCore& core) { return core.look_up_all(candidates); });
   }
   Result<void> admit(const Candidate& candidate, std::span<const TargetSpec> targets,
                      WallTime now) override {
+    if (auto few = few_enough(targets); !few) return few;
     return writer_.queue([candidate, targets = std::vector(targets.begin(), targets.end()),
                           now](LedgerCore& core) { return core.admit(candidate, targets, now); });
   }
   Result<void> admit_all(std::span<const Candidate> candidates, std::span<const TargetSpec> targets,
                          WallTime now) override {
+    if (auto few = few_enough(targets); !few) return few;
     return writer_.durably([&](LedgerCore& core) -> Result<void> {
       for (const Candidate& candidate : candidates) {
         if (auto ok = core.admit(candidate, targets, now); !ok) return ok;
@@ -48,6 +46,9 @@ class SqliteLedger final : public Ledger {
     });
   }
   Result<void> admit_each(std::span<const NewVersion> admissions, WallTime now) override {
+    for (const NewVersion& admission : admissions) {
+      if (auto few = few_enough(admission.targets); !few) return few;
+    }
     return writer_.durably([&](LedgerCore& core) -> Result<void> {
       for (const NewVersion& admission : admissions) {
         if (auto ok = core.admit(admission.candidate, admission.targets, now); !ok) return ok;
@@ -152,6 +153,9 @@ class SqliteLedger final : public Ledger {
       }
       return count;
     });
+  }
+  Result<Counts> counts() override {
+    return writer_.ask([](LedgerCore& core) { return core.counts(); });
   }
   Result<std::int64_t> attempts_billed_since(std::string_view converter, WallTime since) override {
     return writer_.ask(

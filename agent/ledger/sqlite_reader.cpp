@@ -47,34 +47,17 @@ JobView read_view(const Statement& row) {
   return view;
 }
 
-struct StateCount {
-  std::string_view state;
-  std::int64_t FolderCounts::* count;
-};
-constexpr std::array kStateCounts{
-    StateCount{"waiting", &FolderCounts::waiting},
-    StateCount{"converting", &FolderCounts::converting},
-    StateCount{"delivering", &FolderCounts::converting},
-    StateCount{"delivered", &FolderCounts::delivered},
-    StateCount{"skipped", &FolderCounts::skipped},
-    StateCount{"failed", &FolderCounts::failed},
-    StateCount{"cancelled", &FolderCounts::cancelled},
-};
-
 class SqliteReader final : public LedgerReader {
  public:
   SqliteReader(sqlite::Database database, std::chrono::milliseconds time_box)
       : database_(std::move(database)), time_box_(time_box) {}
 
-  Result<std::map<std::string, FolderCounts>> counts_by_folder() override {
-    std::map<std::string, FolderCounts> folders;
-    auto read = each("SELECT folder, state, count(*) FROM job GROUP BY folder, state",
-                     [&](const Statement& row) {
-                       FolderCounts& counts = folders[row.text(0)];
-                       for (const StateCount& known : kStateCounts) {
-                         if (known.state == row.view(1)) counts.*known.count += row.integer(2);
-                       }
-                     });
+  Result<Counts> counts_by_folder() override {
+    Counts folders;
+    auto read = each("SELECT folder, state, count FROM folder_count", [&](const Statement& row) {
+      const auto state = job_state_from(row.view(1));
+      if (state) folders[row.text(0)].of(*state) += row.integer(2);
+    });
     if (!read) return std::unexpected(read.error());
     return folders;
   }
@@ -166,6 +149,23 @@ class SqliteReader final : public LedgerReader {
 };
 
 }  // namespace
+
+std::int64_t& FolderCounts::of(JobState state) {
+  switch (state) {
+    case JobState::Waiting:
+      return waiting;
+    case JobState::Delivered:
+      return delivered;
+    case JobState::Skipped:
+      return skipped;
+    case JobState::Failed:
+      return failed;
+    case JobState::Cancelled:
+      return cancelled;
+    default:
+      return converting;
+  }
+}
 
 Result<std::unique_ptr<LedgerReader>> open_ledger_reader(const std::filesystem::path& path,
                                                          std::chrono::milliseconds time_box) {

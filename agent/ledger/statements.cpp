@@ -14,12 +14,23 @@ struct Row {
   "j.id, s.name, s.version, s.size, j.folder, j.target, j.converter, j.state, j.attempts,"   \
   " j.deferred, j.next_attempt, j.attempt_number, j.crashes, j.first_tried, j.open_key,"     \
   " j.open_since, j.content_sha256, j.bad_sha256, j.outbox, j.output_name, j.output_folded," \
-  " j.temporary_name, j.output_sha256, j.output_size, s.id"
+  " j.temporary_name, j.output_sha256, j.output_size, s.id,"                                 \
+  " s.replaced"
+
+#define MILLRACE_FROM_THE_START                                                  \
+  "state='waiting', kind='', reason='', attempts=0, deferred=0, next_attempt=0," \
+  " crashes=0, first_tried=0, finished=0"
 
 // INDEXED BY makes a statement fail at the start, and not crawl, if its index is not there.
 constexpr std::array kRows{
-    Row{Sql::FindVersion, "SELECT id FROM source_version WHERE folder=? AND name=? AND version=?"},
-    Row{Sql::FindOlderVersions, "SELECT id FROM source_version WHERE folder=? AND name=?"},
+    Row{Sql::Begin, "BEGIN IMMEDIATE"},
+    Row{Sql::Commit, "COMMIT"},
+    Row{Sql::LookUp,
+        "SELECT replaced, EXISTS(SELECT 1 FROM job WHERE job.id BETWEEN s.id * 256 AND"
+        " s.id * 256 + 255 AND state IN ('waiting','converting','delivering'))"
+        " FROM source_version s WHERE folder=? AND name=? AND version=?"},
+    Row{Sql::FindVersions,
+        "SELECT id, version, replaced FROM source_version WHERE folder=? AND name=?"},
     Row{Sql::InsertVersion,
         "INSERT INTO source_version(folder, name, version, size, seen) VALUES(?,?,?,?,?)"},
     Row{Sql::ReadVersion,
@@ -27,14 +38,12 @@ constexpr std::array kRows{
     Row{Sql::SetAction, "UPDATE source_version SET action=?, acted=? WHERE id=?"},
     Row{Sql::SetActionIfNone,
         "UPDATE source_version SET action=?, acted=? WHERE id=? AND action=''"},
+    Row{Sql::SetReplaced, "UPDATE source_version SET replaced=? WHERE id=?"},
     Row{Sql::InsertJob, "INSERT INTO job(id, folder, target, converter) VALUES(?,?,?,?)"},
-    Row{Sql::TargetsOfVersion, "SELECT id, target FROM job WHERE id BETWEEN ? AND ?"},
+    Row{Sql::TargetsOfVersion,
+        "SELECT id, target, state, folder, outbox, output_folded FROM job WHERE id BETWEEN ? AND "
+        "?"},
     Row{Sql::JobsOfVersion, "SELECT state, reason FROM job WHERE id BETWEEN ? AND ?"},
-    Row{Sql::AnyLiveJob,
-        "SELECT 1 FROM job WHERE id BETWEEN ? AND ?"
-        " AND state IN ('waiting','converting','delivering') LIMIT 1"},
-    Row{Sql::WaitingJobsOfVersion,
-        "SELECT id FROM job WHERE id BETWEEN ? AND ? AND state='waiting'"},
     Row{Sql::CancelJob, "UPDATE job SET state='cancelled', reason=?, finished=? WHERE id=?"},
     Row{Sql::ClaimFresh,
         "SELECT " MILLRACE_JOB_COLUMNS
@@ -50,7 +59,7 @@ constexpr std::array kRows{
         "SELECT id, next_attempt FROM job INDEXED BY job_due"
         " WHERE state='waiting' AND next_attempt>0 ORDER BY next_attempt"},
     Row{Sql::ReadRunning,
-        "SELECT id, state, crashes FROM job INDEXED BY job_running"
+        "SELECT id, state, crashes, folder FROM job INDEXED BY job_running"
         " WHERE state IN ('converting','delivering')"},
     Row{Sql::SetCrashed,
         "UPDATE job SET state=?, kind=?, reason=?, crashes=?, finished=? WHERE id=?"},
@@ -90,22 +99,22 @@ constexpr std::array kRows{
         "UPDATE job SET state=?, kind=?, reason=?, attempts=?, deferred=?, next_attempt=?,"
         " finished=?, crashes=?, open_key=?, open_since=?, bad_sha256=?, outbox=?, output_name=?,"
         " output_folded=? WHERE id=?"},
-    Row{Sql::RetryOne,
-        "UPDATE job SET state='waiting', kind='', reason='', attempts=0, deferred=0,"
-        " next_attempt=0, crashes=0, finished=0 WHERE id=? AND state='failed'"},
+    Row{Sql::RetryOne, "UPDATE job SET " MILLRACE_FROM_THE_START
+                       " WHERE id=? AND state='failed' RETURNING folder"},
+    Row{Sql::ReopenJob, "UPDATE job SET " MILLRACE_FROM_THE_START ", converter=? WHERE id=?"},
     Row{Sql::FailedJobs, "SELECT id FROM job INDEXED BY job_failed WHERE state='failed'"},
     Row{Sql::BilledSince,
         "SELECT count(*) FROM attempt INDEXED BY attempt_begun"
         " WHERE begun>=? AND converter=? AND billing<>0"},
     Row{Sql::BeginRun, "INSERT INTO run(command, begun) VALUES(?,?)"},
     Row{Sql::EndRun, "UPDATE run SET outcome=?, ended=? WHERE id=?"},
+    Row{Sql::ReadCounts, "SELECT folder, state, count FROM folder_count"},
+    Row{Sql::WriteCount, "INSERT OR REPLACE INTO folder_count(folder, state, count) VALUES(?,?,?)"},
     Row{Sql::Remember, "INSERT OR REPLACE INTO memory(key, value) VALUES(?,?)"},
     Row{Sql::Recall, "SELECT value FROM memory WHERE key=?"},
     Row{Sql::PruneCandidates,
-        "SELECT id, seen, action, folder, name FROM source_version WHERE id>?"
+        "SELECT id, seen, action, replaced FROM source_version WHERE id>?"
         " AND id<=(SELECT max(id) FROM source_version)-? ORDER BY id"},
-    Row{Sql::NewerVersion,
-        "SELECT 1 FROM source_version WHERE folder=? AND name=? AND id>? LIMIT 1"},
     Row{Sql::DeleteVersion, "DELETE FROM source_version WHERE id=?"},
     Row{Sql::DeleteJobs, "DELETE FROM job WHERE id BETWEEN ? AND ?"},
     Row{Sql::DeleteOutputs,

@@ -11,17 +11,6 @@ constexpr std::size_t kMostInGroup = 512;  // tasks in one transaction
 
 }  // namespace
 
-const std::shared_ptr<Waiter>& Waiter::of_this_thread() {
-  thread_local const std::shared_ptr<Waiter> waiter = std::make_shared<Waiter>();
-  return waiter;
-}
-
-void Task::tell(const Result<void>& outcome) {
-  if (waiter == nullptr) return;
-  *verdict = outcome;
-  std::exchange(waiter, nullptr)->answer();
-}
-
 WriterThread::WriterThread(std::unique_ptr<LedgerCore> core, std::filesystem::path path)
     : path_(std::move(path)),
       core_(std::move(core)),
@@ -42,29 +31,46 @@ Result<void> WriterThread::flush() {
 }
 
 Result<void> WriterThread::queue(std::function<Result<void>(LedgerCore&)> body) {
-  push(Task{std::move(body), Answer::Queued, Telling::Nothing, nullptr, nullptr});
+  push(Task{std::move(body), Answer::Queued, Telling::Nothing, nullptr, {}});
   return {};
 }
 
-void WriterThread::push(Task task) {
+std::shared_ptr<Gate> WriterThread::push(Task task) {
+  // A caller who is answered before the commit waits at a gate of its own.
+  thread_local const std::shared_ptr<Gate> own_gate = std::make_shared<Gate>();
+  std::shared_ptr<Gate> gate = task.answer == Answer::WhenRun ? own_gate : nullptr;
   bool wake = false;
   {
     MutexLock lock(mutex_);
     while (queue_.size() >= kMostQueued) room_.wait(lock);
+    if (task.answer == Answer::WhenCommitted) gate = next_gate_;
+    task.gate = gate;
     queue_.push_back(std::move(task));
     wake = std::exchange(idle_, false);
   }
   if (wake) work_.notify_one();
+  return gate;
 }
 
 std::vector<Task> WriterThread::take() {
+  auto gate = std::make_shared<Gate>();
   std::vector<Task> tasks;
   {
     const MutexLock lock(mutex_);
+    if (queue_.empty()) return tasks;
     tasks.swap(queue_);
+    gate.swap(next_gate_);
   }
+  gates_.push_back(std::move(gate));
   if (tasks.size() >= kMostQueued) room_.notify_all();
   return tasks;
+}
+
+void WriterThread::tell(Task& task, const Result<void>& outcome) {
+  if (task.call == nullptr) return;
+  task.call->verdict = outcome;
+  task.gate->answer(std::exchange(task.call, nullptr)->answered);
+  if (task.answer == Answer::WhenRun) task.gate->wake();
 }
 
 bool WriterThread::wait_for_work() {
@@ -94,14 +100,16 @@ void WriterThread::run_group() {
     ran += tasks.size();
   }
   commit_group();
+  for (const auto& gate : gates_) gate->wake();
+  gates_.clear();
 }
 
 void WriterThread::run_one(Task& task) {
   if (task.telling != Telling::Nothing && lost_) {
-    return task.tell(std::unexpected(*std::exchange(lost_, std::nullopt)));
+    return tell(task, std::unexpected(*std::exchange(lost_, std::nullopt)));
   }
   if (task.telling == Telling::Everything && defect_) {
-    return task.tell(std::unexpected(*std::exchange(defect_, std::nullopt)));
+    return tell(task, std::unexpected(*std::exchange(defect_, std::nullopt)));
   }
   core_->answers_early(task.answer != Answer::WhenCommitted);
   const Result<void> outcome = task.run(*core_);
@@ -113,9 +121,9 @@ void WriterThread::run_one(Task& task) {
   }
   if (!outcome) {
     if (task.answer == Answer::Queued) defect_ = outcome.error();
-    task.tell(outcome);
+    tell(task, outcome);
   } else if (task.answer == Answer::WhenRun) {
-    task.tell(outcome);
+    tell(task, outcome);
   } else if (task.answer == Answer::Queued && !core_->dirty()) {
     return;
   } else {
@@ -129,7 +137,7 @@ void WriterThread::commit_group() {
   const Result<void> done = core_->commit();
   if (writes) crash_point();
   if (!done) return undo_group(done.error());
-  for (Task& task : group_) task.tell(done);
+  for (Task& task : group_) tell(task, done);
   group_.clear();
 }
 
@@ -145,7 +153,7 @@ void WriterThread::undo_group(const Error& why) {
   for (Task& task : group_) {
     told = told || task.telling != Telling::Nothing;
     queued = queued || task.answer == Answer::Queued;
-    task.tell(std::unexpected(why));
+    tell(task, std::unexpected(why));
   }
   group_.clear();
   if (queued && !told) lost_ = why;

@@ -24,38 +24,39 @@ enum class Answer { Queued, WhenRun, WhenCommitted };
 // same, and also of failures that were our own fault.
 enum class Telling { Nothing, LostWrites, Everything };
 
-// One per calling thread. Shared, since the writer may still be in notify_one() when the caller
-// has already seen the answer and its thread ends. Not std::atomic::wait: libstdc++ yields the
-// processor a dozen times before it sleeps, which costs more than the sleep.
-class Waiter {
+// Where callers wait. All who wait for the same commit share one, so that one system call wakes
+// them. Shared ownership, since the writer may still be in notify_all() when the last caller has
+// seen its answer and gone. Not std::atomic::wait: libstdc++ yields the processor a dozen times
+// before it sleeps, which costs more than the sleep.
+class Gate {
  public:
-  static const std::shared_ptr<Waiter>& of_this_thread();
-  void wait() EXCLUDES(mutex_) {
+  void wait(const bool& answered) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
-    while (!std::exchange(answered_, false)) answer_.wait(lock);
+    while (!answered) opened_.wait(lock);
   }
-  void answer() EXCLUDES(mutex_) {
-    {
-      const MutexLock lock(mutex_);
-      answered_ = true;
-    }
-    answer_.notify_one();
+  void answer(bool& answered) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    answered = true;
   }
+  void wake() { opened_.notify_all(); }
 
  private:
   Mutex mutex_;
-  CondVar answer_;
-  bool answered_ GUARDED_BY(mutex_) = false;
+  CondVar opened_;
+};
+
+// On the stack of a caller who waits.
+struct Call {
+  Result<void> verdict;
+  bool answered = false;  // guarded by the gate's mutex
 };
 
 struct Task {
   std::function<Result<void>(LedgerCore&)> run;
   Answer answer = Answer::Queued;
   Telling telling = Telling::Nothing;
-  Result<void>* verdict = nullptr;  // on the stack of the caller, who waits
-  std::shared_ptr<Waiter> waiter;
-
-  void tell(const Result<void>& outcome);
+  Call* call = nullptr;
+  std::shared_ptr<Gate> gate;
 };
 
 // Thread-safe. Destruction commits what is queued and closes the file.
@@ -88,21 +89,21 @@ class WriterThread {
   auto call(Answer when, Telling telling, Body body) {
     using Answered = std::invoke_result_t<Body, LedgerCore&>;
     Answered answered = fail(ErrorKind::Stopped, "ledger: not asked");
-    Result<void> verdict;
     auto work = [&](LedgerCore& core) -> Result<void> {
       answered = body(core);
       if (!answered) return std::unexpected(answered.error());
       return {};
     };
-    const auto& waiter = Waiter::of_this_thread();
-    push(Task{std::ref(work), when, telling, &verdict, waiter});
-    waiter->wait();
-    if (!verdict) answered = std::unexpected(std::move(verdict.error()));
+    Call call;
+    push(Task{std::ref(work), when, telling, &call, {}})->wait(call.answered);
+    if (!call.verdict) answered = std::unexpected(std::move(call.verdict.error()));
     return answered;
   }
 
-  void push(Task task) EXCLUDES(mutex_);
-  std::vector<Task> take() EXCLUDES(mutex_);
+  // The gate at which to wait for the answer.
+  std::shared_ptr<Gate> push(Task task) EXCLUDES(mutex_);
+  static void tell(Task& task, const Result<void>& outcome);
+  std::vector<Task> take() EXCLUDES(mutex_);  // their gate is added to gates_
   bool wait_for_work() EXCLUDES(mutex_);
   void run();
   void run_group();
@@ -114,7 +115,8 @@ class WriterThread {
 
   // The writer thread's own.
   std::unique_ptr<LedgerCore> core_;
-  std::vector<Task> group_;      // ran, not yet committed
+  std::vector<Task> group_;                   // ran, not yet committed
+  std::vector<std::shared_ptr<Gate>> gates_;  // of everyone who waits for this commit
   std::optional<Error> lost_;    // queued changes that could not be written; nobody was told yet
   std::optional<Error> defect_;  // of a queued change
   bool marked_ = false;          // the file, as damaged
@@ -123,6 +125,8 @@ class WriterThread {
   CondVar work_;
   CondVar room_;
   std::vector<Task> queue_ GUARDED_BY(mutex_);
+  // Of those in queue_ who wait for the commit.
+  std::shared_ptr<Gate> next_gate_ GUARDED_BY(mutex_) = std::make_shared<Gate>();
   bool idle_ GUARDED_BY(mutex_) = false;
   bool stopping_ GUARDED_BY(mutex_) = false;
 

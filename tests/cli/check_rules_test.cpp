@@ -111,6 +111,12 @@ TEST_CASE("advice about a key never needs the key [M1]") {
   CHECK(advice_for({SecretRef::Where::Store, "ctf"}) == "run: millrace secret set ctf");
 }
 
+TEST_CASE("a path in a command is quoted where a shell would split it") {
+  CHECK(shell_text("/a/b-c.1") == "/a/b-c.1");
+  CHECK(shell_text("/a b") == "'/a b'");
+  CHECK(shell_text("/it's; rm $x") == "'/it'\\''s; rm $x'");
+}
+
 TEST_CASE("sizes are written for people") {
   CHECK(bytes_text(999) == "999 bytes");
   CHECK(bytes_text(12'300'000'000) == "12.3 GB");

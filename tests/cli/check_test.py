@@ -193,6 +193,11 @@ class Folders(Setup):
         self.assert_finding(findings, "inbox of pictures", "error", "does not exist",
                             f"mkdir -p {self.at('nowhere')}")
 
+    def test_a_command_to_copy_holds_the_path_quoted(self):
+        self.configure(self.url, inbox=self.at("my files"))
+        self.assert_finding(self.check(2), "inbox of pictures", "error", "does not exist",
+                            f"mkdir -p '{self.at('my files')}'")
+
     def test_an_inbox_that_is_a_file_is_an_error(self):
         open(self.at("file"), "w").close()
         self.configure(self.url, inbox=self.at("file"))
@@ -217,10 +222,11 @@ class Folders(Setup):
         os.makedirs(self.at("shut"))
         os.chmod(self.at("shut"), 0o555)
         self.configure(self.url, folder=f'after = "archive"\narchive = "{self.at("shut")}/archive"')
-        findings = self.check(2, uid=NOBODY if IS_ROOT else None)
+        uid = NOBODY if IS_ROOT else None
+        findings = self.check(2, uid=uid)
         self.assert_finding(findings, "archive of pictures", "error", "cannot be made")
         self.configure(self.url, folder=f'failed = "quarantine"\nquarantine = "{self.at("q")}"')
-        self.assert_finding(self.check(0), "quarantine of pictures", "ok", "made when")
+        self.assert_finding(self.check(0, uid=uid), "quarantine of pictures", "ok", "made when")
         self.assertFalse(os.path.exists(self.at("q")))
 
     def test_an_outbox_that_is_the_inbox_through_a_link_is_an_error(self):
@@ -257,7 +263,7 @@ class Folders(Setup):
         script = 'echo 5 > /proc/sys/user/max_inotify_watches && exec "$@"'
         findings = self.check(0, wrap=("unshare", "-r", "sh", "-c", script, "sh"))
         self.assert_only_trouble(findings, "watch limit")
-        self.assert_finding(findings, "watch limit", "warning", "9 folders to watch",
+        self.assert_finding(findings, "watch limit", "warning", "folders to watch: 9",
                             "sysctl -w user.max_inotify_watches=")
 
     def test_folders_that_cannot_be_read_are_told(self):
@@ -266,7 +272,7 @@ class Folders(Setup):
         os.chmod(self.at("inbox/open/shut"), 0)
         done = self.run_check("--json", uid=NOBODY if IS_ROOT else None)
         os.chmod(self.at("inbox/open/shut"), 0o755)
-        self.assertIn("1 folders in it cannot be read, such as " + self.at("inbox/open/shut"),
+        self.assertIn("folders in it that cannot be read: 1, such as " + self.at("inbox/open/shut"),
                       done.stdout)
 
     def test_a_running_agent_is_seen(self):
@@ -362,6 +368,8 @@ class Servers(Setup):
             self.configure(url, converter=f'ca_file = "{self.at("gone.pem")}"')
             self.assert_finding(self.check(2), "server of api", "error", self.at("gone.pem"),
                                 "`ca_file`")
+            self.configure(url, converter=f'ca_file = "{own}.key"')
+            self.assert_finding(self.check(2), "server of api", "error", f"{own}.key", "PEM file")
             self.assertEqual(https.seen, [])
             self.configure(url, converter=f'ca_file = "{own}.pem"')
             self.assert_finding(self.check(0), "server of api", "ok", f"trusted by {own}.pem")

@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# Debian 12 packages, by what needs them. Sourced by installer/quickstart and tests/run.
+
+millrace_build_packages=(
+  build-essential cmake ninja-build ccache pkg-config
+  libcurl4-openssl-dev libssl-dev libsqlite3-dev libtomlplusplus-dev libspdlog-dev
+  libcli11-dev nlohmann-json3-dev libboost-dev libutf8proc-dev
+  libvips-dev zlib1g-dev fonts-dejavu-core)
+
+millrace_test_packages=(
+  catch2 python3 python3-pil poppler-utils openssl strace bindfs fuse3 nginx-light
+  clang-19 clang-tidy-19 clang-format-19)
+
+# install_missing PACKAGE...: installs those that are not there; needs root or sudo for that only.
+install_missing() {
+  local package missing=()
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' ||
+      missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+      echo "These packages are missing and neither root nor sudo is there to install them:" \
+        "${missing[*]}" >&2
+      return 1
+    }
+    as_root=(sudo)
+  fi
+  echo "Installing: ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
