@@ -1,13 +1,23 @@
 #include "agent/ledger/sqlite_ledger.hpp"
 
-#include <system_error>
+#include <cstdint>
 #include <utility>
 
 #include "agent/ledger/ledger_core.hpp"
 #include "agent/ledger/writer_thread.hpp"
+#include "platform/fs/file_system.hpp"
 
 namespace millrace {
 namespace {
+
+// 0 if it is not there. SQLite makes the WAL once for as long as the file is open.
+std::uint64_t wal_identity(const std::filesystem::path& path) {
+  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const auto directory = real_file_system().open_directory(folder);
+  if (!directory) return 0;
+  const auto info = (*directory)->info(path.filename().string() + "-wal");
+  return info ? info->file_id : 0;
+}
 
 Result<void> few_enough(std::span<const TargetSpec> targets) {
   if (static_cast<std::int64_t>(targets.size()) <= kTargetsPerVersion) return {};
@@ -21,6 +31,7 @@ class SqliteLedger final : public Ledger {
       : path_(std::move(path)),
         created_(created),
         rebuilt_because_(std::move(rebuilt_because)),
+        wal_(wal_identity(path_)),
         writer_(std::move(core), path_) {}
 
   Result<Known> look_up(const Candidate& candidate) override {
@@ -170,10 +181,8 @@ class SqliteLedger final : public Ledger {
     if (core.database().damaged()) {
       return fail(ErrorKind::Environment, "the ledger " + path_.string() + " is damaged");
     }
-    auto wal = path_;
-    wal += "-wal";
-    std::error_code error;
-    if (core.database().moved() || !std::filesystem::exists(wal, error)) {
+    const std::uint64_t wal = wal_identity(path_);
+    if (core.database().moved() || wal == 0 || wal != wal_) {
       return fail(ErrorKind::Environment,
                   "the ledger " + path_.string() + " was replaced or removed while in use");
     }
@@ -183,6 +192,7 @@ class SqliteLedger final : public Ledger {
   const std::filesystem::path path_;
   const bool created_;
   const std::string rebuilt_because_;
+  const std::uint64_t wal_;
   WriterThread writer_;
 };
 

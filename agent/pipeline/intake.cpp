@@ -48,7 +48,7 @@ Intake::Intake(Ledger& ledger, Dispatcher& dispatcher, const Clock& clock)
 Intake::~Intake() { stop(); }
 
 void Intake::start() {
-  thread_ = start_thread("intake", [this](std::stop_token stop) { run(std::move(stop)); });
+  thread_ = start_thread("intake", [this](const std::stop_token&) { run(); });
 }
 
 void Intake::stop() {
@@ -57,10 +57,7 @@ void Intake::stop() {
     stopping_ = true;
     arrived_.notify_all();
   }
-  if (thread_.joinable()) {
-    thread_.request_stop();
-    thread_.join();
-  }
+  if (thread_.joinable()) thread_.join();
 }
 
 void Intake::add(IntakeFolder folder) {
@@ -149,12 +146,11 @@ void Intake::post(Message message) {
   arrived_.notify_one();
 }
 
-void Intake::run(std::stop_token stop) {
+void Intake::run() {
   std::optional<TimePoint> until = clock_.now();
-  while (!stop.stop_requested()) {
-    std::vector<Message> messages = wait_for_messages(until, stop);
+  while (auto messages = wait_for_messages(until)) {
     const TimePoint now = clock_.now();
-    for (Message& message : messages) handle(std::move(message), now);
+    for (Message& message : *messages) handle(std::move(message), now);
     send_probes(now);
     admit_settled();
     learn(now);
@@ -165,12 +161,15 @@ void Intake::run(std::stop_token stop) {
   }
 }
 
-std::vector<Intake::Message> Intake::wait_for_messages(std::optional<TimePoint> until,
-                                                       std::stop_token stop) {
+// Nothing once we are asked to stop.
+std::optional<std::vector<Intake::Message>> Intake::wait_for_messages(
+    std::optional<TimePoint> until) {
   MutexLock lock(mutex_);
-  while (mailbox_.empty() && !work_wanted_ && !stop.stop_requested()) {
-    if (!arrived_.wait_until(lock, until.value_or(clock_.now() + kLongestTurn))) break;
+  const TimePoint at_latest = until.value_or(clock_.now() + kLongestTurn);
+  while (mailbox_.empty() && !work_wanted_ && !stopping_) {
+    if (!arrived_.wait_until(lock, at_latest)) break;
   }
+  if (stopping_) return std::nullopt;
   if (std::exchange(work_wanted_, false)) claim_wanted_ = true;
   if (!mailbox_.empty()) quiet_ = false;
   return std::exchange(mailbox_, {});

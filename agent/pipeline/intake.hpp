@@ -86,8 +86,8 @@ class Intake final : public RootSink {
   };
 
   void post(Message message);
-  void run(std::stop_token stop);
-  std::vector<Message> wait_for_messages(std::optional<TimePoint> until, std::stop_token stop);
+  void run();
+  std::optional<std::vector<Message>> wait_for_messages(std::optional<TimePoint> until);
   void handle(Message message, TimePoint now);
   void handle_observations(std::vector<Observation> seen, TimePoint now);
   void handle_answers(const std::vector<ProbeAnswer>& answers, TimePoint now);
