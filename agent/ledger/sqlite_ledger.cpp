@@ -1,5 +1,6 @@
 #include "agent/ledger/sqlite_ledger.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -16,7 +17,7 @@ std::uint64_t wal_identity(const std::filesystem::path& path) {
   const auto directory = real_file_system().open_directory(folder);
   if (!directory) return 0;
   const auto info = (*directory)->info(path.filename().string() + "-wal");
-  return info ? info->file_id : 0;
+  return info ? std::max<std::uint64_t>(info->file_id, 1) : 0;
 }
 
 Result<void> few_enough(std::span<const TargetSpec> targets) {

@@ -24,7 +24,7 @@ IS_ROOT = os.geteuid() == 0
 
 
 def can(*command):
-    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 CAN_MOUNT = IS_ROOT and can("unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt")
@@ -249,7 +249,8 @@ class Folders(Setup):
         self.configure(self.url)
         for left, status, level in ((64, 0, "warning"), (4, 2, "error")):
             # 2 MiB: 64 KiB are 3 %, 4 KiB are 0.2 %.
-            script = (f'cd "{self.at("outbox")}" && mount -t tmpfs -o size=2m none . && cd "$PWD" && '
+            script = (f'cd "{self.at("outbox")}" && mount -t tmpfs -o size=2m none . && '
+                      f'cd "$PWD" && '
                       f'head -c {(2048 - left) * 1024} /dev/zero > full && exec "$@"')
             findings = self.check(status, wrap=("unshare", "-m", "sh", "-c", script, "sh"))
             self.assert_only_trouble(findings, "disk of outbox of pictures")
@@ -386,7 +387,8 @@ class Servers(Setup):
     def test_a_server_without_tls_is_told(self):
         with server() as http_only:
             self.configure(f"https://127.0.0.1:{http_only.port}/v1/convert")
-            self.assert_finding(self.check(2), "server of api", "error", "no TLS", "scheme and port")
+            self.assert_finding(self.check(2), "server of api", "error", "no TLS",
+                                "scheme and port")
 
     def test_a_wrong_clock_is_a_warning_and_then_an_error_H1(self):
         for ahead, status, level, words in ((300, 0, "warning", "behind"),

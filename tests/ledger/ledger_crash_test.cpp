@@ -1,9 +1,11 @@
 // Ends a child at every crash point of a script, opens the ledger again, and looks whether what
 // the child was promised still holds. The child notes each promise in a file before it goes on.
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <set>
 
+#include "agent/ledger/schema.hpp"
 #include "tests/ledger/ledger_support.hpp"
 
 namespace millrace::test {
@@ -88,6 +90,87 @@ TEST_CASE("a death at any step of the ledger breaks no promise [G2] [G5]") {
   }
   CHECK(unharmed);
   CHECK(point > 20);
+}
+
+// -- the file itself: migration, and moving a damaged one aside [G6] ------------------------------
+
+const std::vector<Migration> kLater{
+    {2, "ALTER TABLE job ADD COLUMN extra INTEGER NOT NULL DEFAULT 7"},
+    {3, "CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT"}};
+
+TEST_CASE("the script of the crash test of migrations", "[.crash-migration]") {
+  const std::filesystem::path path =
+      std::getenv("MILLRACE_LEDGER_FOLDER") + std::string("/ledger.db");
+  auto database = *sqlite::Database::open(path, sqlite::Access::Write, std::chrono::seconds{1});
+  REQUIRE(migrate(database, path, kLater));
+}
+
+TEST_CASE("the script of the crash test of a damaged file", "[.crash-aside]") {
+  const std::filesystem::path path =
+      std::getenv("MILLRACE_LEDGER_FOLDER") + std::string("/ledger.db");
+  REQUIRE(open_ledger({path, kNow}));
+}
+
+// False once the script ran to its end.
+bool dies_at(int point, const std::filesystem::path& folder, const std::string& script) {
+  const std::string command = "MILLRACE_DIE_AT=" + std::to_string(point) +
+                              " MILLRACE_LEDGER_FOLDER=" + folder.string() + " '" +
+                              MILLRACE_LEDGER_TEST + "' '[." + script + "]' > /dev/null 2>&1";
+  return std::system(command.c_str()) != 0;
+}
+
+TEST_CASE("a death in a migration leaves the old schema or the new one [G6] [I6]") {
+  int point = 0;
+  bool died = true;
+  while (died && ++point < 50) {
+    const Scratch scratch;
+    const auto path = scratch / "ledger.db";
+    for (int i = 0; i < 3; ++i) admit(*opened(path), candidate(std::to_string(i) + ".png"));
+    died = dies_at(point, scratch.path(), "crash-migration");
+    INFO("crash point " << point);
+    auto database = *sqlite::Database::open(path, sqlite::Access::Write, std::chrono::seconds{1});
+    const auto version = *database.integer("PRAGMA user_version");
+    const bool newer = version == 3;
+    CHECK((newer || version == 1));
+    CHECK(newer == database.integer("SELECT sum(extra) FROM job").has_value());
+    CHECK(newer == database.integer("SELECT count(*) FROM later").has_value());
+    CHECK(*database.integer("SELECT count(*) FROM job") == 3);
+    CHECK(migrate(database, path, kLater));
+    CHECK(*database.integer("SELECT sum(extra) FROM job") == 21);
+  }
+  CHECK_FALSE(died);
+  CHECK(point > 3);
+}
+
+TEST_CASE(
+    "a death while a damaged file is moved aside loses neither the old nor the new [G6] [J3]") {
+  int point = 0;
+  bool died = true;
+  while (died && ++point < 50) {
+    const Scratch scratch;
+    const auto path = scratch / "ledger.db";
+    {
+      admit(*opened(path), candidate("a.png"));
+    }
+    std::string bytes = read_file(path);
+    std::fill(bytes.begin(), bytes.begin() + 3000, '\0');
+    write_file(path, bytes);
+    write_file(scratch / "ledger.db-wal", "the tail of a damaged ledger");
+    died = dies_at(point, scratch.path(), "crash-aside");
+    INFO("crash point " << point);
+    const auto ledger = opened(path);
+    CHECK(*ledger->look_up(candidate("a.png")) == Known::New);
+    admit(*ledger, candidate("b.png"));
+    CHECK(deliver(*ledger, claim_one(*ledger)));
+    bool kept = false;
+    for (const auto& entry : std::filesystem::directory_iterator(scratch.path())) {
+      kept = kept || (entry.path().filename().string().starts_with("ledger.db.damaged-") &&
+                      read_file(entry.path()) == bytes);
+    }
+    CHECK(kept);
+  }
+  CHECK_FALSE(died);
+  CHECK(point > 2);
 }
 
 }  // namespace

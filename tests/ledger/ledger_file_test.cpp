@@ -189,19 +189,6 @@ TEST_CASE("a full disk changes nothing, and space makes it work again [J2]") {
   CHECK(full.error().kind == ErrorKind::Environment);
 }
 
-TEST_CASE("a file that is removed or replaced beneath us is noticed [J4]") {
-  const Scratch scratch;
-  const auto path = scratch / "ledger.db";
-  const auto ledger = opened(path);
-  admit(*ledger, candidate("a.png"));
-  REQUIRE(ledger->flush());
-  CHECK(ledger->healthy());
-  const bool only_wal = GENERATE(true, false);
-  fs::remove(only_wal ? scratch / "ledger.db-wal" : path);
-  if (!only_wal) write_file(path, "another file");
-  CHECK(ledger->healthy().error().kind == ErrorKind::Environment);
-}
-
 TEST_CASE("a closed ledger leaves no WAL behind [J5]") {
   const Scratch scratch;
   fill(scratch / "ledger.db", 10);

@@ -1,0 +1,194 @@
+// Disks that are full, files that are changed beneath a running ledger, readers that stay.
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+
+#include "agent/ledger/sqlite.hpp"
+#include "tests/ledger/ledger_support.hpp"
+
+namespace millrace::test {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+// A small disk of its own; only root may make one.
+class SmallDisk {
+ public:
+  explicit SmallDisk(fs::path at) : at_(std::move(at)) {
+    fs::create_directory(at_);
+    mounted_ =
+        std::system(
+            ("mount -t tmpfs -o size=512k tmpfs '" + at_.string() + "' 2> /dev/null").c_str()) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) (void)!std::system(("umount '" + at_.string() + "'").c_str());
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  bool mounted() const { return mounted_; }
+  void fill() const {
+    std::ofstream file(at_ / "filler", std::ios::binary);
+    const std::string page(1024, 'x');
+    while (file.write(page.data(), static_cast<std::streamsize>(page.size())).flush()) {
+    }
+  }
+  void empty() const { fs::remove(at_ / "filler"); }
+
+ private:
+  fs::path at_;
+  bool mounted_ = false;
+};
+
+TEST_CASE("on a full disk no attempt begins, and with space all goes on [J2]") {
+  const Scratch scratch;
+  const SmallDisk disk(scratch / "disk");
+  if (!disk.mounted()) {
+    WARN("not run: mounting a small disk needs root");
+    return;
+  }
+  const auto path = scratch / "disk" / "ledger.db";
+  auto ledger = opened(path);
+  admit(*ledger, candidate("first.png"));
+  REQUIRE(deliver(*ledger, claim_one(*ledger)));
+  admit(*ledger, candidate("second.png"));
+  const Job job = claim_one(*ledger);
+  disk.fill();
+  int begun = 1;
+  int stored = 0;
+  Result<int> attempt = 0;
+  for (int i = 0; i < 2000; ++i) {
+    attempt = ledger->begin_attempt(start_of(job), kNow);
+    if (!attempt) break;
+    ++begun;
+    if (ledger->remember(std::to_string(i), std::string(2000, 'v')) && ledger->flush()) ++stored;
+  }
+  REQUIRE_FALSE(attempt);
+  CHECK(attempt.error().kind == ErrorKind::Environment);
+  CHECK(ledger->begin_attempt(start_of(job), kNow).error().kind == ErrorKind::Environment);
+  CHECK(*ledger->attempts_billed_since("api", kNow) == begun);
+  CHECK(*ledger->look_up(candidate("first.png")) == Known::Done);
+
+  disk.empty();
+  CHECK(eventually([&] { return ledger->begin_attempt(start_of(job), kNow).has_value(); }));
+  CHECK(*ledger->attempts_billed_since("api", kNow) == begun + 1);
+  CHECK(ledger->healthy());
+  ledger.reset();
+  ledger = opened(path);
+  CHECK(ledger->rebuilt_because().empty());
+  CHECK(*ledger->look_up(candidate("first.png")) == Known::Done);
+  CHECK(*ledger->attempts_billed_since("api", kNow) == begun + 1);
+}
+
+TEST_CASE(
+    "a file that is removed or replaced beneath us is noticed, with or without a write [J4]") {
+  const Scratch scratch;
+  const auto path = scratch / "ledger.db";
+  const auto wal = scratch / "ledger.db-wal";
+  const bool existed = GENERATE(true, false);
+  if (existed) opened(path).reset();
+  const auto ledger = opened(path);
+  CHECK(ledger->healthy());
+  const bool written = GENERATE(true, false);
+  if (written) {
+    admit(*ledger, candidate("a.png"));
+    REQUIRE(ledger->flush());
+    CHECK(ledger->healthy());
+  }
+  switch (GENERATE(0, 1, 2, 3)) {
+    case 0:
+      fs::remove(wal);
+      break;
+    case 1:
+      fs::rename(wal, scratch / "other-wal");
+      fs::copy_file(scratch / "other-wal", wal);
+      break;
+    case 2:
+      fs::remove(path);
+      break;
+    default:
+      fs::rename(path, scratch / "other.db");
+      write_file(path, "another file");
+  }
+  CHECK(ledger->healthy().error().kind == ErrorKind::Environment);
+}
+
+TEST_CASE("a reader that takes too long is stopped, and the WAL shrinks when readers left [J5]") {
+  const Scratch scratch;
+  const auto path = scratch / "ledger.db";
+  const auto wal = scratch / "ledger.db-wal";
+  const auto ledger = opened(path);
+  std::vector<Candidate> files;
+  for (int i = 0; i < 3000; ++i) files.push_back(candidate(std::to_string(i) + ".png"));
+  REQUIRE(ledger->admit_all(files, std::span(&kWebp, 1), kNow));
+  const auto hasty = *open_ledger_reader(path, 0ms);
+  CHECK(hasty->waiting(10000).error().kind == ErrorKind::Environment);
+  CHECK(hasty->counts_by_folder()->at("photos").waiting == 3000);
+
+  auto slow = *sqlite::Database::open(path, sqlite::Access::Read, 1s);
+  REQUIRE(slow.exec("BEGIN; SELECT count(*) FROM job"));
+  const std::string value(100'000, 'v');
+  const auto write = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      REQUIRE(ledger->remember("key" + std::to_string(i % 50), value));
+      REQUIRE(ledger->flush());
+    }
+  };
+  write(500);
+  CHECK(fs::file_size(wal) > 40'000'000);  // held by the reader
+  REQUIRE(slow.exec("COMMIT"));
+  write(250);
+  CHECK(fs::file_size(wal) < 40'000'000);
+  write(1000);
+  CHECK(fs::file_size(wal) < 40'000'000);
+}
+
+TEST_CASE("an older ledger that was put back is used, and what it missed is New [J7]") {
+  const Scratch scratch;
+  const auto path = scratch / "ledger.db";
+  auto ledger = opened(path);
+  admit(*ledger, candidate("old.png"));
+  REQUIRE(deliver(*ledger, claim_one(*ledger)));
+  ledger.reset();
+  fs::copy_file(path, scratch / "backup.db");
+  ledger = opened(path);
+  admit(*ledger, candidate("new.png"));
+  REQUIRE(deliver(*ledger, claim_one(*ledger)));
+  fs::rename(scratch / "backup.db", path);
+  CHECK(ledger->healthy().error().kind == ErrorKind::Environment);
+  ledger.reset();
+  ledger = opened(path);
+  CHECK(ledger->rebuilt_because().empty());
+  CHECK(*ledger->look_up(candidate("old.png")) == Known::Done);
+  CHECK(*ledger->look_up(candidate("new.png")) == Known::New);
+  // The file in the outbox is not known as ours, so the pipeline leaves it and pays for nothing.
+  CHECK_FALSE(*ledger->output_at("out", "new.webp"));
+  admit(*ledger, candidate("new.png"));
+  CHECK(deliver(*ledger, claim_one(*ledger)));
+}
+
+TEST_CASE("who says more than can be written waits, and nothing is lost [D2]") {
+  const Scratch scratch;
+  const auto path = scratch / "ledger.db";
+  const auto ledger = *open_ledger({path, kNow, 60s});
+  auto other = *sqlite::Database::open(path, sqlite::Access::Write, 1s);
+  REQUIRE(other.exec("BEGIN EXCLUSIVE"));
+  constexpr int kFiles = 20000;
+  constexpr int kMostHeld = 2 * 8192 + 1;  // in the queue, and taken from it
+  std::atomic<int> said{0};
+  std::jthread speaker([&] {
+    for (; said < kFiles; ++said) {
+      (void)ledger->admit(candidate(std::to_string(said)), std::span(&kWebp, 1), kNow);
+    }
+  });
+  CHECK(eventually([&] { return said >= 8192; }));
+  CHECK(said <= kMostHeld);
+  REQUIRE(other.exec("ROLLBACK"));
+  speaker.join();
+  REQUIRE(ledger->flush());
+  CHECK(ledger->counts()->at("photos").waiting == kFiles);
+}
+
+}  // namespace
+}  // namespace millrace::test
