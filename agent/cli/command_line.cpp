@@ -45,7 +45,7 @@ void declare_serve(CLI::App& app, Options& o) {
   app.add_option("--scratch", o.scratch, "folder for uploads and results under way");
   app.add_option("--max-size", o.max_size, "largest upload");
   app.add_option("--renderers", o.renderers, "worker processes (default: one a core)");
-  app.add_option("--allow-fetch", o.allow_fetch, "HOST:PORT that file_url may lead to");
+  app.add_option("--allow-fetch", o.allow_fetch, "HOST:PORT that file_url may lead to though it is not public");
 }
 
 void declare_name(CLI::App& app, Options& o) {

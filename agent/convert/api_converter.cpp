@@ -111,6 +111,7 @@ Result<std::unique_ptr<HttpExchange>> ApiConverter::start(const ConvertRequest& 
   http.ca_file = rules_.ca_file;
   http.max_answer = rules_.max_answer;
   http.timeouts = rules_.timeouts;
+  http.stop_upload = request.stop_uploading;
   http.body_length =
       frame.head.size() + frame.tail.size() + (frame.carries_file ? payload.size() : 0);
   if (auto ok = add_headers(http, request, frame); !ok) return std::unexpected(ok.error());

@@ -44,6 +44,8 @@ struct ConvertRequest {
   std::string target = {};  // "webp"
   ConvertOptions options = {};
   std::string key = {};  // Idempotency-Key
+  // Ends the conversion (Stopped) unless the whole request is sent: an answer under way is paid.
+  std::stop_token stop_uploading = {};
 };
 
 // What the answer said about limits; fed to the account's gate.

@@ -52,6 +52,18 @@ std::shared_ptr<Gate> WriterThread::push(Task task) {
   return gate;
 }
 
+std::unique_lock<std::mutex> WriterThread::writer_at_rest() {
+  std::unique_lock<std::mutex> resting(core_in_use_, std::try_to_lock);
+  if (!resting) return resting;
+  const MutexLock lock(mutex_);
+  if (!queue_.empty()) resting.unlock();
+  return resting;
+}
+
+Error WriterThread::not_written() {
+  return Error{ErrorKind::Environment, "ledger: not written", 0, {}};
+}
+
 std::vector<Task> WriterThread::take() {
   auto gate = std::make_shared<Gate>();
   std::vector<Task> tasks;
@@ -85,6 +97,7 @@ bool WriterThread::wait_for_work() {
 
 void WriterThread::run() {
   while (wait_for_work()) run_group();
+  run_group();  // what a question left uncommitted
   core_->database().checkpoint();
   core_.reset();
 }
@@ -92,6 +105,7 @@ void WriterThread::run() {
 // What comes in while the group runs joins it: whoever was answered without a commit may already
 // be back with the next task.
 void WriterThread::run_group() {
+  std::unique_lock<std::mutex> in_use(core_in_use_);
   std::size_t ran = 0;
   while (ran < kMostInGroup) {
     std::vector<Task> tasks = take();
@@ -100,8 +114,9 @@ void WriterThread::run_group() {
     ran += tasks.size();
   }
   commit_group();
-  for (const auto& gate : gates_) gate->wake();
-  gates_.clear();
+  const auto gates = std::exchange(gates_, {});
+  in_use.unlock();
+  for (const auto& gate : gates) gate->wake();
 }
 
 void WriterThread::run_one(Task& task) {
@@ -114,8 +129,7 @@ void WriterThread::run_one(Task& task) {
   core_->answers_early(task.answer != Answer::WhenCommitted);
   const Result<void> outcome = task.run(*core_);
   if (core_->take_failure()) {
-    const Error why =
-        outcome ? Error{ErrorKind::Environment, "ledger: not written", 0, {}} : outcome.error();
+    const Error why = outcome ? not_written() : outcome.error();
     group_.push_back(std::move(task));
     return undo_group(why);
   }

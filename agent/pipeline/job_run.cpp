@@ -232,7 +232,8 @@ JobRun::Step JobRun::convert() {
   auto attempt = tools_.ledger.begin_attempt(*start, tools_.clock.wall_now());
   if (!attempt) return std::unexpected(attempt.error());
   attempt_ = *attempt;
-  const ConvertRequest request{job_.candidate.name, job_.target, folder_.settings.options, key_};
+  const ConvertRequest request{job_.candidate.name, job_.target, folder_.settings.options, key_,
+                               tools_.stop};
   reply_ = service_.converter->convert(request, *payload_, tools_.stop_now);
   if (!reply_->artifact) return std::unexpected(reply_->artifact.error());
   return deliver(std::move(*reply_->artifact));

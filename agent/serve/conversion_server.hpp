@@ -27,7 +27,7 @@ struct ConversionServerOptions {
   std::uint64_t cache_bytes = 256'000'000;
   Duration cache_age = std::chrono::hours{24};
   RenderLimits limits;
-  std::vector<std::string> allow_fetch;  // "HOST:PORT" from which `file_url` may be fetched
+  std::vector<std::string> allow_fetch;  // "HOST:PORT" that `file_url` may lead to, public or not
   std::string ca_file;                   // replaces the system's trust for these fetches
 };
 

@@ -8,6 +8,8 @@
 namespace millrace::serve {
 namespace {
 
+bool is_https(std::string_view url) { return to_lower_ascii(url.substr(0, 8)) == "https://"; }
+
 std::unexpected<ServerResponse> refuse(int status, std::string_view code, std::string message) {
   return std::unexpected(error_response(status, code, message));
 }
@@ -32,7 +34,7 @@ std::expected<void, ServerResponse> receive(HttpExchange& exchange, ScratchWrite
 
 std::string place_of(const std::string& url) {
   const std::string lower = to_lower_ascii(url);
-  const bool https = lower.starts_with("https://");
+  const bool https = is_https(lower);
   if (!https && !lower.starts_with("http://")) return {};
   const std::size_t begin = https ? 8 : 7;
   const std::size_t end = std::min(lower.find_first_of("/?#\\", begin), lower.size());
@@ -52,10 +54,12 @@ std::expected<void, ServerResponse> fetch_link(HttpClient* client, const FetchRu
                                                ConvertRequest& request, ScratchFolder& scratch,
                                                std::stop_token stop) {
   const std::string place = place_of(request.link);
-  if (client == nullptr || place.empty() ||
-      std::find(rules.allow.begin(), rules.allow.end(), place) == rules.allow.end())
-    return refuse(422, "file_url_disabled", "links to this place are not fetched (--allow-fetch)");
+  const bool allowed =
+      std::find(rules.allow.begin(), rules.allow.end(), place) != rules.allow.end();
+  if (client == nullptr || place.empty() || (!allowed && !is_https(request.link)))
+    return refuse(422, "file_url_disabled", "only https links are fetched");
   HttpRequest get;
+  get.addresses = allowed ? AddressRule::Any : AddressRule::PublicOnly;
   get.method = "GET";
   get.url = request.link;
   get.ca_file = rules.ca_file;
@@ -63,6 +67,9 @@ std::expected<void, ServerResponse> fetch_link(HttpClient* client, const FetchRu
   auto exchange = client->start(std::move(get), std::move(stop));
   if (!exchange) return refuse(422, "fetch_failed", place + ": " + exchange.error().message);
   const auto head = (*exchange)->head();
+  if (!head && head.error().kind == ErrorKind::Configuration && !allowed)
+    return refuse(422, "file_url_disabled",
+                  head.error().message + "; --allow-fetch " + place + " permits it");
   if (!head) return refuse(422, "fetch_failed", place + ": " + head.error().message);
   if (head->status != 200 || !head->framed)
     return refuse(422, "fetch_failed",

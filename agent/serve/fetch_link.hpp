@@ -13,7 +13,9 @@
 namespace millrace::serve {
 
 struct FetchRules {
-  std::vector<std::string> allow;  // "HOST:PORT"; every other place is refused
+  // "HOST:PORT" wherever it leads; every other place must be https and have a public address, which
+  // is looked at when the connection is made.
+  std::vector<std::string> allow;
   std::string ca_file;
   std::uint64_t max_size = 0;
 };

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "agent/transfer/address_rule.hpp"
 #include "platform/base/socket.hpp"
 
 namespace millrace {
@@ -32,6 +33,13 @@ class Options {
 curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address) {
   return static_cast<curl_socket_t>(
       open_cloexec_socket(address->family, address->socktype, address->protocol));
+}
+
+curl_socket_t open_public_socket(void* refused, curlsocktype type, curl_sockaddr* address) {
+  if (is_public_address(bytes_of_address(&address->addr)))
+    return open_socket(nullptr, type, address);
+  *static_cast<bool*>(refused) = true;
+  return CURL_SOCKET_BAD;
 }
 
 // libcurl rewinds a body to send a POST again on its own when a reused connection dies. Refusing
@@ -102,8 +110,10 @@ bool EasyHandle::set_fixed(const CurlOptions& options, void* share,
   set(CURLOPT_HEADERFUNCTION, callbacks.header)(CURLOPT_HEADERDATA, callbacks.self);
   set(CURLOPT_WRITEFUNCTION, callbacks.write)(CURLOPT_WRITEDATA, callbacks.self);
   set(CURLOPT_PREREQFUNCTION, callbacks.connected)(CURLOPT_PREREQDATA, callbacks.self);
-  set(CURLOPT_SEEKFUNCTION, &refuse_seek)(CURLOPT_OPENSOCKETFUNCTION, &open_socket);
+  set(CURLOPT_SEEKFUNCTION, &refuse_seek)(CURLOPT_OPENSOCKETDATA, callbacks.address_refused);
+  // A handle's own memory of sessions would depend on which handle a request happens to get.
   if (share) set(CURLOPT_SHARE, share);
+  if (!share) set(CURLOPT_SSL_SESSIONID_CACHE, 0L);
 
   // What is asked, and nothing that the environment or the user's home adds to it.
   set(CURLOPT_NOSIGNAL, 1L)(CURLOPT_QUICK_EXIT, 1L);
@@ -148,6 +158,8 @@ bool EasyHandle::set_target(const HttpRequest& request, const Target& target,
   text_if_new(CURLOPT_CAINFO, trust_, trust);
   text_if_new(CURLOPT_UNIX_SOCKET_PATH, unix_socket_, request.unix_socket);
   text_if_new(CURLOPT_PROTOCOLS_STR, protocol_, target.plain ? "http" : "https");
+  const bool any = request.addresses == AddressRule::Any;
+  set(CURLOPT_OPENSOCKETFUNCTION, any ? &open_socket : &open_public_socket);
   const auto connect =
       std::chrono::duration_cast<std::chrono::milliseconds>(request.timeouts.connect).count();
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(std::max<std::int64_t>(connect, 1)));
@@ -168,8 +180,11 @@ bool EasyHandle::set_body(const HttpRequest& request) {
     method_ = request.method;
     set(CURLOPT_CUSTOMREQUEST, method_.c_str());
   }
-  // Without a body there is nothing whose rewind could be refused.
-  set(CURLOPT_FRESH_CONNECT, !reads && request.body_length == 0 ? 1L : 0L);
+  // Without a body there is nothing whose rewind could be refused; and a connection that is there
+  // may have been made where this request must not go.
+  const bool fresh =
+      (!reads && request.body_length == 0) || request.addresses == AddressRule::PublicOnly;
+  set(CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
   return set.ok();
 }
 

@@ -18,7 +18,8 @@ struct EasyCallbacks {
   std::size_t (*header)(char*, std::size_t, std::size_t, void*) = nullptr;
   std::size_t (*write)(char*, std::size_t, std::size_t, void*) = nullptr;
   int (*connected)(void*, char*, char*, int, int) = nullptr;
-  char* error_text = nullptr;  // CURL_ERROR_SIZE bytes
+  char* error_text = nullptr;       // CURL_ERROR_SIZE bytes
+  bool* address_refused = nullptr;  // set when AddressRule kept a connection from being made
 };
 
 // One easy handle that is used for request after request. Network thread only.

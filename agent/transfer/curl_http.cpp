@@ -13,7 +13,10 @@ namespace {
 class CurlExchange final : public HttpExchange {
  public:
   CurlExchange(CurlNetwork& network, std::shared_ptr<ExchangeState> state, std::stop_token stop)
-      : network_(network), state_(std::move(state)), on_stop_(std::move(stop), Cancel{this}) {
+      : network_(network),
+        state_(std::move(state)),
+        on_stop_(std::move(stop), Cancel{this}),
+        on_stop_upload_(state_->request.stop_upload, CancelUpload{this}) {
     tell(state_->begin());
   }
   ~CurlExchange() override { cancel(); }
@@ -53,6 +56,12 @@ class CurlExchange final : public HttpExchange {
     CurlExchange* exchange;
     void operator()() const { exchange->cancel(); }
   };
+  struct CancelUpload {
+    CurlExchange* exchange;
+    void operator()() const {
+      if (!exchange->progress().whole_request_sent) exchange->cancel();
+    }
+  };
   void cancel() { tell(state_->cancel()); }
   // With nothing to tell the network may be gone already.
   void tell(ExchangeState::Tell what) {
@@ -63,8 +72,9 @@ class CurlExchange final : public HttpExchange {
   const std::shared_ptr<ExchangeState> state_;
   std::vector<std::byte> arrived_;
   std::size_t at_ = 0;
-  // Last, so that it is gone before what it uses.
+  // Last, so that they are gone before what they use.
   std::stop_callback<Cancel> on_stop_;
+  std::stop_callback<CancelUpload> on_stop_upload_;
 };
 
 class CurlHttp final : public HttpClient {

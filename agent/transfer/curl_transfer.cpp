@@ -27,6 +27,7 @@ Result<std::unique_ptr<Transfer>> Transfer::make(TransferContext& context, void*
   callbacks.write = &Transfer::on_write;
   callbacks.connected = &Transfer::on_connected;
   callbacks.error_text = transfer->error_text_.data();
+  callbacks.address_refused = &transfer->address_refused_;
   auto easy = EasyHandle::make(context.options, share, callbacks);
   if (!easy) return std::unexpected(easy.error());
   transfer->easy_.emplace(std::move(*easy));
@@ -43,7 +44,7 @@ Result<void> Transfer::begin(std::shared_ptr<ExchangeState> state) {
   sending_at_ = 0;
   sent_ = received_ = 0;
   declared_.reset();
-  head_complete_ = paused_ = reported_ = false;
+  head_complete_ = paused_ = reported_ = address_refused_ = false;
   refused_.reset();
   error_text_[0] = '\0';
   enter(Phase::Connecting);
@@ -66,6 +67,11 @@ void Transfer::done(int code) {
   if (refused_) return end(refused_);
   if (code == CURLE_OK) return end(std::nullopt);
   if (code == CURLE_OPERATION_TIMEDOUT) return end(timeout_error());
+  if (code == CURLE_COULDNT_CONNECT && address_refused_)
+    return end(Error{ErrorKind::Configuration,
+                     state_->target.host + " has no address in the public internet",
+                     0,
+                     {}});
   end(error_of_code(code, whereabouts(), error_text_.data()));
 }
 

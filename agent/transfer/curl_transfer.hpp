@@ -84,7 +84,8 @@ class Transfer {
   std::uint64_t received_ = 0;
   std::optional<std::uint64_t> declared_;
   bool head_complete_ = false;
-  bool paused_ = false;    // by our own worker
+  bool paused_ = false;  // by our own worker
+  bool address_refused_ = false;
   bool reported_ = false;  // libcurl itself ended it
   std::optional<Error> refused_;
   Phase phase_ = Phase::Connecting;

@@ -25,6 +25,10 @@ struct HttpTimeouts {
       std::chrono::seconds{120};  // from the last byte sent to the first of the answer
 };
 
+// PublicOnly: looked at when the connection is made, so that no name can lead anywhere else. Such a
+// request never uses a connection that was there before.
+enum class AddressRule { Any, PublicOnly };
+
 struct HttpRequest {
   std::string method = "POST";
   std::string url;          // https; http only to loopback or with `unix_socket`
@@ -34,6 +38,9 @@ struct HttpRequest {
   std::uint64_t body_length = 0;
   std::uint64_t max_answer = 0;  // bytes of answer body that are accepted; 0: 4 GiB
   HttpTimeouts timeouts;
+  AddressRule addresses = AddressRule::Any;  // Configuration where it forbids every address
+  // Ends the exchange as its other stop token does, but only while the request is not whole.
+  std::stop_token stop_upload = {};
 };
 
 struct HttpHead {

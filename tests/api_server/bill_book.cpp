@@ -97,7 +97,9 @@ void BillBook::ended(const Post& post) {
   ++statuses_[post.status];
   if (!file_) return;
   std::string line = "{" + json_field("seq", post.seq) + ',' + json_field("try", post.attempt) +
-                     ",\"time_ms\":" + std::to_string(post.time_ms) + ',' +
+                     ",\"time_ms\":" + std::to_string(post.time_us / 1000) +
+                     ",\"time_us\":" + std::to_string(post.time_us) +
+                     ",\"latency_us\":" + std::to_string(post.latency_us) + ',' +
                      json_field("connection", post.connection) + ",\"key\":" + json_text(post.key) +
                      ",\"sha256\":" + json_text(post.sha256) +
                      ",\"target\":" + json_text(post.target) +

@@ -19,7 +19,8 @@ namespace millrace::test {
 struct Post {
   std::uint64_t seq = 0;         // from 1, since the start
   std::uint64_t attempt = 0;     // POSTs under this key so far, this one included
-  std::int64_t time_ms = 0;      // since 1970
+  std::int64_t time_us = 0;      // since 1970, when the head was whole
+  std::int64_t latency_us = 0;   // drawn for the conversion
   std::uint64_t connection = 0;  // from 1
   std::string key;
   std::string sha256;  // of the `file` part's bytes, or of the raw body; as far as it arrived

@@ -103,7 +103,9 @@ Result<Service> Service::make(const ServerOptions& options) {
 Post Service::begin(const RequestHead& head, std::uint64_t connection) {
   Post post;
   post.connection = connection;
-  post.time_ms = to_unix_ms(std::chrono::system_clock::now());
+  post.time_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                     std::chrono::system_clock::now().time_since_epoch())
+                     .count();
   post.key = head.header("idempotency-key");
   post.declared = head.length;
   for (const auto& [name, value] : head.query) {
@@ -146,7 +148,9 @@ Admission Service::admit(Post& post, TimePoint now) {
     return {converted_answer(post), {}};
   }
   book_.converting(post);
-  return {std::nullopt, draw_latency(post)};
+  const Duration latency = draw_latency(post);
+  post.latency_us = std::chrono::duration_cast<std::chrono::microseconds>(latency).count();
+  return {std::nullopt, latency};
 }
 
 Wire Service::finish(Post& post, TimePoint now) {

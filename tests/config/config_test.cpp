@@ -1,6 +1,7 @@
 #include "config/load.hpp"
 #include "config/values.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
 
 using namespace std::chrono_literals;
 
@@ -117,6 +118,17 @@ TEST_CASE("templates must tell results apart") {
   CHECK(holds(problems(std::string(kFolder) + "output = \"out.{to}\"\n"),
               "all results would get one"));
   CHECK(holds(problems(std::string(kFolder) + "ready_marker = \"done\"\n"), "must hold {name}"));
+}
+
+TEST_CASE("the example is a valid configuration and the README names every key") {
+  const std::string root = MILLRACE_SOURCE_DIR;
+  const auto example = load_settings_file(root + "/config/example.toml", kAround);
+  if (!example) FAIL(to_text(example.error(), "example.toml"));
+  const std::string readme = test::read_file(root + "/README.md");
+  for (const KeyInfo& key : known_keys()) {
+    INFO(key.section << " " << key.name);
+    CHECK(holds(readme, "`" + std::string(key.name) + "`"));
+  }
 }
 
 }  // namespace millrace

@@ -97,17 +97,26 @@ class ApiServer:
 
 
 class Agent:
-    """`millrace run` on a configuration of its own beneath `home`."""
+    """`millrace run` on a configuration of its own beneath `home`.
 
-    def __init__(self, home, folders, converters="", agent="", environment=None, prefix=()):
+    `prefix` stands before the agent alone; with `user` (a number; needs root) the agent and every
+    command run as that user.
+    """
+
+    def __init__(self, home, folders, converters="", agent="", environment=None, prefix=(), user=0):
         self.home = Path(home)
         self.home.mkdir(parents=True, exist_ok=True)
         self.config = self.home / "config.toml"
         self.state = self.home / "state"
         self.log = self.home / "agent.log"
-        self.prefix = list(prefix)
+        self.as_user = []
         runtime = self.home / "r"
         runtime.mkdir(mode=0o700, exist_ok=True)
+        if user:
+            self.as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+            for place in (self.home, runtime):
+                os.chown(place, user, user)
+        self.prefix = [*self.as_user, *prefix]
         self.environment = dict(os.environ, XDG_RUNTIME_DIR=str(runtime), HOME=str(self.home),
                                 **(environment or {}))
         self.write_config(folders, converters, agent)
@@ -141,7 +150,8 @@ class Agent:
 
     def command(self, *words, check=True, timeout=60):
         """The JSON that a command answers."""
-        done = subprocess.run([MILLRACE, *words, "--json", "--config", str(self.config)],
+        done = subprocess.run([*self.as_user, MILLRACE, *words, "--json", "--config",
+                               str(self.config)],
                               env=self.environment, capture_output=True, text=True,
                               timeout=timeout)
         if check and done.returncode not in (0, 1):

@@ -1,9 +1,11 @@
 // Not a test: how fast the ledger is. ledger_bench FOLDER [FILES [THREADS]]; ledger_bench FOLDER
-// rows N fills a ledger with N delivered files and measures the calls that must not grow with it.
+// rows N fills a ledger with N delivered files and measures the calls that must not grow with it;
+// ledger_bench FOLDER waiting N does it with N files that wait.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -56,15 +58,26 @@ void convert(Ledger& ledger, const Job& job, WallTime now) {
   must(ledger.record_source_action(summary.row, "kept", now));
 }
 
-void run(Ledger& ledger, int from, int files, int threads, WallTime now) {
+void admit_files(Ledger& ledger, int files, WallTime now) {
   std::vector<Candidate> chunk;
-  for (int n = from; n < from + files; ++n) {
+  for (int n = 0; n < files; ++n) {
     chunk.push_back(file(n));
-    if (chunk.size() == 1000 || n == from + files - 1) {
+    if (chunk.size() == 1000 || n == files - 1) {
       must(ledger.admit_all(chunk, std::span(&kTarget, 1), now));
       chunk.clear();
     }
   }
+}
+
+void print_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM")) std::printf("%s\n", line.c_str());
+  }
+}
+
+void run(Ledger& ledger, int files, int threads, WallTime now) {
+  admit_files(ledger, files, now);
   std::vector<std::jthread> workers;
   for (int i = 0; i < threads; ++i) {
     workers.emplace_back([&ledger, now] {
@@ -94,13 +107,18 @@ int main(int argc, char** argv) {
   if (argc < 2) return 2;
   const std::filesystem::path path = std::filesystem::path(argv[1]) / "ledger.db";
   const WallTime now = SystemClock().wall_now();
-  const bool rows = argc > 3 && std::string(argv[2]) == "rows";
+  const bool waiting = argc > 3 && std::string(argv[2]) == "waiting";
+  const bool rows = waiting || (argc > 3 && std::string(argv[2]) == "rows");
   const int files = rows ? std::atoi(argv[3]) : argc > 2 ? std::atoi(argv[2]) : 20000;
   const int threads = !rows && argc > 3 ? std::atoi(argv[3]) : 16;
   {
     const auto ledger = must(open_ledger({path, now}));
-    timed("admit to finish", files, [&] {
-      run(*ledger, 0, files, threads, now);
+    timed(waiting ? "admit" : "admit to finish", files, [&] {
+      if (waiting) {
+        admit_files(*ledger, files, now);
+      } else {
+        run(*ledger, files, threads, now);
+      }
       must(ledger->flush());
     });
     std::vector<Candidate> seen;
@@ -110,10 +128,14 @@ int main(int argc, char** argv) {
   }
   std::unique_ptr<Ledger> again;
   timed("open", 1, [&] { again = must(open_ledger({path, now})); });
+  timed("claim 128", 1, [&] { (void)must(again->claim("photos", Ledger::Lane::Fresh, 128, now)); });
+  timed("counts", 1, [&] { (void)must(again->counts()); });
+  timed("healthy", 1, [&] { must(again->healthy()); });
   timed("pending_source_actions", 1, [&] { (void)must(again->pending_source_actions()); });
   const auto reader = must(open_ledger_reader(path));
   timed("counts_by_folder", 1, [&] { (void)must(reader->counts_by_folder()); });
   timed("latency", 1, [&] { (void)must(reader->latency("changethisfile", now)); });
   timed("prune, one piece", 1, [&] { (void)must(again->prune(now, 1)); });
+  print_memory();
   std::printf("file %ju bytes\n", static_cast<std::uintmax_t>(std::filesystem::file_size(path)));
 }
