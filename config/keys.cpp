@@ -221,6 +221,8 @@ constexpr std::array kConverter{
                            [](auto& t, auto& v) { return read_duration(t.timeout, v); }},
     Key<ConverterSettings>{"max_size", "size", "\"100MB\"", "larger files are not sent",
                            [](auto& t, auto& v) { return read_size(t.max_size, v); }},
+    Key<ConverterSettings>{"max_answer", "size", "\"4GiB\"", "larger answers are not believed",
+                           [](auto& t, auto& v) { return read_size(t.max_answer, v); }},
     Key<ConverterSettings>{"quota_floor", "share or number", "none",
                            "pauses when less than this is left", &read_floor},
     Key<ConverterSettings>{"monthly_budget", "number", "none", "conversions a calendar month (UTC)",

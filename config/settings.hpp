@@ -49,6 +49,7 @@ struct ConverterSettings {
   std::optional<double> rate_per_second;  // nothing: learnt
   Duration timeout = std::chrono::seconds{120};
   std::uint64_t max_size = 100'000'000;
+  std::uint64_t max_answer = std::uint64_t{4} << 30;
   std::optional<double> quota_floor_share;
   std::optional<std::int64_t> quota_floor;
   std::optional<std::int64_t> monthly_budget;

@@ -26,10 +26,14 @@ double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
 std::string_view state_name(GateState state) {
   switch (state) {
-    case GateState::Open: return "open";
-    case GateState::Paused: return "paused";
-    case GateState::Stopped: return "stopped";
-    case GateState::CircuitOpen: return "unreachable";
+    case GateState::Open:
+      return "open";
+    case GateState::Paused:
+      return "paused";
+    case GateState::Stopped:
+      return "stopped";
+    case GateState::CircuitOpen:
+      return "unreachable";
   }
   return "open";
 }
@@ -125,7 +129,9 @@ AgentView::AgentView(Engine* engine, Settings settings, std::unique_ptr<LedgerRe
       reader_(std::move(reader)),
       reload_settings_(std::move(reload_settings)) {}
 
-Settings AgentView::settings() const { return engine_ != nullptr ? engine_->settings() : settings_; }
+Settings AgentView::settings() const {
+  return engine_ != nullptr ? engine_->settings() : settings_;
+}
 
 Result<std::string> AgentView::status() {
   const WallTime now = SystemClock{}.wall_now();
@@ -139,11 +145,15 @@ Result<std::string> AgentView::status() {
   }
   for (const FolderSettings& folder : settings().folders) {
     const FolderCounts& count = (*counts)[folder.name];
-    Json row{{"name", folder.name},        {"inbox", printable(folder.inbox.string())},
+    Json row{{"name", folder.name},
+             {"inbox", printable(folder.inbox.string())},
              {"outbox", printable(folder.outbox.string())},
-             {"waiting", count.waiting},   {"converting", count.converting},
-             {"delivered", count.delivered}, {"skipped", count.skipped},
-             {"failed", count.failed},     {"cancelled", count.cancelled}};
+             {"waiting", count.waiting},
+             {"converting", count.converting},
+             {"delivered", count.delivered},
+             {"skipped", count.skipped},
+             {"failed", count.failed},
+             {"cancelled", count.cancelled}};
     if (const auto at = live.find(folder.name); at != live.end()) {
       const FolderView& view = at->second.view;
       row["health"] = health_json(at->second);
@@ -170,9 +180,8 @@ Result<std::string> AgentView::status() {
       json["converters"].push_back(std::move(row));
     }
     const auto wire = engine_->connections();
-    json["connections"] = {{"requests", wire.requests},
-                           {"opened", wire.connections},
-                           {"tls_resumed", wire.resumed}};
+    json["connections"] = {
+        {"requests", wire.requests}, {"opened", wire.connections}, {"tls_resumed", wire.resumed}};
   }
   if (const auto extra = reader_->possible_extra_bills()) json["possible_extra_bills"] = *extra;
   return json.dump();

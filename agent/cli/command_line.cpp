@@ -1,9 +1,12 @@
 // The table of commands, and what each may be given.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <iostream>
 
+#include "agent/cli/context.hpp"
 #include "agent/cli/options.hpp"
+#include "config/values.hpp"
 
 namespace millrace {
 namespace {
@@ -13,22 +16,28 @@ struct Row {
   void (*declare)(CLI::App& app, Options& o);
 };
 
+std::string is_duration(const std::string& text) {
+  return parse_duration(text) ? "" : "\"" + text + "\" must be a duration such as 90s or 10m";
+}
+
 void nothing_more(CLI::App&, Options&) {}
 
 void declare_run(CLI::App& app, Options& o) {
   app.add_flag("--once", o.once, "convert what is there, then end");
-  app.add_option("--patience", o.patience, "with --once: give up after this long without progress");
+  app.add_option("--patience", o.patience, "with --once: give up after this long without progress")
+      ->check(is_duration);
 }
 
 void declare_convert(CLI::App& app, Options& o) {
-  app.add_option("files", o.files, "files, folders or patterns")->required();
+  app.add_option("FILE", o.files, "files, folders or patterns")->required();
   app.add_option("--to", o.to, "target format, or several with commas: webp,jpg")->required();
   app.add_option("--out", o.out, "folder for the results (default: beside each source)");
   app.add_option("--via", o.via, "a converter of the configuration (default: local)");
   app.add_option("--workers", o.workers, "conversions in flight")->check(CLI::Range(1, 256));
   app.add_option("--options", o.options, "options for the converter, as quality=80")->delimiter(',');
   app.add_option("--max-failures", o.max_failures, "stop when more fail: a number or a share, 2%");
-  app.add_option("--patience", o.patience, "give up after this long without progress");
+  app.add_option("--patience", o.patience, "give up after this long without progress")
+      ->check(is_duration);
   app.add_option("--url", o.url, "a conversion API, without a configuration file");
   app.add_option("--api-key-env", o.api_key_env, "environment variable that holds its key");
   app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust");
@@ -46,6 +55,7 @@ void declare_serve(CLI::App& app, Options& o) {
   app.add_option("--max-size", o.max_size, "largest upload");
   app.add_option("--renderers", o.renderers, "worker processes (default: one a core)");
   app.add_option("--allow-fetch", o.allow_fetch, "HOST:PORT that file_url may lead to though it is not public");
+  app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust for file_url");
 }
 
 void declare_name(CLI::App& app, Options& o) {
@@ -85,6 +95,38 @@ constexpr std::array kRows{
     Row{{"secret", "keep a key", run_secret}, declare_secret},
 };
 
+const CLI::App* command_of(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? nullptr : chosen.front();
+}
+
+// The first word that is no option, if it is no command either.
+std::string unknown_command(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word.starts_with('-')) continue;
+    const auto is_it = [&](const Row& row) { return word == row.command.name; };
+    return std::ranges::any_of(kRows, is_it) ? "" : std::string(word);
+  }
+  return {};
+}
+
+void say_wrong_use(const CLI::App& app, int argc, char** argv, const std::string& why) {
+  Options options;
+  for (int i = 1; i < argc; ++i) options.json |= std::string_view(argv[i]) == "--json";
+  const CLI::App* command = command_of(app);
+  const std::string named = command != nullptr ? " " + command->get_name() : "";
+  const std::string unknown = command != nullptr ? "" : unknown_command(argc, argv);
+  std::string message = why;
+  if (!unknown.empty()) message = "there is no command `" + unknown + "`";
+  message += "; see `millrace" + named + " --help`";
+  if (argc <= 1) {
+    std::cerr << app.help();
+  } else {
+    say_error(options, {ErrorKind::Configuration, message, 0, {}});
+  }
+}
+
 }  // namespace
 
 Parsed parse_command_line(int argc, char** argv) {
@@ -106,9 +148,13 @@ Parsed parse_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
-    const int code = app.exit(problem, std::cout, std::cerr);
     parsed.command = nullptr;
-    parsed.status = code == 0 ? kAllWell : kWrongUse;
+    parsed.status = problem.get_exit_code() == 0 ? kAllWell : kWrongUse;
+    if (parsed.status == kAllWell) {
+      app.exit(problem, std::cout, std::cerr);
+    } else {
+      say_wrong_use(app, argc, argv, problem.what());
+    }
   }
   return parsed;
 }

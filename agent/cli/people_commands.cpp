@@ -1,5 +1,5 @@
-// status, failures, explain, retry, rescan, pause, resume, reload: asked of the running agent, or of
-// its ledger when none runs.
+// status, failures, explain, retry, rescan, pause, resume, reload: asked of the running agent, or
+// of its ledger when none runs.
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -26,6 +26,11 @@ int show(const Options& options, const Result<std::string>& answer, Render rende
   return kAllWell;
 }
 
+std::unexpected<Error> nothing_known() {
+  return fail(ErrorKind::Configuration,
+              "no agent runs and there is no ledger yet; `millrace run` starts one");
+}
+
 // Asks the running agent, or the ledger alone.
 int ask(const Options& options, const std::string& path,
         Result<std::string> (*from_ledger)(AgentView& view, const Options& options),
@@ -35,12 +40,7 @@ int ask(const Options& options, const std::string& path,
   auto answer = ask_agent(*context, "GET", path);
   if (answer || answer.error().kind != ErrorKind::Vanished) return show(options, answer, render);
   auto reader = open_ledger_reader(ledger_file(context->settings));
-  if (!reader) {
-    say_error(options, {ErrorKind::Configuration,
-                        "no agent runs and there is no ledger yet; `millrace run` starts one", 0,
-                        {}});
-    return kWrongUse;
-  }
+  if (!reader) return show(options, nothing_known(), render);
   AgentView view(nullptr, context->settings, std::move(*reader));
   return show(options, from_ledger(view, options), render);
 }
@@ -54,6 +54,10 @@ int change(const Options& options, const std::string& path,
   if (answer || answer.error().kind != ErrorKind::Vanished || alone == nullptr) {
     return show(options, answer, render);
   }
+  std::error_code ignored;
+  if (!std::filesystem::exists(ledger_file(context->settings), ignored)) {
+    return show(options, nothing_known(), render);
+  }
   const auto lock = lock_instance(context->settings.agent.state_dir);
   if (!lock) return show(options, std::unexpected(lock.error()), render);
   auto ledger = open_ledger({ledger_file(context->settings), SystemClock{}.wall_now()});
@@ -64,26 +68,31 @@ int change(const Options& options, const std::string& path,
 }  // namespace
 
 int run_status(const Options& options) {
-  return ask(options, "/v1/status", [](AgentView& view, const Options&) { return view.status(); },
-             status_text);
+  return ask(
+      options, "/v1/status", [](AgentView& view, const Options&) { return view.status(); },
+      status_text);
 }
 
 int run_failures(const Options& options) {
-  return ask(options, "/v1/failures",
-             [](AgentView& view, const Options&) { return view.failures(); }, failures_text);
+  return ask(
+      options, "/v1/failures", [](AgentView& view, const Options&) { return view.failures(); },
+      failures_text);
 }
 
 int run_explain(const Options& options) {
   Options absolute = options;
   absolute.name = std::filesystem::absolute(options.name).lexically_normal().string();
-  return ask(absolute, "/v1/explain?file=" + percent_encode(absolute.name),
-             [](AgentView& view, const Options& o) { return view.explain(o.name); }, explain_text);
+  return ask(
+      absolute, "/v1/explain?file=" + percent_encode(absolute.name),
+      [](AgentView& view, const Options& o) { return view.explain(o.name); }, explain_text);
 }
 
 int run_retry(const Options& options) {
   if (!options.all && options.name.empty()) {
     say_error(options, {ErrorKind::Configuration,
-                        "which one? `millrace failures` lists them; --all takes every one", 0, {}});
+                        "which one? `millrace failures` lists them; --all takes every one",
+                        0,
+                        {}});
     return kWrongUse;
   }
   const std::string id = options.all ? "all" : options.name;
@@ -94,6 +103,9 @@ int run_retry(const Options& options) {
     }
     const auto count = ledger.retry(job, SystemClock{}.wall_now());
     if (!count) return std::unexpected(count.error());
+    if (job != 0 && *count == 0) {
+      return fail(ErrorKind::Configuration, "job " + o.name + " is not among the failures");
+    }
     if (auto done = ledger.flush(); !done) return std::unexpected(done.error());
     return nlohmann::json{{"retried", *count}}.dump();
   };

@@ -85,8 +85,10 @@ class Agent {
       if (clock_.now() < next_check) continue;
       next_check = clock_.now() + kLedgerCheck;
       if (auto healthy = engine_->ledger().healthy(); !healthy) {
-        log_error(Level::Error, "the ledger was changed from outside; stopping before anything is "
-                                "paid for twice", healthy.error());
+        log_error(Level::Error,
+                  "the ledger was changed from outside; stopping before anything is "
+                  "paid for twice",
+                  healthy.error());
         return kWrongUse;
       }
     }
@@ -99,8 +101,10 @@ class Agent {
     const IdleEnd end = wait_until_idle(*engine_, **reader, patience, signals, {});
     const Tally tally = engine_->tally();
     if (options_.json) {
-      std::cout << nlohmann::json{{"delivered", tally.delivered}, {"skipped", tally.skipped},
-                                  {"failed", tally.failed},       {"waiting", end.waiting}}
+      std::cout << nlohmann::json{{"delivered", tally.delivered},
+                                  {"skipped", tally.skipped},
+                                  {"failed", tally.failed},
+                                  {"waiting", end.waiting}}
                 << "\n";
     } else {
       std::cout << tally.delivered << " converted, " << tally.skipped << " skipped, "
@@ -151,7 +155,9 @@ int run_agent(const Options& options) {
   if (!context) return context.error();
   if (context->settings.folders.empty()) {
     say_error(options, {ErrorKind::Configuration,
-                        context->config_file.string() + " has no [[folder]]; add one", 0, {}});
+                        context->config_file.string() + " has no [[folder]]; add one",
+                        0,
+                        {}});
     return kWrongUse;
   }
   return Agent(options, std::move(*context)).run();

@@ -24,8 +24,7 @@ constexpr std::chrono::milliseconds kStopPatience{3000};
 Result<ConversionServerOptions> server_options(const Options& options,
                                                const StandardFolders& folders) {
   ConversionServerOptions server;
-  const std::string listen =
-      options.listen.empty() ? std::string(kDefaultListen) : options.listen;
+  const std::string listen = options.listen.empty() ? std::string(kDefaultListen) : options.listen;
   if (listen.starts_with(kUnixPrefix)) {
     server.unix_socket = listen.substr(kUnixPrefix.size());
   } else {
@@ -66,8 +65,9 @@ int run_serve(const Options& options) {
   auto server_settings = server_options(options, *folders);
   if (!server_settings) return refuse(options, server_settings.error());
   if (!has_renderer()) {
-    return refuse(options, {ErrorKind::Configuration,
-                            "millrace-render is not installed beside millrace", 0, {}});
+    return refuse(
+        options,
+        {ErrorKind::Configuration, "millrace-render is not installed beside millrace", 0, {}});
   }
   if (auto made = make_state_dir(server_settings->scratch); !made) {
     return refuse(options, made.error());

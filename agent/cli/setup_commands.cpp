@@ -14,7 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // Names only: every key that is not here has the default that the reference in the README gives.
-constexpr std::string_view kFirstConfig = R"(# Millrace: every file that appears in `inbox` is converted into `outbox`.
+constexpr std::string_view kFirstConfig =
+    R"(# Millrace: every file that appears in `inbox` is converted into `outbox`.
 # `millrace check` says whether this file is right; a running agent takes changes up by itself.
 
 [[folder]]
@@ -60,8 +61,9 @@ int run_init(const Options& options) {
   const fs::path file = config_file_of(options, *folders);
   std::error_code problem;
   if (fs::exists(file, problem)) {
-    return refuse(options, {ErrorKind::Exists,
-                            file.string() + " is there already and stays as it is", 0, {}});
+    return refuse(
+        options,
+        {ErrorKind::Exists, file.string() + " is there already and stays as it is", 0, {}});
   }
   if (file.has_parent_path()) fs::create_directories(file.parent_path(), problem);
   for (const char* box : {"inbox", "outbox"}) {
@@ -91,11 +93,13 @@ int run_formats(const Options& options) {
                             0,
                             {}});
   }
+  const auto folders = standard_folders();
+  if (!folders) return refuse(options, folders.error());
   auto launcher = make_launcher();
   if (!launcher) return refuse(options, launcher.error());
   ProcessRendererOptions renderer;
   renderer.program = render_program();
-  renderer.scratch = fs::temp_directory_path();
+  renderer.scratch = folders->runtime_dir;
   const auto formats = make_process_renderer(renderer, **launcher)->formats();
   if (!formats) return refuse(options, formats.error());
   nlohmann::json json{{"engine", formats->engine}, {"routes", nlohmann::json::array()}};

@@ -110,13 +110,20 @@ Result<std::size_t> AnswerBody::read(std::span<std::byte> into) {
     const std::size_t part = std::min(into.size(), first_.size() - handed_on_);
     std::memcpy(into.data(), first_.data() + handed_on_, part);
     handed_on_ += part;
-    return part;
+    return part + read_on(into.subspan(part));
   }
   if (!at_end_) {
     const auto got = pull(into);
     if (!got || *got > 0) return got;
   }
   return end();
+}
+
+// Joined to the first bytes, so that a small answer is written in one piece. What ends the answer
+// is told by the next read().
+std::size_t AnswerBody::read_on(std::span<std::byte> into) {
+  if (into.empty() || at_end_) return 0;
+  return pull(into).value_or(0);
 }
 
 Result<std::size_t> AnswerBody::end() {

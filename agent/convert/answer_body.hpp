@@ -35,6 +35,7 @@ class AnswerBody final : public ByteSource {
   std::unexpected<Error> unbelievable(std::string why);
   std::unexpected<Error> drain_and_doubt(std::string why);
   Result<std::size_t> pull(std::span<std::byte> into);
+  std::size_t read_on(std::span<std::byte> into);
   Result<std::size_t> end();
 
   std::unique_ptr<HttpExchange> exchange_;

@@ -1,4 +1,4 @@
-#include <vector>
+#include <memory>
 
 #include "agent/convert/converter.hpp"
 #include "platform/base/sha256.hpp"
@@ -10,7 +10,9 @@ Result<Payload> Payload::read(std::unique_ptr<SourceReader> reader, std::stop_to
   payload.in_memory_ = reader->size() <= kInMemory;
   if (payload.in_memory_) payload.bytes_.reserve(reader->size());
   Sha256 hash;
-  std::vector<std::byte> buffer(payload.in_memory_ ? 64 * 1024 : 256 * 1024);
+  const std::size_t piece = payload.in_memory_ ? 64 * 1024 : 256 * 1024;
+  const auto memory = std::make_unique_for_overwrite<std::byte[]>(piece);
+  const std::span buffer(memory.get(), piece);
   for (;;) {
     if (stop.stop_requested()) return fail(ErrorKind::Stopped, "stopped while reading");
     const auto got = reader->read(buffer);
@@ -18,7 +20,7 @@ Result<Payload> Payload::read(std::unique_ptr<SourceReader> reader, std::stop_to
     if (*got == 0) break;
     payload.size_ += *got;
     if (payload.size_ > reader->size()) return fail(ErrorKind::Changed, "grew while it was read");
-    const auto part = std::span<const std::byte>(buffer).first(*got);
+    const auto part = buffer.first(*got);
     hash.update(part);
     if (payload.in_memory_) {
       payload.bytes_.append(reinterpret_cast<const char*>(part.data()), part.size());

@@ -1,8 +1,8 @@
 #include "agent/deliver/fill.hpp"
 
 #include <cstddef>
+#include <memory>
 #include <span>
-#include <vector>
 
 #include "platform/base/sha256.hpp"
 
@@ -14,14 +14,15 @@ constexpr std::size_t kPiece = 256 * 1024;
 }  // namespace
 
 Result<Written> fill(OutputFile& file, ByteSource& source) {
-  std::vector<std::byte> buffer(kPiece);
+  const auto memory = std::make_unique_for_overwrite<std::byte[]>(kPiece);
+  const std::span buffer(memory.get(), kPiece);
   Sha256 hash;
   Written written;
   for (;;) {
     auto got = source.read(buffer);
     if (!got) return std::unexpected(got.error());
     if (*got == 0) break;
-    const auto piece = std::span(buffer).first(*got);
+    const auto piece = buffer.first(*got);
     if (auto wrote = file.write(piece); !wrote) {
       Error error = wrote.error();
       error.kind = ErrorKind::Environment;

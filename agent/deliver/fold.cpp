@@ -1,5 +1,6 @@
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -26,7 +27,9 @@ std::string map(std::string_view text, int options) {
 }  // namespace
 
 std::string fold_name(std::string_view name) {
-  if (!is_valid_utf8(name)) return to_lower_ascii(name);
+  // ASCII is its own decomposition, and most names hold nothing else.
+  const bool ascii = std::ranges::all_of(name, [](unsigned char c) { return c < 0x80; });
+  if (ascii || !is_valid_utf8(name)) return to_lower_ascii(name);
   // D145 decomposes before and after folding: a few characters (U+0345) fold into letters whose
   // order among the marks is only right when it was decomposed first.
   const int fold_decomposed = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_CASEFOLD;

@@ -42,6 +42,11 @@ class Source {
   // non-empty `note`, NAME.error.json is written last. Returns where it lies, for people.
   virtual Result<std::string> shelve(const Candidate& candidate, Shelf shelf,
                                      const std::string& note) = 0;
+  // For a run that was cut off in shelve() of this version: removes the temporary files that it may
+  // have left on the shelf, and writes the note if the version lies there without one. Called
+  // before anything else is shelved.
+  virtual Result<void> finish_shelving(const Candidate& candidate, Shelf shelf,
+                                       const std::string& note) = 0;
   // The full path or URL, for people; not sanitised.
   virtual std::string describe(const Name& name) const = 0;
 };

@@ -15,8 +15,8 @@ using sqlite::Rows;
 using sqlite::Statement;
 
 Result<bool> LedgerCore::may_forget(const Statement& row, std::int64_t older_than) {
-  constexpr std::array<std::string_view, 4> kGone{"archived", "quarantined", "deleted",
-                                                  "superseded"};
+  constexpr std::array<std::string_view, 5> kGone{"archived", "quarantined", "deleted",
+                                                  "superseded", "gone"};
   if (row.integer(1) >= older_than) return false;
   const auto summary = summary_of(row.integer(0));
   if (!summary) return std::unexpected(summary.error());

@@ -1,7 +1,17 @@
 // Transactions, start and end, memories.
+#include <algorithm>
+
 #include "agent/ledger/ledger_core.hpp"
+#include "platform/fs/path_text.hpp"
 
 namespace millrace {
+
+namespace {
+
+// Pairs of outbox and name, each followed by a NUL, which no path can hold.
+constexpr std::string_view kLeftovers = "ledger.leftovers";
+
+}  // namespace
 
 using sqlite::Bytes;
 using sqlite::Rows;
@@ -60,6 +70,7 @@ Result<void> LedgerCore::recover(WallTime now) {
     JobState was;
     int crashes;
     std::string folder;
+    OutputPlace place;
   };
   std::vector<Left> left;
   Statement& list = sql_[Sql::ReadRunning];
@@ -72,15 +83,18 @@ Result<void> LedgerCore::recover(WallTime now) {
       if (!*more) break;
       const auto state = job_state_from(rows->view(1));
       if (!state) return std::unexpected(state.error());
-      left.push_back(
-          {rows->integer(0), *state, static_cast<int>(rows->integer(2)) + 1, rows->text(3)});
+      left.push_back({rows->integer(0), *state, static_cast<int>(rows->integer(2)), rows->text(3),
+                      {rows->text(4), rows->text(5)}});
     }
   }
+  const int share = std::max(1, kWholeCrash / std::max(1, static_cast<int>(left.size())));
   // Written even if nothing is left: the WAL exists from here on, and a full disk or a read-only
   // one shows at the start.
   if (auto begun = begin(); !begun) return begun;
   if (auto ok = remember("ledger.opened", std::to_string(to_unix_ms(now))); !ok) return ok;
-  for (const Left& job : left) {
+  for (Left& job : left) {
+    job.crashes += share;
+    if (auto ok = note_leftover(job.place.outbox, job.place.name); !ok) return ok;
     // A delivery that was cut off is already paid for: whether its file is there decides.
     const bool cut = job.was == JobState::Delivering;
     const bool died = !cut && job.crashes >= kCrashesUntilFailed;
@@ -141,6 +155,52 @@ Result<std::vector<SourceSummary>> LedgerCore::pending_source_actions() {
     if (!summary) return std::unexpected(summary.error());
     found.push_back(std::move(*summary));
   }
+}
+
+Result<std::vector<OutputPlace>> LedgerCore::leftover_places() {
+  std::vector<OutputPlace> places;
+  const auto text = recall(kLeftovers);
+  if (!text) return std::unexpected(text.error());
+  if (!*text) return places;
+  std::string_view rest = **text;
+  const auto next_field = [&] {
+    const std::string_view field = rest.substr(0, rest.find('\0'));
+    rest.remove_prefix(std::min(rest.size(), field.size() + 1));
+    return std::string(field);
+  };
+  while (!rest.empty()) {
+    std::string outbox = next_field();
+    places.push_back({std::move(outbox), next_field()});
+  }
+  return places;
+}
+
+Result<void> LedgerCore::note_leftover(std::string_view outbox, std::string_view name) {
+  if (outbox.empty() || name.empty()) return {};
+  auto places = leftover_places();
+  if (!places) return std::unexpected(places.error());
+  const bool noted = std::ranges::any_of(*places, [&](const OutputPlace& place) {
+    return place.outbox == outbox && parent_of(place.name) == parent_of(name);
+  });
+  if (noted) return {};
+  places->push_back({std::string(outbox), Name(name)});
+  return write_leftover_places(*places);
+}
+
+Result<void> LedgerCore::leftovers_removed(std::string_view outbox) {
+  auto places = leftover_places();
+  if (!places) return std::unexpected(places.error());
+  const auto gone =
+      std::erase_if(*places, [&](const OutputPlace& place) { return place.outbox == outbox; });
+  return gone == 0 ? Result<void>() : write_leftover_places(*places);
+}
+
+Result<void> LedgerCore::write_leftover_places(const std::vector<OutputPlace>& places) {
+  std::string text;
+  for (const OutputPlace& place : places) {
+    text.append(place.outbox).append(1, '\0').append(place.name).append(1, '\0');
+  }
+  return remember(kLeftovers, text);
 }
 
 Result<void> LedgerCore::begin_run(std::string_view command, WallTime now) {

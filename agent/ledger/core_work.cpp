@@ -181,6 +181,11 @@ Result<SourceSummary> LedgerCore::finish(JobId job, int attempt, const JobEnd& s
   if (ours) {
     if (auto ok = write_output(claim, *end.output); !ok) return std::unexpected(ok.error());
   }
+  // Its finished temporary may be kept for the next try.
+  if (claim.state == JobState::Delivering && end.state == JobState::Waiting) {
+    auto noted = note_leftover(claim.outbox, claim.job.output_name);
+    if (!noted) return std::unexpected(noted.error());
+  }
   if (auto ok = write_end(claim, end, now); !ok) return std::unexpected(ok.error());
   counts_.move(claim.job.candidate.folder, claim.state, end.state);
   if (ours && claim.replaced) {

@@ -111,6 +111,11 @@ struct DeliveryInProgress {  // a row that was Delivering when the last run ende
   std::optional<OutputRecord> replaces;
 };
 
+struct OutputPlace {  // one directory of an outbox, told by a name in it
+  std::string outbox;  // Outbox::id()
+  Name name;
+};
+
 // Thread-safe. Calls marked [durable] return after the change is on disk (they share one commit
 // with whatever else is waiting); other changes return at once, wait only while thousands of
 // changes are queued, and are committed in order with the durable ones. Questions are answered
@@ -189,6 +194,10 @@ class Ledger {
   virtual Result<std::vector<DeliveryInProgress>> interrupted_deliveries() = 0;
   // Versions whose targets are all final but whose source action is not recorded yet.
   virtual Result<std::vector<SourceSummary>> pending_source_actions() = 0;
+  // Where a job was cut off or let go while it delivered, one name for each directory: a temporary
+  // file may be left there. Kept until leftovers_removed() of its outbox, over any number of runs.
+  virtual Result<std::vector<OutputPlace>> leftover_places() = 0;
+  virtual Result<void> leftovers_removed(std::string_view outbox) = 0;
   virtual bool was_created() const = 0;  // this run made a new, empty ledger
   // Why the old file was moved aside and the ledger made anew; empty if it was not.
   virtual const std::string& rebuilt_because() const = 0;
@@ -215,7 +224,7 @@ class Ledger {
                                                      WallTime since) = 0;
   // Forgets versions seen before `older_than` that are not among the last `keep`, all final, and
   // replaced by a newer version or no longer in the inbox (action archived, quarantined, deleted,
-  // superseded); a file that was kept there is never forgotten. Attempts of that age go as well.
+  // superseded, gone); a file that was kept there is never forgotten. Attempts of that age go as well.
   // Does a bounded piece of the work. [durable]
   virtual Result<Pruned> prune(WallTime older_than, std::int64_t keep) = 0;
 };

@@ -41,9 +41,12 @@ class LedgerCore {
   // Ends what a crash left open.
   static Result<std::unique_ptr<LedgerCore>> make(OpenedFile file, WallTime now);
 
-  static constexpr int kCrashesUntilFailed = 3;
+  // A crash is shared by all jobs that were under way: each alone would have to be the cause three
+  // times, and one that is always in company takes longer to be convicted.
+  static constexpr int kWholeCrash = 12;
+  static constexpr int kCrashesUntilFailed = 3 * kWholeCrash;
   static constexpr std::string_view kDiedOfIt =
-      "the agent stopped three times while working on this file";
+      "the agent stopped at least three times while working on this file";
 
   // -- transaction ----------------------------------------------------------------------------
   bool dirty() const { return database_.in_transaction(); }
@@ -78,6 +81,8 @@ class LedgerCore {
   Result<void> record_source_action(SourceRowId row, std::string_view action, WallTime now);
   Result<std::vector<DeliveryInProgress>> interrupted_deliveries();
   Result<std::vector<SourceSummary>> pending_source_actions();
+  Result<std::vector<OutputPlace>> leftover_places();
+  Result<void> leftovers_removed(std::string_view outbox);
   Result<void> begin_run(std::string_view command, WallTime now);
   Result<void> end_run(std::string_view outcome, WallTime now);
   Result<void> remember(std::string_view key, std::string_view value);
@@ -93,6 +98,8 @@ class LedgerCore {
 
   Result<void> begin();  // a transaction, unless one is open
   Result<void> recover(WallTime now);
+  Result<void> note_leftover(std::string_view outbox, std::string_view name);
+  Result<void> write_leftover_places(const std::vector<OutputPlace>& places);
   Result<void> load_counts();
   Result<void> write_counts();
   // The claim, about to be changed; Defect if nobody has the job.

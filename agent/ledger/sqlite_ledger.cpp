@@ -128,6 +128,14 @@ class SqliteLedger final : public Ledger {
   Result<std::vector<SourceSummary>> pending_source_actions() override {
     return writer_.ask([&](LedgerCore& core) { return core.pending_source_actions(); });
   }
+  Result<std::vector<OutputPlace>> leftover_places() override {
+    return writer_.ask([](LedgerCore& core) { return core.leftover_places(); });
+  }
+  Result<void> leftovers_removed(std::string_view outbox) override {
+    return writer_.queue([outbox = std::string(outbox)](LedgerCore& core) {
+      return core.leftovers_removed(outbox);
+    });
+  }
   bool was_created() const override { return created_; }
   const std::string& rebuilt_because() const override { return rebuilt_because_; }
   Result<void> healthy() override {

@@ -59,7 +59,7 @@ constexpr std::array kRows{
         "SELECT id, next_attempt FROM job INDEXED BY job_due"
         " WHERE state='waiting' AND next_attempt>0 ORDER BY next_attempt"},
     Row{Sql::ReadRunning,
-        "SELECT id, state, crashes, folder FROM job INDEXED BY job_running"
+        "SELECT id, state, crashes, folder, outbox, output_name FROM job INDEXED BY job_running"
         " WHERE state IN ('converting','delivering')"},
     Row{Sql::SetCrashed,
         "UPDATE job SET state=?, kind=?, reason=?, crashes=?, finished=? WHERE id=?"},

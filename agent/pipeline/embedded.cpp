@@ -61,6 +61,10 @@ EmbeddedConverter::~EmbeddedConverter() {
   }
   std::error_code ignored;
   std::filesystem::remove(socket_, ignored);
+  // Answers that it kept for a repeated key; after a kill -9 of ours the next start removes them.
+  for (const auto& entry : std::filesystem::directory_iterator(options_.scratch_dir, ignored)) {
+    std::filesystem::remove_all(entry.path(), ignored);
+  }
 }
 
 Result<void> EmbeddedConverter::spawn() {

@@ -16,14 +16,14 @@ namespace millrace {
 struct EmbeddedOptions {
   std::filesystem::path program;      // our own executable
   std::filesystem::path runtime_dir;  // short and private: the socket lies here
-  std::filesystem::path scratch_dir;  // on a disk
+  std::filesystem::path scratch_dir;  // on a disk, of its own: emptied in the end
 };
 
 class EmbeddedConverter {
  public:
   // Environment if the child cannot be started at all. Returns once it answers, or after 10 s.
   static Result<std::unique_ptr<EmbeddedConverter>> start(EmbeddedOptions options);
-  ~EmbeddedConverter();  // kills the child
+  ~EmbeddedConverter();  // kills the child and empties its scratch folder
 
   const std::string& socket() const { return socket_; }
 

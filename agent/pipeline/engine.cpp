@@ -161,14 +161,12 @@ void Engine::recover_deliveries() {
     const auto summary = ledger_->finish(one.job.id, 0, end, clock_.wall_now());
     if (!summary) log_error(Level::Error, "cannot record a recovered delivery", summary.error());
   }
-  // Temporaries that no row knows of: everywhere once if the ledger is new, else where results of
-  // unfinished jobs lie.
   std::vector<std::shared_ptr<Folder>> folders;
   {
     const MutexLock lock(mutex_);
     for (const auto& [name, member] : members_) folders.push_back(member.folder);
   }
-  for (const auto& folder : folders) remove_leftovers(*folder);
+  for (const auto& folder : folders) remove_leftovers(*folder, *ledger_);
 }
 
 void Engine::recover_source_actions() {
@@ -178,7 +176,13 @@ void Engine::recover_source_actions() {
     return;
   }
   for (const SourceSummary& summary : *pending) {
-    if (const auto folder = folder_named(summary.candidate.folder)) act_on_source(*folder, summary);
+    const auto folder = folder_named(summary.candidate.folder);
+    if (!folder) continue;
+    if (auto done = finish_interrupted_action(*folder, summary); !done) {
+      log_error(Level::Warning, "cannot end what was done with a source", done.error(),
+                {{"folder", folder->settings.name}, {"file", summary.candidate.name}});
+    }
+    act_on_source(*folder, summary);
   }
 }
 
@@ -223,7 +227,9 @@ Result<void> Engine::set_services(const Settings& settings) {
 void Engine::add_folder(const FolderSettings& settings) {
   const std::size_t index = next_root_++;
   auto source = make_local_source(
-      {settings.name, settings.inbox, settings.archive, settings.quarantine}, real_file_system());
+      {settings.name, settings.inbox, settings.archive, settings.quarantine,
+       "shelf-" + owner_of(options_.ledger_file)},
+      real_file_system());
   auto folder = std::make_shared<Folder>(settings, index,
                                          static_cast<std::size_t>(options_.settings.agent.workers),
                                          real_file_system(), owner_of(options_.ledger_file), std::move(source));

@@ -51,6 +51,7 @@ Result<std::shared_ptr<Service>> make_service(HttpClient& http, const ConverterS
   }
   rules.upload = form_of(settings.upload);
   rules.max_size = settings.max_size;
+  rules.max_answer = settings.max_answer;
   rules.timeouts.thinking = settings.timeout;
   auto converter = make_api_converter(http, std::move(rules), clock);
   if (!converter) return std::unexpected(converter.error());

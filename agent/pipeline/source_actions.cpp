@@ -1,6 +1,7 @@
 #include "agent/pipeline/source_actions.hpp"
 
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "agent/report/log.hpp"
 #include "platform/base/text.hpp"
@@ -17,9 +18,7 @@ std::string note_for(const SourceSummary& summary) {
   return note.dump(2) + "\n";
 }
 
-}  // namespace
-
-Result<std::string> source_action(const Folder& folder, const SourceSummary& summary) {
+Result<std::string> act(const Folder& folder, const SourceSummary& summary) {
   const Candidate& source = summary.candidate;
   const bool good = summary.failed == 0 && summary.cancelled == 0;
   if (summary.failed > 0 && folder.settings.failed == AfterFailure::Quarantine) {
@@ -40,6 +39,54 @@ Result<std::string> source_action(const Folder& folder, const SourceSummary& sum
     return "deleted";
   }
   return "kept";
+}
+
+Result<std::vector<OutputPlace>> places_to_look_at(const std::string& outbox,
+                                                   const std::string& looked_through,
+                                                   Ledger& ledger) {
+  const auto before = ledger.recall(looked_through);
+  if (!before) return std::unexpected(before.error());
+  if (!*before) return std::vector{OutputPlace{outbox, {}}};
+  auto places = ledger.leftover_places();
+  if (!places) return places;
+  std::erase_if(*places, [&](const OutputPlace& place) { return place.outbox != outbox; });
+  return places;
+}
+
+Result<int> remove_leftovers(Outbox& outbox, Ledger& ledger) {
+  const std::string looked_through = "outbox.looked_through " + outbox.id();
+  const auto places = places_to_look_at(outbox.id(), looked_through, ledger);
+  if (!places) return std::unexpected(places.error());
+  int removed = 0;
+  for (const OutputPlace& place : *places) {
+    const auto here = outbox.remove_leftovers(place.name);
+    if (!here) return here;
+    removed += *here;
+  }
+  auto noted = ledger.leftovers_removed(outbox.id());
+  if (noted) noted = ledger.remember(looked_through, "yes");
+  if (!noted) return std::unexpected(noted.error());
+  return removed;
+}
+
+}  // namespace
+
+Result<std::string> source_action(const Folder& folder, const SourceSummary& summary) {
+  auto done = act(folder, summary);
+  if (done) return done;
+  if (done.error().kind == ErrorKind::Vanished) return "gone";
+  if (done.error().kind == ErrorKind::Changed) return "superseded";
+  return done;
+}
+
+Result<void> finish_interrupted_action(const Folder& folder, const SourceSummary& summary) {
+  if (summary.failed > 0 && folder.settings.failed == AfterFailure::Quarantine) {
+    return folder.source->finish_shelving(summary.candidate, Shelf::Quarantine, note_for(summary));
+  }
+  if (summary.failed == 0 && folder.settings.after == AfterSuccess::Archive) {
+    return folder.source->finish_shelving(summary.candidate, Shelf::Archive, {});
+  }
+  return {};
 }
 
 std::optional<OutputRecord> adopt_delivery(Folder& folder, const DeliveryInProgress& delivery) {
@@ -70,10 +117,10 @@ std::optional<OutputRecord> adopt_delivery(Folder& folder, const DeliveryInProgr
   return record;
 }
 
-void remove_leftovers(Folder& folder) {
+void remove_leftovers(Folder& folder, Ledger& ledger) {
   auto outbox = folder.outbox.get();
-  if (!outbox) return;  // looked for when it is back, before its first delivery
-  const auto removed = (*outbox)->remove_leftovers({});
+  if (!outbox) return;
+  const auto removed = remove_leftovers(**outbox, ledger);
   if (!removed) {
     log_error(Level::Warning, "cannot look for leftovers", removed.error(),
               {{"folder", folder.settings.name}});

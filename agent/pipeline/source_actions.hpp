@@ -11,13 +11,19 @@
 namespace millrace {
 
 // Does what the folder's `after` and `failed` say, once; "kept", "archived", "deleted" or
-// "quarantined". The source is touched only while it is the version that was converted.
+// "quarantined". The source is touched only while it is the version that was converted; else it is
+// "gone" (a run that was cut off, or somebody else, took it) or "superseded" by a newer version.
 Result<std::string> source_action(const Folder& folder, const SourceSummary& summary);
+
+// To be called before source_action() for a version whose action may have been cut off.
+Result<void> finish_interrupted_action(const Folder& folder, const SourceSummary& summary);
 
 // Looks for the bytes that were about to be published; their record if they are in place now.
 std::optional<OutputRecord> adopt_delivery(Folder& folder, const DeliveryInProgress& delivery);
 
-// Removes temporary files of ours that no job owns. Called before any worker runs.
-void remove_leftovers(Folder& folder);
+// Removes temporary files of ours that no job owns: everywhere in an outbox that this ledger never
+// looked through, else only where it knows of work that was cut off. Called before any worker runs;
+// an outbox that is away is looked through by the next run.
+void remove_leftovers(Folder& folder, Ledger& ledger);
 
 }  // namespace millrace

@@ -59,6 +59,7 @@ struct Gate::State {
   ConcurrencyLimit concurrency;
   Pacer pacer;
   Circuit circuit;
+  std::string unreachable_why;  // the last failure to connect
   int in_flight = 0;
   int transients = 0;
   double latency = 0;  // seconds, moving average of accepted requests
@@ -127,9 +128,9 @@ Hold Gate::State::hold(TimePoint now) const {
   if (auto held = hold_for_people(now)) return *held;
   if (circuit.is_open()) {
     // A probe under way decides; until then time does not help.
-    if (in_flight > 0) return {true, GateState::CircuitOpen, "not reachable; trying", {}};
+    if (in_flight > 0) return {true, GateState::CircuitOpen, unreachable_why + "; trying", {}};
     const bool waits = circuit.probe_at() > now;
-    return {waits, GateState::CircuitOpen, "not reachable", circuit.probe_at()};
+    return {waits, GateState::CircuitOpen, unreachable_why, circuit.probe_at()};
   }
   if (const auto until = pacer.paused_until(now)) {
     return {true, GateState::Paused, "the converter asks for fewer requests", until};
@@ -215,6 +216,7 @@ void Gate::finished(const Error* error, const GateNews& news, Duration latency, 
       s.concurrency.overloaded(began, now, s.concurrency_for_rate());
       break;
     case Meaning::Unreachable:
+      s.unreachable_why = error->message.empty() ? "not reachable" : error->message;
       s.concurrency.overloaded(began, now, 1);
       if (s.circuit.unreachable(s.in_flight, s.random(), now)) s.concurrency.restart();
       break;

@@ -1,10 +1,8 @@
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <vips/vips8>
 
@@ -481,13 +479,13 @@ std::vector<Route> routes() {
 std::expected<Converted, Refused> convert(const ConvertRequest& request) {
   const auto options = parse_options(request.options);
   if (!options) return refuse(Code::BadOption, options.error().message);
-  struct stat info{};
-  if (::lstat(request.output.c_str(), &info) == 0) {
+  std::error_code none;
+  if (std::filesystem::exists(std::filesystem::symlink_status(request.output, none))) {
     return refuse(Code::Internal, "output exists already");
   }
   vips_error_clear();
   auto done = run(request, *options);
-  if (!done) ::unlink(request.output.c_str());
+  if (!done) std::filesystem::remove(request.output, none);
   return done;
 }
 

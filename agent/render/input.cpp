@@ -1,13 +1,12 @@
 #include "agent/render/input.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <span>
+
+#include "platform/fs/file_system.hpp"
 
 namespace millrace::render {
 namespace {
@@ -16,19 +15,24 @@ std::unexpected<Refused> refuse(Code code, std::string message) {
   return std::unexpected(Refused{code, std::move(message)});
 }
 
+std::unexpected<Refused> refuse(const Error& error) {
+  return refuse(Code::Internal, error.kind == ErrorKind::Input ? "input is not a regular file"
+                                                               : "input cannot be opened");
+}
+
 }  // namespace
 
 std::expected<const Format*, Refused> look_at_input(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) return refuse(Code::Internal, "input cannot be opened");
-  struct stat info{};
+  const std::filesystem::path where(path);
+  const auto folder = real_file_system().open_directory(where.parent_path());
+  if (!folder) return refuse(folder.error());
+  const auto file = (*folder)->open(where.filename().string());
+  if (!file) return refuse(file.error());
   std::array<char, kSniffBytes> head{};
-  const bool regular = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-  const ssize_t got = regular ? ::read(fd, head.data(), head.size()) : -1;
-  ::close(fd);
-  if (!regular) return refuse(Code::Internal, "input is not a regular file");
-  if (got == 0) return refuse(Code::BrokenInput, "input is empty");
-  return sniff({head.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))});
+  const auto got = (*file)->read_at(0, std::as_writable_bytes(std::span(head)));
+  if (!got) return refuse(Code::Internal, "input cannot be read");
+  if (*got == 0) return refuse(Code::BrokenInput, "input is empty");
+  return sniff({head.data(), *got});
 }
 
 std::string read_whole(const std::string& path) {

@@ -1,15 +1,5 @@
 // millrace-render: converts pictures for its parent, one line of JSON at a time, confined to one
 // folder.
-#include <fcntl.h>
-#include <malloc.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
@@ -20,26 +10,14 @@
 #include "agent/render/engine.hpp"
 #include "agent/render/protocol.hpp"
 #include "platform/process/sandbox.hpp"
+#include "platform/process/worker.hpp"
 
 namespace millrace::render {
 namespace {
 
-// What a signal handler may touch: made before the clock is set.
-struct Alarm {
-  int answers = -1;
-  std::array<char, 4096> output{};
-};
-Alarm g_alarm;
-
 // A decoder that hangs cannot be interrupted, only left: the parent starts another worker.
-void out_of_time(int) {
-  constexpr std::string_view kLine =
-      "{\"code\":\"too_large\",\"message\":\"conversion takes longer than permitted\","
-      "\"ok\":false}\n";
-  ::unlink(g_alarm.output.data());
-  [[maybe_unused]] const ssize_t wrote = ::write(g_alarm.answers, kLine.data(), kLine.size());
-  ::_exit(3);
-}
+constexpr std::string_view kOutOfTime =
+    R"({"code":"too_large","message":"conversion takes longer than permitted","ok":false})";
 
 struct Arguments {
   std::filesystem::path scratch;
@@ -67,23 +45,6 @@ std::optional<Arguments> read_arguments(int argc, char** argv) {
   return arguments;
 }
 
-// Libraries print where they like; from here on their standard output is our error stream.
-int take_standard_output() {
-  const int answers = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-  ::dup2(STDERR_FILENO, STDOUT_FILENO);
-  return answers;
-}
-
-bool send(int answers, std::string line) {
-  line += '\n';
-  for (std::string_view rest = line; !rest.empty();) {
-    const ssize_t wrote = ::write(answers, rest.data(), rest.size());
-    if (wrote < 0 && errno != EINTR) return false;
-    if (wrote > 0) rest.remove_prefix(static_cast<std::size_t>(wrote));
-  }
-  return true;
-}
-
 bool lies_in(const std::string& path, const std::filesystem::path& scratch) {
   const std::filesystem::path given(path);
   return given.is_absolute() && given == given.lexically_normal() && given.has_filename() &&
@@ -91,15 +52,15 @@ bool lies_in(const std::string& path, const std::filesystem::path& scratch) {
 }
 
 std::string answer(const ConvertRequest& request, const std::filesystem::path& scratch) {
-  if (!lies_in(request.input, scratch) || !lies_in(request.output, scratch) ||
-      request.output.size() >= g_alarm.output.size()) {
+  if (!lies_in(request.input, scratch) || !lies_in(request.output, scratch)) {
     return reply_line(Refused{Code::Internal, "input and output must lie in the scratch folder"});
   }
-  std::ranges::copy(request.output, g_alarm.output.begin());
-  g_alarm.output[request.output.size()] = '\0';
-  ::alarm(request.limits.seconds);
+  const Deadline deadline{.seconds = request.limits.seconds, .unfinished = request.output};
+  if (auto begun = begin_deadline(deadline, kOutOfTime); !begun) {
+    return reply_line(Refused{Code::Internal, begun.error().message});
+  }
   const auto done = convert(request);
-  ::alarm(0);
+  end_deadline();
   return done ? reply_line(*done) : reply_line(done.error());
 }
 
@@ -117,7 +78,7 @@ ConfineRules rules_for(const Arguments& arguments) {
   return rules;
 }
 
-void serve(const Arguments& arguments, int answers, const std::string& confinement) {
+void serve(const Arguments& arguments, const std::string& confinement) {
   std::string line;
   while (std::getline(std::cin, line)) {
     const Request request = parse_request(line);
@@ -129,7 +90,7 @@ void serve(const Arguments& arguments, int answers, const std::string& confineme
     } else {
       reply = formats_line(routes(), engine_version(), confinement);
     }
-    if (!send(answers, reply)) return;
+    if (!answer_line(std::move(reply))) return;
   }
 }
 
@@ -139,27 +100,26 @@ int run(int argc, char** argv) {
     std::cerr << "usage: millrace-render --scratch DIR [--memory BYTES] | --formats\n";
     return 2;
   }
-  g_alarm.answers = take_standard_output();
-  ::signal(SIGALRM, out_of_time);
-  ::signal(SIGPIPE, SIG_IGN);
-  ::mallopt(M_ARENA_MAX, 2);  // one thread computes; more arenas only keep memory
+  if (auto begun = begin_worker(); !begun) {
+    std::cerr << begun.error().message << '\n';
+    return 1;
+  }
   // Large pictures that are not read in order are kept in a file: it lies in the scratch folder.
-  ::setenv("TMPDIR", arguments->scratch.c_str(), 1);
+  set_temporary_folder(arguments->scratch.string());
   if (!start_engine(argv[0])) {
     std::cerr << "libvips does not start\n";
     return 1;
   }
   if (arguments->list_only) {
-    return send(g_alarm.answers, formats_line(routes(), engine_version(), "")) ? 0 : 1;
+    return answer_line(formats_line(routes(), engine_version(), "")) ? 0 : 1;
   }
   const auto confined = confine(rules_for(*arguments));
   if (!confined) {
     std::cerr << confined.error().message << '\n';
     return 1;
   }
-  serve(*arguments, g_alarm.answers, confined->text);
-  // Destructors of a hundred libraries are of no use to anybody.
-  ::_exit(0);
+  serve(*arguments, confined->text);
+  leave_worker(0);  // destructors of a hundred libraries are of no use to anybody
 }
 
 }  // namespace

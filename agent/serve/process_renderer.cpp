@@ -1,6 +1,8 @@
 #include "agent/serve/process_renderer.hpp"
 
+#include <filesystem>
 #include <optional>
+#include <random>
 #include <string>
 
 #include "agent/serve/json_text.hpp"
@@ -14,14 +16,105 @@ namespace {
 constexpr std::chrono::seconds kGrace{5};
 constexpr std::chrono::seconds kStartTime{30};
 
+namespace fs = std::filesystem;
+
+// The folder of one worker: it holds nothing but the job under way.
+class Bench {
+ public:
+  explicit Bench(const fs::path& scratch)
+      : folder_(scratch / ("worker-" + std::to_string(std::random_device{}()))) {}
+  ~Bench() {
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  const fs::path& folder() const { return folder_; }
+
+  Result<void> make() const {
+    std::error_code error;
+    fs::create_directory(folder_, error);
+    if (error) return problem(error);
+    return {};
+  }
+  // The job as the worker sees it. The input gets a second name, or where the file system has none
+  // a copy.
+  Result<RenderJob> lay_out(const RenderJob& job) const {
+    if (auto made = make(); !made) return std::unexpected(made.error());
+    if (auto emptied = empty(); !emptied) return std::unexpected(emptied.error());
+    RenderJob own = job;
+    own.input = folder_ / "in";
+    own.output = folder_ / "out";
+    std::error_code error;
+    fs::create_hard_link(job.input, own.input, error);
+    if (error) fs::copy_file(job.input, own.input, error);
+    if (error) return problem(error);
+    return own;
+  }
+  Result<void> hand_over(const RenderJob& own, const RenderJob& job) const {
+    std::error_code error;
+    fs::rename(own.output, job.output, error);
+    if (error) return problem(error);
+    return {};
+  }
+  Result<void> empty() const {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(folder_, error)) {
+      fs::remove_all(entry.path(), error);
+      if (error) return problem(error);
+    }
+    return {};
+  }
+
+ private:
+  static std::unexpected<Error> problem(const std::error_code& error) {
+    return fail(ErrorKind::Environment, "the scratch folder: " + error.message(), error.value());
+  }
+
+  const fs::path folder_;
+};
+
 class ProcessRenderer final : public Renderer {
  public:
   ProcessRenderer(ProcessRendererOptions options, Launcher& launcher)
-      : options_(std::move(options)), launcher_(launcher) {}
+      : options_(std::move(options)), launcher_(launcher), bench_(options_.scratch) {}
 
   Result<Rendered> render(const RenderJob& job) override {
     if (jobs_ >= options_.jobs_per_worker) retire();
     ++jobs_;
+    const auto own = bench_.lay_out(job);
+    if (!own) return std::unexpected(own.error());
+    auto rendered = render_on_bench(*own);
+    const bool well = rendered && rendered->code == RenderCode::Ok;
+    const auto moved = well ? bench_.hand_over(*own, job) : Result<void>{};
+    // What does not go now goes before the next job, or that job fails.
+    [[maybe_unused]] const auto emptied = bench_.empty();
+    if (!moved) return std::unexpected(moved.error());
+    return rendered;
+  }
+
+  Result<Formats> formats() override {
+    const auto reply = converse(serve::list_formats_line(), now() + kStartTime);
+    if (!reply) return std::unexpected(reply.error());
+    if (reply->line) return serve::parse_formats(*reply->line);
+    return fail(ErrorKind::Environment,
+                options_.program.string() + " does not work (" + reply->ending + ")");
+  }
+
+  void cancel() override {
+    const MutexLock lock(mutex_);
+    stopped_ = true;
+    if (worker_) worker_->kill();
+  }
+
+ private:
+  struct Reply {
+    std::optional<std::string> line;
+    std::string ending;  // how the worker ended, if there is no line
+  };
+
+  Result<Rendered> render_on_bench(const RenderJob& job) {
     const TimePoint began = now();
     const auto reply = converse(serve::render_line(job), began + job.limits.time + kGrace);
     if (!reply) return std::unexpected(reply.error());
@@ -44,26 +137,6 @@ class ProcessRenderer final : public Renderer {
             : "the decoder died over this file (" + reply->ending + ")";
     return lost;
   }
-
-  Result<Formats> formats() override {
-    const auto reply = converse(serve::list_formats_line(), now() + kStartTime);
-    if (!reply) return std::unexpected(reply.error());
-    if (reply->line) return serve::parse_formats(*reply->line);
-    return fail(ErrorKind::Environment,
-                options_.program.string() + " does not work (" + reply->ending + ")");
-  }
-
-  void cancel() override {
-    const MutexLock lock(mutex_);
-    stopped_ = true;
-    if (worker_) worker_->kill();
-  }
-
- private:
-  struct Reply {
-    std::optional<std::string> line;
-    std::string ending;  // how the worker ended, if there is no line
-  };
 
   static TimePoint now() { return SystemClock().now(); }
   static std::unexpected<Error> stopped_error() {
@@ -103,6 +176,7 @@ class ProcessRenderer final : public Renderer {
       if (stopped_) return stopped_error();
       if (worker_) return worker_.get();
     }
+    if (auto made = bench_.make(); !made) return std::unexpected(made.error());
     auto child = launcher_.spawn(request());
     if (!child) return std::unexpected(child.error());
     const MutexLock lock(mutex_);
@@ -116,9 +190,9 @@ class ProcessRenderer final : public Renderer {
     SpawnRequest spawn;
     spawn.program = options_.program;
     spawn.arguments = options_.arguments;
-    spawn.arguments.insert(spawn.arguments.end(), {"--scratch", options_.scratch.string()});
-    spawn.environment = {{"LC_ALL", "C.UTF-8"}, {"TMPDIR", options_.scratch.string()}};
-    spawn.directory = options_.scratch;
+    spawn.arguments.insert(spawn.arguments.end(), {"--scratch", bench_.folder().string()});
+    spawn.environment = {{"LC_ALL", "C.UTF-8"}, {"TMPDIR", bench_.folder().string()}};
+    spawn.directory = bench_.folder();
     spawn.in = ChildStream::Pipe;
     spawn.out = ChildStream::Pipe;
     spawn.err = ChildStream::Pipe;
@@ -155,6 +229,7 @@ class ProcessRenderer final : public Renderer {
 
   const ProcessRendererOptions options_;
   Launcher& launcher_;
+  const Bench bench_;
   int jobs_ = 0;  // the dispatcher's thread only
   Mutex mutex_;
   bool stopped_ GUARDED_BY(mutex_) = false;

@@ -8,7 +8,7 @@
 namespace millrace::serve {
 namespace {
 
-constexpr std::array<std::string_view, 3> kOurs = {"body-", "in-", "out-"};
+constexpr std::array<std::string_view, 4> kOurs = {"body-", "in-", "out-", "worker-"};
 
 bool is_ours(const std::string& name) {
   for (const std::string_view prefix : kOurs) {
@@ -54,8 +54,8 @@ Result<std::unique_ptr<ScratchFolder>> ScratchFolder::open(const std::filesystem
   std::filesystem::directory_iterator entries(path, error);
   for (const auto& entry : entries) {
     std::error_code ignored;
-    if (is_ours(entry.path().filename().string()) && !entry.is_directory(ignored))
-      std::filesystem::remove(entry.path(), ignored);
+    if (is_ours(entry.path().filename().string()))
+      std::filesystem::remove_all(entry.path(), ignored);
   }
   return std::unique_ptr<ScratchFolder>(new ScratchFolder(path));
 }

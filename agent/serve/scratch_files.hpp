@@ -42,7 +42,7 @@ class ScratchWriter {
 // Thread-safe.
 class ScratchFolder {
  public:
-  // Makes it (0700) and removes what an earlier server left in it: files of our names only.
+  // Makes it (0700) and removes what an earlier server left in it: what has our names only.
   static Result<std::unique_ptr<ScratchFolder>> open(const std::filesystem::path& path);
   // shared_ptr: a cached answer and the sending of it both keep the file.
   std::shared_ptr<ScratchFile> name(std::string_view kind);  // nothing is made yet

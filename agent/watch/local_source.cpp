@@ -135,15 +135,34 @@ class LocalSource final : public Source {
         move_to_shelf({file_system_, *(*inbox)->directory, place, candidate.name, [&] {
                          auto same = look(**inbox, candidate);
                          return same ? Result<void>() : Result<void>(std::unexpected(same.error()));
-                       }});
+                       },
+                       settings_.owner});
     if (!name) return std::unexpected(name.error());
     if (!note.empty()) {
       auto directory = file_system_.open_directory(place);
       if (!directory) return std::unexpected(directory.error());
-      auto wrote = write_note(**directory, *name, note);
+      auto wrote = write_note(**directory, *name, note, settings_.owner);
       if (!wrote) return std::unexpected(wrote.error());
     }
     return (place / *name).string();
+  }
+
+  Result<void> finish_shelving(const Candidate& candidate, Shelf shelf,
+                               const std::string& note) override {
+    auto inbox = open_inbox();
+    if (!inbox) return std::unexpected(inbox.error());
+    const auto& place = shelf == Shelf::Archive ? settings_.archive : settings_.quarantine;
+    auto directory = file_system_.open_directory(place);
+    if (!directory && directory.error().kind == ErrorKind::Vanished) return {};
+    if (!directory) return std::unexpected(directory.error());
+    auto removed = remove_temporaries(**directory, candidate.name, settings_.owner);
+    if (!removed || note.empty() || look(**inbox, candidate)) return removed;
+    const auto found = find_without_note(**directory, candidate.name, candidate.size);
+    if (!found) return std::unexpected(found.error());
+    if (!*found) return {};
+    const auto wrote = write_note(**directory, **found, note, settings_.owner);
+    if (!wrote) return std::unexpected(wrote.error());
+    return {};
   }
 
   std::string describe(const Name& name) const override {

@@ -15,6 +15,8 @@ struct LocalSourceSettings {
   std::filesystem::path inbox;
   std::filesystem::path archive;     // made when the first file goes there
   std::filesystem::path quarantine;  // likewise
+  // What temporaries on the shelves carry in their names; only those are ever removed.
+  std::string owner = "shelf";
 };
 
 // Opens nothing yet: a share that is away makes the calls fail with Environment until it is back.

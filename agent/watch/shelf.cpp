@@ -14,13 +14,14 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kLongestPart = 255;  // bytes of one part of a name, nearly everywhere
 constexpr int kMostNumbers = 100'000;
-constexpr std::string_view kOwner = "shelf";
 constexpr std::size_t kBuffer = 256 * 1024;
 
 Name with_suffix(const Name& name, std::string_view stem, const std::string& suffix) {
   stem = stem.substr(0, kLongestPart - std::min(kLongestPart, suffix.size()));
   return join_name(parent_of(name), std::string(stem) + suffix);
 }
+
+Name note_name(const Name& name) { return with_suffix(name, leaf_of(name), ".error.json"); }
 
 // Tries `place` with the name and its numbered forms until one is free.
 template <typename Place>
@@ -120,7 +121,7 @@ Result<std::unique_ptr<AtomicFile>> copy_aside(const ShelfMove& move, Directory&
   auto source = move.inbox.open(move.name);
   if (!source) return std::unexpected(source.error());
   if (auto same = move.check(); !same) return std::unexpected(same.error());
-  auto file = AtomicFile::begin(shelf, move.name, kOwner, Access::Shared);
+  auto file = AtomicFile::begin(shelf, move.name, move.owner, Access::Shared);
   if (!file) return file;
   auto copied = for_each_chunk(**source, [&](std::uint64_t, std::span<const std::byte> bytes) {
     return (*file)->write(bytes);
@@ -188,9 +189,10 @@ Result<Name> move_to_shelf(const ShelfMove& move) {
   return copy_over(move, **shelf);
 }
 
-Result<Name> write_note(Directory& shelf, const Name& name, const std::string& text) {
-  const Name wanted = with_suffix(name, leaf_of(name), ".error.json");
-  auto file = AtomicFile::begin(shelf, wanted, kOwner, Access::Shared);
+Result<Name> write_note(Directory& shelf, const Name& name, const std::string& text,
+                        const std::string& owner) {
+  const Name wanted = note_name(name);
+  auto file = AtomicFile::begin(shelf, wanted, owner, Access::Shared);
   if (!file) return std::unexpected(file.error());
   if (auto wrote = (*file)->write(std::as_bytes(std::span(text))); !wrote) {
     return std::unexpected(wrote.error());
@@ -205,6 +207,32 @@ Result<Name> write_note(Directory& shelf, const Name& name, const std::string& t
     return std::unexpected(synced.error());
   }
   return placed;
+}
+
+Result<std::optional<Name>> find_without_note(Directory& shelf, const Name& name,
+                                              std::uint64_t size) {
+  for (int number = 1; number < kMostNumbers; ++number) {
+    Name form = number == 1 ? name : numbered(name, number);
+    const auto found = shelf.info(form);
+    if (!found && found.error().kind == ErrorKind::Vanished) return std::nullopt;
+    if (!found) return std::unexpected(found.error());
+    if (found->size == size && !shelf.info(note_name(form))) return form;
+  }
+  return std::nullopt;
+}
+
+Result<void> remove_temporaries(Directory& shelf, const Name& name, const std::string& owner) {
+  std::vector<Name> found;
+  auto listed = shelf.list(std::string(parent_of(name)), [&](const Directory::Entry& entry) {
+    const bool ours = entry.type == FileType::Regular && temporary_owner(leaf_of(entry.name)) == owner;
+    if (ours) found.push_back(entry.name);
+    return Visit::Continue;
+  });
+  if (!listed && listed.error().kind != ErrorKind::Vanished) return listed;
+  for (const Name& one : found) {
+    if (auto removed = shelf.remove(one); !removed) return removed;
+  }
+  return {};
 }
 
 }  // namespace millrace

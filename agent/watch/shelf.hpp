@@ -2,7 +2,9 @@
 #pragma once
 
 #include <filesystem>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "agent/job/candidate.hpp"
@@ -20,6 +22,7 @@ struct ShelfMove {
   Name name;                    // the same on the shelf, numbered if it is taken
   // Success if the inbox still holds exactly the version that is meant.
   std::function<Result<void>()> check;
+  std::string owner = "shelf";  // of temporaries
 };
 
 // Durable when it returns. Renames; where that is impossible copies, syncs, compares, checks again
@@ -27,6 +30,14 @@ struct ShelfMove {
 Result<Name> move_to_shelf(const ShelfMove& move);
 
 // Publishes `text` as `name`.error.json on the shelf. Returns its name.
-Result<Name> write_note(Directory& shelf, const Name& name, const std::string& text);
+Result<Name> write_note(Directory& shelf, const Name& name, const std::string& text,
+                        const std::string& owner = "shelf");
+
+// The first form of `name` (itself, then numbered) on the shelf that has this size and no note.
+Result<std::optional<Name>> find_without_note(Directory& shelf, const Name& name,
+                                              std::uint64_t size);
+
+// Removes the temporaries of `owner` in the directory of `name`.
+Result<void> remove_temporaries(Directory& shelf, const Name& name, const std::string& owner);
 
 }  // namespace millrace

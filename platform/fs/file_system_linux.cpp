@@ -6,6 +6,7 @@
 
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "platform/base/text.hpp"
 #include "platform/fs/beneath_linux.hpp"
@@ -76,6 +77,13 @@ std::optional<FileType> type_from(unsigned char kind) {
   }
 }
 
+// Of an open directory; it does not change while it is open.
+std::pair<dev_t, ino_t> identity_of(int directory) {
+  struct stat status{};
+  if (::fstat(directory, &status) != 0) return {};
+  return {status.st_dev, status.st_ino};
+}
+
 class LinuxDirectory final : public Directory {
  public:
   LinuxDirectory(Descriptor fd, std::filesystem::path given, std::filesystem::path canonical,
@@ -84,7 +92,8 @@ class LinuxDirectory final : public Directory {
         given_(std::move(given)),
         path_(std::move(canonical)),
         mount_kind_(std::move(mount_kind)),
-        ids_(traits_of(fd_.get()).ids) {}
+        ids_(traits_of(fd_.get()).ids),
+        identity_(identity_of(fd_.get())) {}
 
   Result<FileInfo> info(const std::string& name) override {
     auto place = Place::find(fd_.get(), name);
@@ -183,9 +192,10 @@ class LinuxDirectory final : public Directory {
   }
 
   Result<void> sync_directory(const std::string& directory) override {
+    if (directory.empty()) return sync_descriptor(fd_.get(), path_.string());
     auto fd = open_directory_beneath(fd_.get(), directory, DirectoryUse::Read);
     if (!fd) return std::unexpected(fd.error());
-    return sync_descriptor(fd->get(), directory.empty() ? path_.string() : directory);
+    return sync_descriptor(fd->get(), directory);
   }
 
   Result<Space> space() override {
@@ -204,13 +214,12 @@ class LinuxDirectory final : public Directory {
   }
 
   Result<bool> still_there() override {
-    struct stat ours{}, found{};
-    if (::fstat(fd_.get(), &ours) != 0) return os_failure(errno, path_.string());
+    struct stat found{};
     if (::stat(given_.c_str(), &found) != 0) {
       if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return false;
       return os_failure(errno, given_.string());
     }
-    return ours.st_dev == found.st_dev && ours.st_ino == found.st_ino;
+    return identity_ == std::pair(found.st_dev, found.st_ino);
   }
 
   const std::string& mount_kind() const override { return mount_kind_; }
@@ -231,6 +240,7 @@ class LinuxDirectory final : public Directory {
   const std::filesystem::path path_;
   const std::string mount_kind_;
   const FileIds ids_;
+  const std::pair<dev_t, ino_t> identity_;
 };
 
 std::string mount_kind_of(int fd) {

@@ -1,9 +1,9 @@
 """Everything that an API and the network do wrong: after it ends every file is right, every POST on
 the wire was recorded before it was sent, and nothing was billed twice."""
 
-from books import attempts, expect_books_agree, expect_right
-from harness import (Agent, ApiServer, Scratch, converter_toml, count, drop, eventually,
-                     folder_toml, main, png)
+from bench import Bench
+from books import attempts
+from harness import ApiServer, count, eventually, main, png
 
 # Each costs its file an attempt; the next one is served well.
 TRANSIENT = """
@@ -44,55 +44,13 @@ delay ms=300
 """.strip().splitlines()
 
 
-class Bench:
-    """An agent with one folder on a stand-in API of its own."""
-
-    def __init__(self, *server_options, **keys):
-        self.scratch = Scratch()
-        self.server = ApiServer(*server_options)
-        self.home = self.scratch.path
-        self.inbox, self.outbox = self.home / "in", self.home / "out"
-        self.inbox.mkdir()
-        self.outbox.mkdir()
-        self.keys = {"account": "bench", "timeout": "2s", "concurrency": 16, **keys}
-        self.agent = Agent(self.home / "a", folder_toml("pictures", self.inbox, self.outbox),
-                           self.converter())
-        self.ledger = self.agent.state / "ledger.db"
-
-    def converter(self):
-        return converter_toml(self.server.url, **self.keys)
-
-    def drop(self, files, size=0, first=0):
-        for i in range(first, first + files):
-            drop(self.inbox, f"{i}.png", png(8, 8, i) + bytes(size))
-
-    def gate(self):
-        return self.agent.command("status")["converters"][0]
-
-    def finish(self, files, seconds=120):
-        eventually(lambda: self.agent.folder("pictures")["delivered"] == files, seconds,
-                   f"the delivery of {files} files")
-        expect_right(self.inbox, self.outbox)
-        return expect_books_agree(self.server, self.ledger, files)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, value, trace):
-        if kind is not None:
-            print(self.agent.read_log()[-2000:])
-        self.agent.__exit__()
-        self.server.stop()
-        self.scratch.__exit__(kind, value, trace)
-
-
 def test_after_every_fault_each_file_is_right_and_billed_once():
     """[E5] [E9] [E10] [E12] [E13] [E14] [E16] [E17]: by the key's first byte each file meets one
     fault with its first request."""
     files = max(count(2000), 3 * len(TRANSIENT))
     script = "\n".join(f"key={byte:02x} try=1 {TRANSIENT[byte % len(TRANSIENT)]}"
                        for byte in range(256))
-    with Bench() as bench:
+    with Bench(max_answer="10MB") as bench:
         bench.server.faults(script)
         bench.agent.start()
         bench.drop(files, size=20_000)
@@ -101,9 +59,6 @@ def test_after_every_fault_each_file_is_right_and_billed_once():
 
 
 def test_a_storm_of_faults_by_chance_loses_nothing():
-    """Half of all requests go wrong until the storm ends, so that some files reach the deferred
-    lane: those are found by `retry`'s sibling, the next due time, and are asked for here by waiting
-    for the quick ones only."""
     files = count(1000)
     with Bench() as bench:
         bench.server.faults("try=1-3 p=0.5 close-after-upload\ntry=1-3 p=0.5 status=503\n"
@@ -150,7 +105,7 @@ def expect_stopped(bench, files, state, word):
                       f"a converter that is {state}")
     assert word in gate["reason"], gate
     eventually(lambda: bench.gate()["in_flight"] == 0, 30, "the end of what was under way")
-    assert len(list(bench.inbox.iterdir())) == files
+    assert len(list(bench.inbox().iterdir())) == files
     assert bench.agent.folder("pictures")["waiting"] == files
     posts = bench.server.bill()["posts"]
     assert posts <= 16, posts
@@ -185,8 +140,7 @@ def test_a_new_key_is_taken_up_by_a_reload_and_by_itself():
             key.write_text("wrong\n")
             key.chmod(0o600)
             bench.keys["api_key"] = {"file": str(key)}
-            text = bench.converter().replace('api_key = {"file": ', "api_key = { file = ")
-            bench.agent.write_config(folder_toml("pictures", bench.inbox, bench.outbox), text)
+            bench.write_config()
             bench.agent.start()
             bench.drop(20)
             expect_stopped(bench, 20, "stopped", "401")
@@ -210,7 +164,7 @@ def test_an_early_401_ends_a_paused_upload_of_100_mb():
             large.truncate(100_000_000)
             large.seek(0, 2)
             large.write(png(8, 8, 1)[-12:])
-        aside.rename(bench.inbox / "large.png")
+        aside.rename(bench.inbox() / "large.png")
         eventually(lambda: bench.gate()["state"] == "stopped", 60, "a stopped converter")
         bill = bench.server.bill()
         assert bill["posts"] == 1 and bill["complete"] == 0, bill

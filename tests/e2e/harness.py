@@ -197,16 +197,22 @@ class Agent:
             self.kill()
 
 
+def toml_value(value):
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml_value(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value)
+
+
 def folder_toml(name, inbox, outbox, to="webp", via="api", **keys):
     lines = [f'[[folder]]\nname = "{name}"\ninbox = "{inbox}"\noutbox = "{outbox}"',
              f'to = ["{to}"]\nvia = "{via}"']
-    lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    lines += [f"{key} = {toml_value(value)}" for key, value in keys.items()]
     return "\n".join(lines) + "\n"
 
 
 def converter_toml(url, name="api", **keys):
     lines = [f'[converter.{name}]\nurl = "{url}"']
-    lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    lines += [f"{key} = {toml_value(value)}" for key, value in keys.items()]
     return "\n".join(lines) + "\n"
 
 

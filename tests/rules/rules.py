@@ -32,7 +32,7 @@ MAY_INCLUDE = {
     "agent/control": JOB | {"platform/http", "agent/report"},
     "agent/serve": BASE | {"platform/fs", "platform/process", "platform/http", "agent/transfer",
                            "agent/report"},
-    "agent/render": BASE | {"platform/process"},
+    "agent/render": BASE | {"platform/fs", "platform/process"},
     "agent/pipeline": PIPELINE,
     "agent/cli": PIPELINE | {"agent/pipeline", "agent/control", "agent/serve"},
 }

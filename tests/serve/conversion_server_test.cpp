@@ -327,6 +327,8 @@ TEST_CASE("stop ends what is held up, and a start clears only its own leftovers"
   bench.server.reset();
   test::write_file(bench.options.scratch / "in-7", "old");
   test::write_file(bench.options.scratch / "body-7", "old");
+  std::filesystem::create_directory(bench.options.scratch / "worker-7");
+  test::write_file(bench.options.scratch / "worker-7" / "in", "old");
   test::write_file(bench.options.scratch / "mine.txt", "precious");
   bench.start();
   CHECK(bench.files() == 1);

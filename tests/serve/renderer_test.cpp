@@ -18,8 +18,8 @@ struct Bench {
   std::unique_ptr<Renderer> renderer;
   int count = 0;
 
-  std::unique_ptr<Renderer> process(int jobs_per_worker = 100) {
-    return make_process_renderer({.program = FAKE_WORKER,
+  std::unique_ptr<Renderer> process(int jobs_per_worker = 100, const char* program = FAKE_WORKER) {
+    return make_process_renderer({.program = program,
                                   .scratch = scratch.path(),
                                   .arguments = {},
                                   .jobs_per_worker = jobs_per_worker,
@@ -35,42 +35,97 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("every renderer keeps the contract") {
-  Bench bench;
-  const bool real = GENERATE(false, true);
-  auto renderer =
-      real ? bench.process() : test::make_fake_renderer(std::make_shared<test::RenderControl>());
-  INFO((real ? "worker process" : "fake"));
-  const auto formats = renderer->formats();
-  REQUIRE(formats);
-  CHECK(formats->routes.at(0).from == "txt");
-  CHECK(formats->engine == "vips 0");
+namespace {
 
-  auto job = bench.job("hello");
-  auto done = renderer->render(job);
-  REQUIRE(done);
-  CHECK(done->code == RenderCode::Ok);
-  CHECK(done->content_type == "image/up");
-  CHECK(done->pages == 3);
-  CHECK(test::read_file(job.output) == "UP:hello");
+// What a renderer can do and cannot: the contract is the same for all.
+struct Subject {
+  const char* name;
+  std::unique_ptr<Renderer> (*make)(Bench& bench);
+  const char *from, *engine, *good, *target, *content_type, *begins;
+  std::vector<std::pair<const char*, RenderCode>> bad;
+};
 
-  const std::pair<const char*, RenderCode> bad[] = {
+const std::vector<Subject>& subjects() {
+  static const std::vector<std::pair<const char*, RenderCode>> kBad = {
       {"broken", RenderCode::BrokenInput},
       {"crash", RenderCode::DecoderCrashed},
       {"exit", RenderCode::DecoderCrashed},
   };
-  for (const auto& [bytes, code] : bad) {
+  static const std::vector<Subject> kAll = {
+      {"fake",
+       [](Bench&) { return test::make_fake_renderer(std::make_shared<test::RenderControl>()); },
+       "txt", "vips 0", "hello", "up", "image/up", "UP:hello", kBad},
+      {"worker process", [](Bench& bench) { return bench.process(); }, "txt", "vips 0", "hello",
+       "up", "image/up", "UP:hello", kBad},
+#if defined(RENDER_WORKER)
+      {"millrace-render",
+       [](Bench& bench) { return bench.process(100, RENDER_WORKER); },
+       "jpg",
+       "vips 8",
+       "P3 1 1 255 9 8 7\n",
+       "png",
+       "image/png",
+       "\x89PNG",
+       {{"no picture", RenderCode::UnsupportedRoute}, {"P6 9 9 255 ", RenderCode::BrokenInput}}},
+#endif
+  };
+  return kAll;
+}
+
+}  // namespace
+
+TEST_CASE("every renderer keeps the contract") {
+  const std::size_t which = GENERATE(range(std::size_t{0}, subjects().size()));
+  const Subject& subject = subjects().at(which);
+  INFO(subject.name);
+  Bench bench;
+  auto renderer = subject.make(bench);
+  const auto formats = renderer->formats();
+  REQUIRE(formats);
+  CHECK(formats->routes.at(0).from == subject.from);
+  CHECK(formats->engine.starts_with(subject.engine));
+
+  auto job = bench.job(subject.good, subject.target);
+  auto done = renderer->render(job);
+  REQUIRE(done);
+  CHECK(done->code == RenderCode::Ok);
+  CHECK(done->content_type == subject.content_type);
+  CHECK(done->pages >= 1);
+  CHECK(test::read_file(job.output).starts_with(subject.begins));
+  CHECK(test::read_file(job.input) == subject.good);
+
+  for (const auto& [bytes, code] : subject.bad) {
     INFO(bytes);
-    done = renderer->render(bench.job(bytes));
+    const auto bad = bench.job(bytes, subject.target);
+    done = renderer->render(bad);
     REQUIRE(done);
     CHECK(done->code == code);
-    CHECK(renderer->render(bench.job("after"))->code == RenderCode::Ok);
+    CHECK_FALSE(std::filesystem::exists(bad.output));
+    CHECK(renderer->render(bench.job(subject.good, subject.target))->code == RenderCode::Ok);
   }
-  CHECK(renderer->render(bench.job("x", "nope"))->code == RenderCode::UnsupportedRoute);
+  CHECK(renderer->render(bench.job(subject.good, "nope"))->code == RenderCode::UnsupportedRoute);
 
   renderer->cancel();
   CHECK(renderer->render(bench.job("x")).error().kind == ErrorKind::Stopped);
   CHECK(renderer->formats().error().kind == ErrorKind::Stopped);
+}
+
+TEST_CASE("a worker has a folder of its own, which is empty between jobs and gone in the end") {
+  Bench bench;
+  auto renderer = bench.process();
+  const auto folders = [&] {
+    std::vector<std::filesystem::path> found;
+    for (const auto& entry : std::filesystem::directory_iterator(bench.scratch.path()))
+      if (entry.is_directory()) found.push_back(entry.path());
+    return found;
+  };
+  for (const char* bytes : {"hello", "broken", "crash", "hello"}) {
+    REQUIRE(renderer->render(bench.job(bytes)));
+    REQUIRE(folders().size() == 1);
+    CHECK(std::filesystem::is_empty(folders().at(0)));
+  }
+  renderer.reset();
+  CHECK(folders().empty());
 }
 
 TEST_CASE("a worker serves many jobs and is replaced after its share of them") {

@@ -1,0 +1,192 @@
+"""Every command as a person meets it: its help, its JSON, its exit status, its words."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import stat
+import subprocess
+import time
+
+from harness import (MILLRACE, Agent, ApiServer, Scratch, converter_toml, drop, eventually,
+                     folder_toml, main, png)
+
+COMMANDS = ("run convert serve status failures explain retry rescan pause resume reload init check "
+            "formats secret").split()
+
+
+class User:
+    """Somebody with an empty home."""
+
+    def __init__(self, home):
+        self.home = home
+        runtime = home / "runtime"
+        runtime.mkdir(mode=0o700)
+        self.environment = {"HOME": str(home), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8",
+                            "XDG_RUNTIME_DIR": str(runtime)}
+
+    def run(self, *words, status=0, given=None, **more):
+        done = subprocess.run([MILLRACE, *map(str, words)], env=self.environment | more,
+                              input=given, capture_output=True, text=True, timeout=120,
+                              cwd=self.home)
+        assert done.returncode == status, (words, done.returncode, done.stdout, done.stderr)
+        return done
+
+    def says(self, *words, status=0, **more):
+        done = self.run(*words, status=status, **more)
+        return done.stdout + done.stderr
+
+    def json(self, *words, status=0, **more):
+        """The last line of standard output; every line of it is a document."""
+        done = self.run(*words, "--json", status=status, **more)
+        return [json.loads(line) for line in done.stdout.splitlines()][-1]
+
+
+def pictures(folder, numbers):
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in numbers:
+        (folder / f"{i}.png").write_bytes(png(8, 8, i))
+
+
+def test_every_command_has_help_and_wrong_use_ends_with_2():
+    with Scratch() as home:
+        user = User(home)
+        for command in COMMANDS:
+            told = user.run(command, "--help").stdout
+            assert f"millrace {command}" in told and "--json" in told, told
+            assert "Exit status: 0 all well" in told, told
+            wrong = user.says(command, "--nonsense", status=2)
+            assert f"millrace {command} --help" in wrong, wrong
+            assert user.json(command, "--nonsense", status=2)["error"]["message"], command
+        assert all(command in user.run("--help").stdout for command in COMMANDS)
+        assert "Usage" in user.says(status=2)
+        assert "no command `nope`" in user.says("nope", status=2)
+        assert "duration" in user.says("run", "--once", "--patience", "long", status=2)
+        assert user.run("--version").stdout.startswith("millrace ")
+
+
+def test_init_check_and_run_once_in_an_empty_home():
+    with Scratch() as home:
+        user = User(home)
+        for command in ("status", "failures", "check", "run"):
+            assert "millrace init" in user.says(command, status=2), command
+        assert "next: millrace check" in user.says("init")
+        again = user.says("init", status=2)
+        assert "there already and stays as it is" in again, again
+        for words in (["status"], ["failures"], ["retry", "--all"], ["explain", "x.png"]):
+            assert "there is no ledger yet" in user.says(*words, status=2), words
+        assert "0 errors" in user.says("check")
+        inbox = home / "Millrace/inbox"
+        pictures(inbox, range(3))
+        assert "3 converted, 0 skipped, 0 failed" in user.says("run", "--once")
+        assert len(list((home / "Millrace/outbox").glob("*.webp"))) == 3
+        assert user.json("run", "--once")["delivered"] == 0
+        status = user.json("status")
+        assert not status["running"] and status["folders"][0]["delivered"] == 3, status
+        assert "no agent runs" in user.says("status")
+        assert "nothing has failed" in user.says("failures")
+        assert "delivered as 0.webp" in user.says("explain", inbox / "0.png")
+        for words in (["pause", "pictures"], ["resume", "local"], ["rescan"], ["reload"]):
+            assert "no agent runs" in user.says(*words, status=2), words
+        routes = user.json("formats")["routes"]
+        assert any(r["from"] == "png" and "webp" in r["to"] for r in routes)
+        assert "bmp" in user.says("formats")
+
+
+def test_a_failure_is_listed_explained_and_tried_again():
+    with Scratch() as home, ApiServer() as api:
+        inbox, outbox = home / "in", home / "out"
+        inbox.mkdir()
+        outbox.mkdir()
+        api.faults("times=2 status=422 code=broken message=not_a_picture body=json\n")
+        with Agent(home / "a", folder_toml("p", inbox, outbox), converter_toml(api.url)) as agent:
+            for i in (1, 2):
+                drop(inbox, f"{i}.png", png(8, 8, i))
+            done = agent.run_once()
+            assert done.returncode == 1 and "2 failed" in done.stdout, done
+            rows = agent.command("failures")["failures"]
+            assert len(rows) == 2 and all("not a picture" in r["reason"] for r in rows), rows
+            assert "job 999 is not" in agent.command("retry", "999", check=False)["error"]["message"]
+            assert agent.command("retry", str(rows[0]["id"]))["retried"] == 1
+            assert agent.run_once().returncode == 1  # the other one is still a failure
+            assert len(agent.command("failures")["failures"]) == 1
+            agent.start()
+            assert "job 999 is not" in agent.command("retry", "999", check=False)["error"]["message"]
+            assert agent.command("retry", "--all")["retried"] == 1
+            eventually(lambda: agent.folder("p")["delivered"] == 2, 30, "the retried file")
+            assert agent.command("failures")["failures"] == []
+
+
+def test_pause_resume_rescan_reload_and_explain_of_a_running_agent():
+    with Scratch() as home, ApiServer() as api:
+        inbox, outbox = home / "in", home / "out"
+        inbox.mkdir()
+        outbox.mkdir()
+        agent = Agent(home / "a", folder_toml("p", inbox, outbox), converter_toml(api.url))
+
+        def says(name):
+            return " | ".join(agent.command("explain", str(inbox / name))["says"])
+
+        with agent:
+            agent.start()
+            for name in ("p", "api"):
+                agent.command("pause", name)
+                file = drop(inbox, f"{name}.png", png(8, 8, len(name)))
+                eventually(lambda: agent.folder("p")["waiting"] == 1, 30, "the waiting file")
+                assert "paused" in says(file.name), says(file.name)
+                assert not (outbox / f"{name}.webp").exists()
+                agent.command("resume", name)
+                eventually((outbox / f"{name}.webp").exists, 30, "the resumed file")
+            assert "no folder or converter" in agent.command("pause", "q", check=False)[
+                "error"]["message"]
+            assert "no folder `q`" in agent.command("rescan", "q", check=False)["error"]["message"]
+            assert agent.command("rescan", "p")["rescan"] == "p"
+
+            (inbox / "link.png").symlink_to(inbox / "p.png")
+            (inbox / "x.png.part").write_bytes(b"half")
+            os.mkfifo(inbox / "pipe.png")
+            assert "symbolic link" in says("link.png")
+            assert "x.png.part" in says("x.png.part") or "in flight" in says("x.png.part")
+            assert "not a regular file" in says("pipe.png")
+            assert "no such file" in says("nothing.png")
+            assert "delivered as p.webp" in says("p.png")
+            outside = agent.command("explain", "/etc/hostname", check=False)["error"]["message"]
+            assert "lies in no inbox" in outside, outside
+
+            agent.config.write_text("[agent]\nnonsense = 1\n")
+            refused = agent.command("reload", check=False)["error"]["message"]
+            assert "nonsense" in refused and "line" in refused or ":2:" in refused, refused
+            assert agent.folder("p")["delivered"] == 2
+            agent.write_config(folder_toml("p", inbox, outbox, to="jpg"), converter_toml(api.url))
+            agent.command("reload")
+            drop(inbox, "later.png", png(8, 8, 9))
+            eventually((outbox / "later.jpg").exists, 30, "the new target")
+
+
+def test_a_secret_is_kept_for_its_user_alone_and_used():
+    with Scratch() as home, ApiServer("--require-token", "sesame") as api:
+        inbox, outbox = home / "in", home / "out"
+        inbox.mkdir()
+        outbox.mkdir()
+        key = 'api_key = { secret = "ctf" }\n'
+        with Agent(home / "a", folder_toml("p", inbox, outbox),
+                   converter_toml(api.url) + key) as agent:
+            config = ["--config", str(agent.config)]
+            drop(inbox, "a.png", png(8, 8, 1))
+            missing = agent.run_once()
+            assert missing.returncode == 2 and "millrace secret set ctf" in missing.stderr, missing
+            subprocess.run([MILLRACE, "secret", "set", "ctf", *config], input="sesame\n", text=True,
+                           check=True, env=agent.environment)
+            kept = agent.home / "secrets" / "ctf"
+            assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+            assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+            assert agent.run_once().returncode == 0
+            assert (outbox / "a.webp").exists()
+            subprocess.run([MILLRACE, "secret", "rm", "ctf", *config], check=True,
+                           env=agent.environment)
+            assert not kept.exists()
+
+
+main(globals())

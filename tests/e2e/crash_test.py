@@ -1,0 +1,208 @@
+"""Kill -9 at random moments, and death before every numbered state-changing call: nothing lost,
+torn, left over, or billed twice. Rows G1, G2, G4, G5, G6, F12, F13."""
+
+import random
+import subprocess
+import time
+
+from ending import (OutboxReader, check_all_delivered, check_bill, input_of, leftovers,
+                    ledger_rows, sha256)
+from harness import (LONG, Agent, ApiServer, Scratch, converter_toml, count, drop, folder_toml,
+                     main, png)
+
+SEED = 20260729
+DIED = 137  # what a crash point ends the process with
+
+
+def killed_run(agent, after):
+    """`millrace run`, killed after so many seconds; True if it had not ended by itself."""
+    agent.start(wait=False)
+    try:
+        agent.process.wait(after)
+        raise AssertionError(f"the agent ended by itself: {agent.read_log()[-3000:]}")
+    except subprocess.TimeoutExpired:
+        agent.kill()
+
+
+def ledger_progress(agent):
+    try:
+        return ledger_rows(agent, "SELECT count(*) FROM job WHERE state='delivered'")[0][0]
+    except Exception:  # the ledger is not made yet
+        return 0
+
+
+def kill_many_times(agent, kills, files, chance):
+    """Kills between the first call and a moment well within the work, so that the work lasts."""
+    longest, shown = 0.4, 0
+    for kill in range(kills):
+        killed_run(agent, chance.uniform(0.0, longest))
+        done = ledger_progress(agent)
+        # The pace is held so that the files are used up by the last kill, however busy the machine.
+        behind = done / files < (kill + 1) / kills
+        longest = min(3.0, longest * 1.1) if behind else max(0.05, longest / 1.1)
+        shown = done
+    return shown
+
+
+def test_kill_9_at_random_moments_loses_tears_and_bills_nothing_twice():
+    files, kills = count(1000), count(500)
+    chance = random.Random(SEED)
+    with Scratch() as home, ApiServer("--latency", "lognormal:20:0.8:7",
+                                      "--output-bytes", "40000") as server:
+        inbox, outbox = home / "in", home / "out"
+        inbox.mkdir()
+        outbox.mkdir()
+        made = {}
+        for i in range(files):
+            data = png(40, 40, i)
+            drop(inbox, f"{i % 7}/{i}.png", data) if i % 3 else drop(inbox, f"{i}.png", data)
+            made[f"{i % 7}/{i}.webp" if i % 3 else f"{i}.webp"] = sha256(data)
+        agent = Agent(home / "a", folder_toml("f", inbox, outbox, settle="0s"),
+                      converter_toml(server.url))
+        with OutboxReader(outbox) as reader:
+            done = kill_many_times(agent, kills, files, chance)
+            cut = ledger_rows(agent, "SELECT count(*) FROM attempt WHERE ended=0")[0][0]
+            after = agent.run_once()
+        assert after.returncode == 0, (after.returncode, after.stdout, after.stderr[-3000:])
+        found = {str(p.relative_to(outbox)): input_of(p.read_bytes(), "webp")
+                 for p in outbox.rglob("*") if p.is_file()}
+        assert leftovers(outbox) == [], leftovers(outbox)
+        assert found == made, set(found.items()) ^ set(made.items())
+        assert reader.torn == [], reader.torn[:5]
+        check_all_delivered(agent, files)
+        bill = check_bill(server, files)
+        attempts = ledger_rows(agent, "SELECT count(*) FROM attempt")[0][0]
+        assert bill["posts"] <= attempts, (bill, attempts)
+        print(f"  seed {SEED}: {kills} kills, {done} of {files} done before the last run, {cut} "
+              f"attempts cut off, {bill['posts']} posts, {bill['replays']} replays, "
+              f"{reader.reads} whole files read meanwhile")
+        assert cut > kills / 10, "too few kills met a conversion"
+
+
+class Case:
+    """One way through a conversion, run from scratch for every crash point."""
+
+    def __init__(self, name, to=("webp",), script="", prepare=None, **keys):
+        self.name, self.to, self.script, self.prepare, self.keys = name, to, script, prepare, keys
+
+    def agent(self, home, server):
+        for folder in ("in", "out"):
+            (home / folder).mkdir()
+        folders = folder_toml("f", home / "in", home / "out", settle="0s", **self.keys)
+        targets = ", ".join(f'"{target}"' for target in self.to)
+        return Agent(home / "a", folders.replace('to = ["webp"]', f"to = [{targets}]"),
+                     converter_toml(server.url))
+
+
+def first_version(agent, home):
+    """A delivered first version, whose source is replaced by a second one."""
+    drop(home / "in", "a.png", png(8, 8, 1))
+    done = agent.run_once()
+    assert done.returncode == 0, done.stderr
+    drop(home / "in", "a.png", png(9, 9, 2))
+
+
+def die_at(agent, n):
+    agent.environment["MILLRACE_DIE_AT"] = str(n)
+    done = agent.run_once()
+    del agent.environment["MILLRACE_DIE_AT"]
+    assert done.returncode in (0, 1, DIED), (n, done.returncode, done.stderr[-2000:])
+    return done.returncode == DIED
+
+
+def check_outputs(case, home, last):
+    out = {p.name: input_of(p.read_bytes(), p.suffix[1:]) for p in (home / "out").iterdir()}
+    assert out == {f"a.{target}": sha256(last) for target in case.to}, out
+
+
+def check_source(case, home, last):
+    inbox = [p.name for p in (home / "in").iterdir()]
+    after = case.keys.get("after", "keep")
+    if case.keys.get("failed") == "quarantine":
+        assert inbox == [], inbox
+        there = sorted(p.name for p in (home / "failed").iterdir())
+        assert there == ["a.png", "a.png.error.json"], there
+        assert (home / "failed" / "a.png").read_bytes() == last
+    elif after == "archive":
+        assert inbox == [], inbox
+        there = {p.name: p.read_bytes() for p in (home / "archive").iterdir()}
+        assert there == {"a.png": last}, there.keys()
+    else:
+        assert inbox == ([] if after == "delete" else ["a.png"]), inbox
+
+
+def one_death(case, server, n):
+    """True if the run with MILLRACE_DIE_AT=n died; whatever it did, all must be well afterwards."""
+    with Scratch() as home:
+        agent = case.agent(home, server)
+        last = png(9, 9, 2)
+        if case.prepare:
+            case.prepare(agent, home)
+        else:
+            drop(home / "in", "a.png", last)
+        died = die_at(agent, n)
+        end = agent.run_once()
+        fails = bool(case.script)
+        assert end.returncode == 0 or fails, (end.returncode, end.stdout, end.stderr[-2000:])
+        if fails:
+            assert not list((home / "out").iterdir())
+        else:
+            check_outputs(case, home, last)
+        check_source(case, home, last)
+        assert leftovers(home / "in", home / "out", home / "archive", home / "failed") == []
+        expected = "failed" if fails else "delivered"
+        states = {row[0] for row in ledger_rows(agent, "SELECT state FROM job")}
+        assert states == {expected}, states
+        due = ledger_rows(agent, "SELECT count(*) FROM source_version WHERE action='due'")
+        assert due == [(0,)], "the source's action is still open"
+        check_bill(server, 0 if fails else len(case.to) + (1 if case.prepare else 0))
+        return died
+
+
+def every_death(case):
+    """In the full run every call; otherwise each third one, and another third for each case."""
+    step = 1 if LONG else 3
+    n, deaths = 1 + len(case.name) % step, 0
+    while True:
+        with ApiServer() as server:
+            if case.script:
+                server.faults(case.script)
+            try:
+                if not one_death(case, server, n):
+                    break
+            except AssertionError as bad:
+                raise AssertionError(f"{case.name}, death at call {n}: {bad}") from bad
+        deaths += 1
+        n += step
+    assert deaths * step >= 20, f"only {deaths} deaths, the last before call {n}"
+    print(f"  {case.name}: {deaths} deaths, unharmed at call {n}")
+
+
+REFUSED = "status=422 code=bad_file message=broken\n"
+
+
+def test_death_at_every_call_with_the_source_kept():
+    every_death(Case("keep"))
+
+
+def test_death_at_every_call_with_after_archive():
+    every_death(Case("archive", after="archive"))
+
+
+def test_death_at_every_call_with_after_delete():
+    every_death(Case("delete", after="delete"))
+
+
+def test_death_at_every_call_with_failed_quarantine():
+    every_death(Case("quarantine", script=REFUSED, failed="quarantine"))
+
+
+def test_death_at_every_call_of_a_replacement():
+    every_death(Case("changed", prepare=first_version))
+
+
+def test_death_at_every_call_with_two_targets():
+    every_death(Case("two targets", to=("webp", "jpg"), after="archive"))
+
+
+main(globals())

@@ -1,0 +1,195 @@
+#include "agent/pipeline/dispatcher.hpp"
+
+#include <thread>
+
+#include "agent/pipeline/kept_results.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
+
+using namespace std::chrono_literals;
+
+namespace millrace {
+namespace {
+
+// A converter that is never asked: the dispatcher needs its account only.
+class NamedConverter final : public Converter {
+ public:
+  explicit NamedConverter(std::string account) : account_(std::move(account)) {}
+  const std::string& account() const override { return account_; }
+  std::string key_for(const std::string&, const std::string&,
+                      const ConvertOptions&) const override {
+    return {};
+  }
+  ConvertReply convert(const ConvertRequest&, Payload&, std::stop_token) override {
+    return {fail(ErrorKind::Defect, "never asked"), {}, {}, 0, 0, false};
+  }
+
+ private:
+  std::string account_;
+};
+
+std::shared_ptr<Folder> folder(const std::string& name, std::size_t root = 0) {
+  FolderSettings settings;
+  settings.name = name;
+  settings.via = "api";
+  return std::make_shared<Folder>(settings, root, 4, real_file_system(), "test", nullptr);
+}
+
+std::shared_ptr<Service> service(const std::string& name, const std::string& account) {
+  auto made = std::make_shared<Service>();
+  made->settings.name = name;
+  made->converter = std::make_unique<NamedConverter>(account);
+  return made;
+}
+
+GateRules rules(int concurrency) {
+  GateRules made;
+  made.concurrency = concurrency;
+  return made;
+}
+
+std::vector<Job> jobs(const std::string& in, int from, int count) {
+  std::vector<Job> made;
+  for (int i = from; i < from + count; ++i) {
+    Job job;
+    job.id = i;
+    job.candidate.folder = in;
+    job.target = "webp";
+    job.converter = "api";
+    made.push_back(std::move(job));
+  }
+  return made;
+}
+
+struct Setup {
+  explicit Setup(int concurrency = 100) : dispatcher(clock, 4) {
+    dispatcher.set_service(service("api", "account"), rules(concurrency));
+    dispatcher.add_folder(folder("a"));
+  }
+  // Whether a worker that asks now gets a job; it is given back if so.
+  std::optional<Assignment> ask() {
+    std::optional<Assignment> got;
+    std::jthread worker([&] { got = dispatcher.next(); });
+    const bool came = test::eventually([&] { return dispatcher.queued() < queued; }, 100ms);
+    if (!came) dispatcher.stop();
+    worker.join();
+    if (got) queued = dispatcher.queued();
+    return got;
+  }
+  ManualClock clock;
+  Dispatcher dispatcher;
+  std::size_t queued = 0;
+};
+
+}  // namespace
+
+TEST_CASE("the concurrency of an account bounds what is handed out") {
+  Setup setup(2);
+  setup.dispatcher.push(jobs("a", 1, 3));
+  const auto first = setup.dispatcher.next();
+  const auto second = setup.dispatcher.next();
+  REQUIRE(first);
+  REQUIRE(second);
+  setup.queued = setup.dispatcher.queued();
+  CHECK_FALSE(setup.ask());
+}
+
+TEST_CASE("with several folders one folder gets half the workers at most [C2]") {
+  Setup setup;
+  setup.dispatcher.add_folder(folder("b", 1));
+  setup.dispatcher.push(jobs("a", 1, 10));
+  REQUIRE(setup.dispatcher.next());
+  REQUIRE(setup.dispatcher.next());
+  setup.dispatcher.push(jobs("b", 100, 1));
+  const auto third = setup.dispatcher.next();
+  REQUIRE(third);
+  CHECK(third->job.candidate.folder == "b");
+  setup.queued = setup.dispatcher.queued();
+  CHECK_FALSE(setup.ask());  // two of four workers are in folder a
+}
+
+TEST_CASE("a folder whose file call does not return gets no further worker [C2]") {
+  Setup setup;
+  const auto hung = folder("hung", 1);
+  setup.dispatcher.add_folder(hung);
+  setup.dispatcher.push(jobs("hung", 1, 2));
+  std::atomic<bool> release = false;
+  std::jthread stuck([&] {
+    hung->outbox_io.timed(0, [&] {
+      while (!release) std::this_thread::yield();
+    });
+  });
+  REQUIRE(test::eventually([&] { return hung->outbox_io.oldest(setup.clock.now()).has_value(); }));
+  // The meter runs on the steady clock; the dispatcher's clock is turned past it.
+  while (hung->outbox_io.oldest(setup.clock.now()).value_or(0s) < kStalledAfter) {
+    setup.clock.advance(1h);
+  }
+  setup.queued = setup.dispatcher.queued();
+  CHECK_FALSE(setup.ask());
+  release = true;
+}
+
+TEST_CASE("jobs with one key run one at a time, and none is lost") {
+  Setup setup;
+  setup.dispatcher.push(jobs("a", 1, 2));
+  const auto first = setup.dispatcher.next();
+  const auto second = setup.dispatcher.next();
+  REQUIRE(setup.dispatcher.take_key("k", *first));
+  REQUIRE_FALSE(setup.dispatcher.take_key("k", *second));
+  setup.dispatcher.no_request(*second);
+  setup.dispatcher.done(*second);
+  CHECK(setup.dispatcher.queued() == 0);
+  setup.dispatcher.give_key_back("k");
+  const auto again = setup.dispatcher.next();
+  REQUIRE(again);
+  CHECK(again->job.id == second->job.id);
+}
+
+TEST_CASE("a blocked folder waits longer each time and opens by itself or when it works [F1]") {
+  Setup setup;
+  setup.dispatcher.push(jobs("a", 1, 3));
+  setup.queued = 3;
+  setup.dispatcher.block("a", "outbox: disk full");
+  auto view = setup.dispatcher.folders().at(0);
+  CHECK(view.blocked_reason == "outbox: disk full");
+  CHECK(view.blocked_for == Duration{1s});
+  setup.clock.advance(1s);
+  setup.dispatcher.block("a", "outbox: disk full");
+  CHECK(setup.dispatcher.folders().at(0).blocked_for == Duration{2s});
+  setup.dispatcher.unblock("a");
+  CHECK(setup.dispatcher.folders().at(0).blocked_reason.empty());
+  CHECK(setup.dispatcher.next());
+}
+
+TEST_CASE("a folder that is gone gives its jobs back, and its running ones end well [I3]") {
+  Setup setup;
+  setup.dispatcher.push(jobs("a", 1, 3));
+  const auto running = setup.dispatcher.next();
+  CHECK(setup.dispatcher.remove_folder("a").size() == 2);
+  setup.dispatcher.add_folder(folder("a", 7));
+  setup.dispatcher.no_request(*running);
+  setup.dispatcher.done(*running);
+  CHECK(setup.dispatcher.running() == 0);
+}
+
+TEST_CASE("two converters of one account share its gate") {
+  Setup setup(1);
+  setup.dispatcher.set_service(service("other", "account"), rules(1));
+  auto more = jobs("a", 1, 2);
+  more[1].converter = "other";
+  setup.dispatcher.push(std::move(more));
+  REQUIRE(setup.dispatcher.next());
+  setup.queued = setup.dispatcher.queued();
+  CHECK_FALSE(setup.ask());
+}
+
+TEST_CASE("a kept result is handed out once") {
+  KeptResults kept;
+  KeptResult result;
+  result.temporary_name = "t";
+  kept.keep(5, result);
+  CHECK(kept.take(5)->temporary_name == "t");
+  CHECK_FALSE(kept.take(5));
+}
+
+}  // namespace millrace
