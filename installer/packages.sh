@@ -8,7 +8,7 @@ millrace_build_packages=(
   libvips-dev zlib1g-dev fonts-dejavu-core)
 
 millrace_test_packages=(
-  catch2 python3 python3-pil poppler-utils openssl strace bindfs fuse3 nginx-light
+  catch2 python3 python3-pil poppler-utils openssl strace bindfs fuse3 nginx-light curl libvips-tools
   clang-19 clang-tidy-19 clang-format-19)
 
 # install_missing PACKAGE...: installs those that are not there; needs root or sudo for that only.

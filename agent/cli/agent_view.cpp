@@ -216,6 +216,7 @@ Result<std::string> AgentView::explain(const std::string& file) {
     const auto rows = reader_->history(folder.name, *name);
     if (!rows) return std::unexpected(rows.error());
     for (const JobView& row : *rows) says.push_back(sentence_for(row));
+    for (const std::string& why : why_waiting(folder, *rows)) says.push_back(why);
     if (const auto quiet = reader_->recall("quiet/" + folder.name); quiet && *quiet) {
       says.push_back("this folder has learnt to wait for " + **quiet + " without change");
     }
@@ -228,6 +229,29 @@ Result<std::string> AgentView::explain(const std::string& file) {
   }
   return fail(ErrorKind::Configuration,
               printable(path.string()) + " lies in no inbox of the configuration");
+}
+
+// What keeps the waiting targets of a file from being converted now.
+std::vector<std::string> AgentView::why_waiting(const FolderSettings& folder,
+                                                const std::vector<JobView>& rows) const {
+  const auto waits = [](const JobView& row) { return row.state == "waiting"; };
+  if (std::ranges::none_of(rows, waits)) return {};
+  if (engine_ == nullptr) return {"it goes on when an agent runs"};
+  std::vector<std::string> why;
+  for (const FolderStatus& status : engine_->folders()) {
+    if (status.view.name != folder.name) continue;
+    if (status.view.paused) why.push_back("the folder is paused by hand");
+    if (const auto& held = status.view.blocked_reason; !held.empty()) {
+      why.push_back("the folder is held back: " + printable(held));
+    }
+  }
+  for (const ConverterStatus& converter : engine_->converters()) {
+    if (converter.name != folder.via || converter.gate.state == GateState::Open) continue;
+    why.push_back("converter " + converter.name + " is " +
+                  std::string(state_name(converter.gate.state)) + ": " +
+                  printable(converter.gate.reason));
+  }
+  return why;
 }
 
 Result<std::string> AgentView::retry(const std::string& id) {

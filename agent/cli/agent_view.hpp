@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "agent/control/control.hpp"
 #include "agent/ledger/ledger.hpp"
@@ -30,6 +31,8 @@ class AgentView final : public ControlledAgent {
 
  private:
   Settings settings() const;
+  std::vector<std::string> why_waiting(const FolderSettings& folder,
+                                       const std::vector<JobView>& rows) const;
 
   Engine* engine_;
   const Settings settings_;

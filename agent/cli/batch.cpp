@@ -147,7 +147,7 @@ Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& 
   folder.skip_same_format = options.out.empty();
 
   Batch batch;
-  const fs::path root = options.state_dir.empty() ? state_root : fs::path(options.state_dir);
+  const fs::path root = options.state_dir.empty() ? state_root : fs::absolute(options.state_dir);
   batch.state_dir = root / "batch" / batch_id(folder, *places, options);
   base.folders.clear();
   for (const auto& [place, names] : *places) {

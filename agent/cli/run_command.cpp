@@ -9,6 +9,7 @@
 #include "agent/pipeline/engine.hpp"
 #include "agent/report/log.hpp"
 #include "config/values.hpp"
+#include "platform/base/mutex.hpp"
 
 namespace millrace {
 namespace {
@@ -84,6 +85,7 @@ class Agent {
       }
       if (clock_.now() < next_check) continue;
       next_check = clock_.now() + kLedgerCheck;
+      engine_->refresh_budgets();
       if (auto healthy = engine_->ledger().healthy(); !healthy) {
         log_error(Level::Error,
                   "the ledger was changed from outside; stopping before anything is "
@@ -116,6 +118,8 @@ class Agent {
 
   // A bad file is refused and the old settings stay.
   Result<void> reload() {
+    // From the command channel as well as from this thread.
+    const MutexLock lock(reload_mutex_);
     auto loaded = load_settings_file(context_.config_file, surroundings(context_.folders));
     if (!loaded) {
       return fail(ErrorKind::Configuration, to_text(loaded.error(), context_.config_file));
@@ -141,6 +145,7 @@ class Agent {
   const Options& options_;
   Context context_;
   const SystemClock clock_;
+  Mutex reload_mutex_;
   std::unique_ptr<InstanceLock> lock_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<AgentView> view_;

@@ -35,7 +35,7 @@ Result<ConversionServerOptions> server_options(const Options& options,
   server.ca_file = options.ca_file;
   server.allow_fetch = options.allow_fetch;
   server.scratch = options.scratch.empty() ? folders.state_dir / "serve"
-                                           : std::filesystem::path(options.scratch);
+                                           : std::filesystem::absolute(options.scratch);
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   server.renderers = options.renderers > 0 ? options.renderers : static_cast<int>(cores);
   const auto size = parse_size(options.max_size);
@@ -43,6 +43,10 @@ Result<ConversionServerOptions> server_options(const Options& options,
     return fail(ErrorKind::Configuration, "--max-size must be a size such as 100MB");
   }
   server.max_size = *size;
+  std::error_code ignored;
+  if (!options.ca_file.empty() && !std::filesystem::is_regular_file(options.ca_file, ignored)) {
+    return fail(ErrorKind::Configuration, "--ca-file: there is no file " + options.ca_file);
+  }
   if (!options.token_file.empty()) {
     auto token = read_secret_file(options.token_file);
     if (!token) return std::unexpected(token.error());

@@ -79,6 +79,11 @@ void Dispatcher::remove_service(const std::string& name) {
   if (!account.empty() && --accounts_[account].users == 0) accounts_.erase(account);
 }
 
+std::string Dispatcher::account(const std::string& converter) const {
+  const MutexLock lock(mutex_);
+  return account_of(converter);
+}
+
 void Dispatcher::set_spent_this_month(const std::string& account, std::int64_t conversions) {
   const MutexLock lock(mutex_);
   if (const auto found = accounts_.find(account); found != accounts_.end()) {
@@ -103,6 +108,7 @@ std::optional<Assignment> Dispatcher::next() {
   MutexLock lock(mutex_);
   while (!stopping_) {
     const TimePoint now = clock_.now();
+    note_hung(now);
     auto job = queue_.next(std::function<Admission(const Job&)>(
         [&](const Job& j) NO_THREAD_SAFETY_ANALYSIS { return admits(j, now); }));
     if (job) {
@@ -186,6 +192,23 @@ void Dispatcher::unblock(const std::string& folder) {
   changed_.notify_all();
 }
 
+void Dispatcher::hold(const std::string& folder, std::string reason) {
+  const MutexLock lock(mutex_);
+  const auto found = folders_.find(folder);
+  if (found == folders_.end()) return;
+  found->second.held = true;
+  found->second.blocked_reason = std::move(reason);
+}
+
+void Dispatcher::release(const std::string& folder) {
+  const MutexLock lock(mutex_);
+  const auto found = folders_.find(folder);
+  if (found == folders_.end()) return;
+  found->second.held = false;
+  found->second.blocked_reason.clear();
+  changed_.notify_all();
+}
+
 bool Dispatcher::pause(const std::string& name) {
   const MutexLock lock(mutex_);
   bool known = false;
@@ -258,6 +281,20 @@ int Dispatcher::running_in(const std::string& folder) const {
   return found == running_in_.end() ? 0 : found->second;
 }
 
+// Jobs that hang on one folder's share must not use up the requests of all others.
+void Dispatcher::note_hung(TimePoint now) {
+  std::map<Gate*, int> hung;
+  for (const auto& [name, state] : folders_) {
+    const int calls = state.folder->inbox_io.hung(now) + state.folder->outbox_io.hung(now);
+    if (calls == 0) continue;
+    if (Gate* gate = gate_of(state.folder->settings.via)) hung[gate] += calls;
+  }
+  for (auto& [name, account] : accounts_) {
+    const auto found = hung.find(account.gate.get());
+    account.gate->set_hung(found == hung.end() ? 0 : found->second);
+  }
+}
+
 Admission Dispatcher::admits(const Job& job, TimePoint now) const {
   const auto folder = folders_.find(job.candidate.folder);
   const bool takes =
@@ -268,7 +305,9 @@ Admission Dispatcher::admits(const Job& job, TimePoint now) const {
 
 bool Dispatcher::folder_admits(const std::string& name, const FolderState& state,
                                TimePoint now) const {
-  if (state.paused || state.blocked_until > now) return false;
+  if (state.paused || state.held || state.blocked_until > now) return false;
+  // What was blocked is tried by one job at a time until a delivery proves that it works again.
+  if (!state.blocked_reason.empty() && running_in(name) > 0) return false;
   // One folder never holds more than half the workers if there are others: its share may hang.
   const std::size_t most = folders_.size() > 1 ? std::max<std::size_t>(1, workers_ / 2) : workers_;
   if (static_cast<std::size_t>(running_in(name)) >= most) return false;
@@ -287,6 +326,12 @@ std::optional<TimePoint> Dispatcher::next_change(TimePoint now) const {
     if (queue_.size(name) > 0) consider(state.blocked_until);
   }
   if (queue_.size() == 0) return first;
+  for (const auto& [name, state] : folders_) {
+    // When a call counts as hung, its place goes to others.
+    for (const IoMeter* meter : {&state.folder->inbox_io, &state.folder->outbox_io}) {
+      if (const auto oldest = meter->oldest(now)) consider(now + (kStalledAfter - *oldest));
+    }
+  }
   for (const auto& [name, account] : accounts_) {
     if (const auto at = account.gate->opens_at(now)) consider(std::max(*at, now + Duration{1}));
   }

@@ -46,6 +46,8 @@ class Dispatcher {
   std::vector<Job> remove_folder(const std::string& name);
   void set_service(std::shared_ptr<Service> service, const GateRules& rules);
   void remove_service(const std::string& name);
+  // The account that a converter is billed to; empty if it is not in use.
+  std::string account(const std::string& converter) const;
   // By an account's name: attempts of this month that were or may have been billed.
   void set_spent_this_month(const std::string& account, std::int64_t conversions);
 
@@ -71,6 +73,9 @@ class Dispatcher {
   // doubling to 30 s, until unblock()).
   void block(const std::string& folder, std::string reason);
   void unblock(const std::string& folder);
+  // Nothing is taken from it until release().
+  void hold(const std::string& folder, std::string reason);
+  void release(const std::string& folder);
 
   // For people. False if there is no folder or converter of that name.
   bool pause(const std::string& name);
@@ -86,6 +91,7 @@ class Dispatcher {
   struct FolderState {
     std::shared_ptr<Folder> folder;
     bool paused = false;
+    bool held = false;
     std::string blocked_reason;
     TimePoint blocked_until{};
     Duration block_for{0};
@@ -95,6 +101,7 @@ class Dispatcher {
     int users = 0;  // converters that share it
   };
 
+  void note_hung(TimePoint now) REQUIRES(mutex_);
   Admission admits(const Job& job, TimePoint now) const REQUIRES(mutex_);
   bool folder_admits(const std::string& name, const FolderState& state, TimePoint now) const
       REQUIRES(mutex_);

@@ -20,6 +20,10 @@ namespace {
 constexpr Duration kStopPatience = std::chrono::seconds{3};
 // After that, threads that do not come back hang in the kernel.
 constexpr Duration kJoinPatience = std::chrono::seconds{1};
+constexpr Duration kRootPatience = std::chrono::milliseconds{200};
+
+// How long the start waits for what an earlier run left unfinished.
+constexpr Duration kRecoveryPatience = std::chrono::seconds{5};
 
 double thread_random() {
   thread_local std::mt19937_64 generator{std::random_device{}()};
@@ -80,8 +84,7 @@ Result<void> Engine::open() {
       }});
   if (auto set = set_services(settings); !set) return set;
   for (const FolderSettings& folder : settings.folders) add_folder(folder);
-  recover_deliveries();
-  recover_source_actions();
+  recover();
   intake_->start();
   for (std::size_t i = 0; i < workers; ++i) {
     workers_.push_back(start_thread("worker-" + std::to_string(i),
@@ -139,51 +142,18 @@ void Engine::act_on_source(const Folder& folder, const SourceSummary& summary) {
   if (!recorded) log_error(Level::Error, "cannot record what became of a source", recorded.error());
 }
 
-// Deliveries that a crash cut off: a file that matches is adopted, the rest is converted again with
-// the same key.
-void Engine::recover_deliveries() {
-  auto interrupted = ledger_->interrupted_deliveries();
-  if (!interrupted) {
-    log_error(Level::Error, "cannot read the interrupted deliveries", interrupted.error());
-    return;
-  }
-  for (DeliveryInProgress& one : *interrupted) {
-    JobEnd end;
-    end.state = JobState::Waiting;
-    end.reason = "the agent stopped while it was delivered";
-    if (const auto folder = folder_named(one.job.candidate.folder)) {
-      if (auto adopted = adopt_delivery(*folder, one)) {
-        end.state = JobState::Delivered;
-        end.reason.clear();
-        end.output = std::move(*adopted);
-      }
-    }
-    const auto summary = ledger_->finish(one.job.id, 0, end, clock_.wall_now());
-    if (!summary) log_error(Level::Error, "cannot record a recovered delivery", summary.error());
-  }
+// Goes before the workers start; a folder whose share hangs is left behind and follows later.
+void Engine::recover() {
   std::vector<std::shared_ptr<Folder>> folders;
   {
     const MutexLock lock(mutex_);
     for (const auto& [name, member] : members_) folders.push_back(member.folder);
   }
-  for (const auto& folder : folders) remove_leftovers(*folder, *ledger_);
-}
-
-void Engine::recover_source_actions() {
-  const auto pending = ledger_->pending_source_actions();
-  if (!pending) {
-    log_error(Level::Error, "cannot read the pending source actions", pending.error());
-    return;
-  }
-  for (const SourceSummary& summary : *pending) {
-    const auto folder = folder_named(summary.candidate.folder);
-    if (!folder) continue;
-    if (auto done = finish_interrupted_action(*folder, summary); !done) {
-      log_error(Level::Warning, "cannot end what was done with a source", done.error(),
-                {{"folder", folder->settings.name}, {"file", summary.candidate.name}});
-    }
-    act_on_source(*folder, summary);
-  }
+  recovery_ = std::make_unique<Recovery>(
+      *ledger_, *dispatcher_, clock_,
+      [this](const Folder& folder, const SourceSummary& s) { act_on_source(folder, s); });
+  recovery_->begin(folders);
+  recovery_->wait(kRecoveryPatience);
 }
 
 // -- settings ---------------------------------------------------------------------------------
@@ -215,13 +185,28 @@ Result<void> Engine::set_services(const Settings& settings) {
     services.push_back(std::move(*service));
   }
   for (auto& service : services) {
-    const ConverterSettings& own = service->settings;
-    const std::string account = service->account();
-    dispatcher_->set_service(service, gate_rules_of(own, options_.workers_asked_for));
-    const auto spent = ledger_->attempts_billed_since(own.name, month_of(clock_.wall_now()));
-    if (spent) dispatcher_->set_spent_this_month(account, *spent);
+    const GateRules rules = gate_rules_of(service->settings, options_.workers_asked_for);
+    dispatcher_->set_service(std::move(service), rules);
   }
+  count_spent(settings);
   return {};
+}
+
+void Engine::refresh_budgets() { count_spent(settings()); }
+
+void Engine::count_spent(const Settings& settings) {
+  std::map<std::string, std::int64_t> by_account;
+  for (const ConverterSettings& converter : settings.converters) {
+    const std::string account = dispatcher_->account(converter.name);
+    if (account.empty()) continue;
+    const auto spent = ledger_->attempts_billed_since(converter.name, month_of(clock_.wall_now()));
+    if (spent) {
+      by_account[account] += *spent;
+    } else {
+      log_error(Level::Error, "cannot count this month's conversions", spent.error());
+    }
+  }
+  for (const auto& [account, spent] : by_account) dispatcher_->set_spent_this_month(account, spent);
 }
 
 void Engine::add_folder(const FolderSettings& settings) {
@@ -255,6 +240,8 @@ void Engine::remove_folder(const std::string& name) {
   }
   intake_->remove(member.folder->root);
   member.root->request_stop();
+  std::erase_if(retired_roots_, [](const auto& root) { return root->wait_stopped(TimePoint{}); });
+  retired_roots_.push_back(member.root);
   for (const Job& job : dispatcher_->remove_folder(name)) ledger_->release(job.id);
 }
 
@@ -311,12 +298,12 @@ bool Engine::stop() {
     log_error(Level::Error, "cannot flush the ledger", done.error());
   }
   embedded_.reset();
-  if (!all_back) return false;
+  if (!all_back || !recovery_->done()) return false;
+  std::vector<std::shared_ptr<Root>> roots = retired_roots_;
+  for (auto& [name, member] : members) roots.push_back(member.root);
   bool roots_back = true;
-  for (auto& [name, member] : members) {
-    const TimePoint limit = std::chrono::steady_clock::now() + std::chrono::milliseconds{200};
-    roots_back = member.root->wait_stopped(limit) && roots_back;
-  }
+  const TimePoint limit = std::chrono::steady_clock::now() + kRootPatience;
+  for (const auto& root : roots) roots_back = root->wait_stopped(limit) && roots_back;
   if (!roots_back) return false;
   intake_->stop();
   workers_.clear();
@@ -325,7 +312,8 @@ bool Engine::stop() {
 
 // -- for people -------------------------------------------------------------------------------
 bool Engine::idle() const {
-  return intake_->quiet() && dispatcher_->queued() == 0 && dispatcher_->running() == 0;
+  return recovery_->done() && intake_->quiet() && dispatcher_->queued() == 0 &&
+         dispatcher_->running() == 0;
 }
 
 Tally Engine::tally() const {

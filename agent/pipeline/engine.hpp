@@ -20,6 +20,7 @@
 #include "agent/pipeline/intake.hpp"
 #include "agent/pipeline/job_run.hpp"
 #include "agent/pipeline/kept_results.hpp"
+#include "agent/pipeline/recovery.hpp"
 #include "agent/transfer/http_client.hpp"
 #include "agent/watch/root.hpp"
 #include "config/settings.hpp"
@@ -76,6 +77,10 @@ class Engine {
   // every thread came back; if not, the caller ends the process (exit_now).
   bool stop();
 
+  // Counts this month's conversions anew, so that budgets open again with a new month. To be called
+  // now and then.
+  void refresh_budgets();
+
   // -- for people; any thread ------------------------------------------------------------------
   std::vector<FolderStatus> folders() const;
   std::vector<ConverterStatus> converters() const;
@@ -101,10 +106,10 @@ class Engine {
   Result<std::shared_ptr<Service>> make_service(const ConverterSettings& settings);
   Result<void> ensure_embedded();
   Result<void> set_services(const Settings& settings);
+  void count_spent(const Settings& settings);
   void add_folder(const FolderSettings& settings);
   void remove_folder(const std::string& name);
-  void recover_deliveries();
-  void recover_source_actions();
+  void recover();
   void work(std::size_t worker);
   void job_finished(const Assignment& assignment, const JobEnd& end, const SourceSummary& summary);
   void act_on_source(const Folder& folder, const SourceSummary& summary);
@@ -128,11 +133,15 @@ class Engine {
   std::unique_ptr<EmbeddedConverter>
       embedded_;               // start and reload only, which the caller serialises
   std::size_t next_root_ = 0;  // the same
+  // Of folders that a reload removed; kept until their threads are back, which a hung share delays.
+  std::vector<std::shared_ptr<Root>> retired_roots_;  // the same
 
   // Relaxed counters: each is right, together they may be a moment apart.
   std::atomic<std::int64_t> delivered_{0}, skipped_{0}, failed_{0}, cancelled_{0}, retried_{0};
   std::atomic<std::uint64_t> bytes_in_{0}, bytes_out_{0};
   std::atomic<int> workers_back_{0};  // workers that have returned from their loop
+
+  std::unique_ptr<Recovery> recovery_;  // last: its threads use all of the above
 };
 
 }  // namespace millrace

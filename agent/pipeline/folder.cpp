@@ -24,7 +24,8 @@ Result<std::shared_ptr<Outbox>> OutboxSlot::get() {
     const MutexLock lock(mutex_);
     if (open_) return open_;
   }
-  if (make_) {
+  // Once: an outbox that went away later may be a mount that is missing.
+  if (make_.exchange(false)) {
     if (auto made = files_.make_directory(path_); !made) return std::unexpected(made.error());
   }
   auto opened = open_local_outbox(files_, path_, {owner_, {}, {}});

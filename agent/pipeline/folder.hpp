@@ -3,6 +3,7 @@
 // that is why it is shared.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -31,7 +32,7 @@ class OutboxSlot {
  private:
   FileSystem& files_;
   const std::filesystem::path path_;
-  const bool make_;
+  std::atomic<bool> make_;  // whoever comes first makes it
   const std::string owner_;
   Mutex mutex_;
   std::shared_ptr<Outbox> open_ GUARDED_BY(mutex_);

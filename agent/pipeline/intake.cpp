@@ -289,12 +289,16 @@ void Intake::admit(std::size_t root, const std::vector<Candidate>& candidates) {
   const auto admitted =
       ledger_.admit_all(candidates, at->second.at.folder->targets, clock_.wall_now());
   claim_wanted_ = true;
+  const std::string& folder = at->second.at.folder->settings.name;
   if (admitted) {
     for (const Candidate& c : candidates) at->second.at.root->acknowledge(c.name, c.version);
+    if (std::exchange(at->second.unrecorded, false)) dispatcher_.unblock(folder);
     return;
   }
-  log_error(Level::Error, "cannot record new files", admitted.error(),
-            {{"folder", at->second.at.folder->settings.name}});
+  dispatcher_.block(folder, admitted.error().message);
+  if (!std::exchange(at->second.unrecorded, true)) {
+    log_error(Level::Error, "cannot record new files", admitted.error(), {{"folder", folder}});
+  }
   at->second.rescan_needed = true;
   const MutexLock lock(engine_mutex_);
   for (const Candidate& c : candidates) engine_.forget_handed_on(root, c.name);

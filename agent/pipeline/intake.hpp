@@ -81,6 +81,7 @@ class Intake final : public RootSink {
     IntakeFolder at;
     bool scanned = false;        // its first scan is over
     bool rescan_needed = false;   // the engine was full, or the ledger refused
+    bool unrecorded = false;  // the ledger could not take its new files the last time
     std::optional<RootNature> nature;
     std::set<Name> looking_again;  // names that jobs gave back
   };

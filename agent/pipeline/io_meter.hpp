@@ -43,6 +43,17 @@ class IoMeter {
     return now.time_since_epoch() - std::chrono::nanoseconds{first};
   }
 
+  // Calls that have been running for kStalledAfter or longer at `now`.
+  int hung(TimePoint now) const {
+    const std::int64_t latest = (now - kStalledAfter).time_since_epoch().count();
+    int calls = 0;
+    for (std::size_t i = 0; i < size_; ++i) {
+      const std::int64_t since = slots_[i].load(std::memory_order_relaxed);
+      if (since != 0 && since <= latest) ++calls;
+    }
+    return calls;
+  }
+
  private:
   struct Inside {
     explicit Inside(std::atomic<std::int64_t>& slot) : slot_(slot) {

@@ -1,6 +1,8 @@
 #include "agent/pipeline/job_run.hpp"
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
 #include <utility>
 
 #include "agent/deliver/fill.hpp"
@@ -14,6 +16,8 @@ namespace {
 // A file that cannot be opened now (permission, a lock, a share that is away) is tried again after
 // this long; it costs no attempt and holds up nobody else.
 constexpr Duration kUnreadableDelay = std::chrono::seconds{30};
+constexpr Duration kFirstRecordDelay = std::chrono::milliseconds{500};
+constexpr Duration kLongestRecordDelay = std::chrono::seconds{10};
 constexpr std::size_t kLongestReason = 500;
 
 // A result is often larger than its source (an image unpacked to TIFF); room for twice its size is
@@ -42,6 +46,27 @@ class MeteredFile final : public OutputFile {
   OutputFile& file_;
   IoMeter& meter_;
   std::size_t worker_;
+};
+
+// Seen by the inbox's meter while it reads, however long the whole file takes.
+class MeteredReader final : public SourceReader {
+ public:
+  MeteredReader(std::unique_ptr<SourceReader> reader, IoMeter& meter, std::size_t worker)
+      : reader_(std::move(reader)), meter_(meter), worker_(worker) {}
+
+  Result<std::size_t> read(std::span<std::byte> into) override {
+    return meter_.timed(worker_, [&] { return reader_->read(into); });
+  }
+  std::uint64_t size() const override { return reader_->size(); }
+  Result<void> rewind() override { return reader_->rewind(); }
+  Result<void> check_unchanged() override {
+    return meter_.timed(worker_, [&] { return reader_->check_unchanged(); });
+  }
+
+ private:
+  const std::unique_ptr<SourceReader> reader_;
+  IoMeter& meter_;
+  const std::size_t worker_;
 };
 
 // By its extension; jpeg and jpg are one, tiff and tif as well.
@@ -132,7 +157,7 @@ JobRun::Step JobRun::open_source() {
   auto opened =
       folder_.inbox_io.timed(worker_, [&] { return folder_.source->open(job_.candidate); });
   if (!opened) return std::unexpected(opened.error());
-  reader_ = std::move(*opened);
+  reader_ = std::make_unique<MeteredReader>(std::move(*opened), folder_.inbox_io, worker_);
   if (folder_.settings.skip_same_format && is_format(job_.candidate.name, job_.target)) {
     return skipped("already in the target format");
   }
@@ -178,8 +203,7 @@ JobRun::Step JobRun::look_at_what_is_there() {
 }
 
 JobRun::Step JobRun::read_and_hash() {
-  auto payload = folder_.inbox_io.timed(
-      worker_, [&] { return Payload::read(std::move(reader_), tools_.stop); });
+  auto payload = Payload::read(std::move(reader_), tools_.stop);
   if (!payload) return std::unexpected(payload.error());
   payload_ = std::move(*payload);
   return std::nullopt;
@@ -359,6 +383,21 @@ JobEnd JobRun::after_error(const Error& error) {
   return end;
 }
 
+// While the ledger cannot be written (disk full, locked) nothing may be sent, so that a worker that
+// waits for it is not missed. What is still not recorded when the agent stops is taken up by the
+// next start.
+Result<SourceSummary> JobRun::record(const JobEnd& end) {
+  for (Duration wait = kFirstRecordDelay;; wait = std::min(2 * wait, kLongestRecordDelay)) {
+    auto summary = tools_.ledger.finish(job_.id, attempt_, end, tools_.clock.wall_now());
+    if (summary || summary.error().kind != ErrorKind::Environment) return summary;
+    tools_.dispatcher.block(job_.candidate.folder, summary.error().message);
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable_any().wait_for(lock, tools_.stop, wait, [] { return false; });
+    if (tools_.stop.stop_requested()) return summary;
+  }
+}
+
 void JobRun::finish(const JobEnd& end) {
   if (end.state == JobState::Delivered) {
     log(Level::Debug, "delivered",
@@ -373,17 +412,15 @@ void JobRun::finish(const JobEnd& end) {
          {"kind", std::string(to_string(*end.kind))},
          {"why", end.reason}});
   }
-  const auto summary = tools_.ledger.finish(job_.id, attempt_, end, tools_.clock.wall_now());
+  const auto summary = record(end);
   if (!summary) {
-    // The ledger cannot be written (disk full): the claim is given back, and the next try finds
-    // the output in place or asks again with the same key.
     log_error(Level::Error, "cannot record the end of a job", summary.error(),
               {{"file", job_.candidate.name}});
-    tools_.dispatcher.block(job_.candidate.folder, "ledger: " + summary.error().message);
     tools_.ledger.release(job_.id);
     return;
   }
-  tools_.finished(assignment_, end, *summary);
+  // May move or delete the source.
+  folder_.inbox_io.timed(worker_, [&] { tools_.finished(assignment_, end, *summary); });
   if (end.kind == ErrorKind::Changed || end.kind == ErrorKind::Vanished) {
     tools_.settle_anew(assignment_);
   }

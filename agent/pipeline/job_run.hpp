@@ -60,6 +60,7 @@ class JobRun {
   void end_attempt(const Error* error);
   JobEnd after_error(const Error& error);
   JobEnd skipped(std::string reason) const;
+  Result<SourceSummary> record(const JobEnd& end);
   void finish(const JobEnd& end);
 
   JobTools& tools_;

@@ -61,6 +61,7 @@ struct Gate::State {
   Circuit circuit;
   std::string unreachable_why;  // the last failure to connect
   int in_flight = 0;
+  int hung = 0;  // of them
   int transients = 0;
   double latency = 0;  // seconds, moving average of accepted requests
   std::optional<std::string> stopped, paused, no_quota;
@@ -128,14 +129,14 @@ Hold Gate::State::hold(TimePoint now) const {
   if (auto held = hold_for_people(now)) return *held;
   if (circuit.is_open()) {
     // A probe under way decides; until then time does not help.
-    if (in_flight > 0) return {true, GateState::CircuitOpen, unreachable_why + "; trying", {}};
+    if (in_flight > hung) return {true, GateState::CircuitOpen, unreachable_why + "; trying", {}};
     const bool waits = circuit.probe_at() > now;
     return {waits, GateState::CircuitOpen, unreachable_why, circuit.probe_at()};
   }
   if (const auto until = pacer.paused_until(now)) {
     return {true, GateState::Paused, "the converter asks for fewer requests", until};
   }
-  if (in_flight >= limit()) return {true, GateState::Open, {}, {}};
+  if (in_flight - hung >= limit()) return {true, GateState::Open, {}, {}};
   if (const TimePoint next = pacer.next_at(); next > now) return {true, GateState::Open, {}, next};
   return {};
 }
@@ -188,6 +189,8 @@ std::optional<TimePoint> Gate::opens_at(TimePoint now) const {
   const Hold hold = state_->hold(now);
   return hold.closed ? hold.until : now;
 }
+
+void Gate::set_hung(int requests) { state_->hung = requests; }
 
 void Gate::started(TimePoint now) {
   ++state_->in_flight;

@@ -61,6 +61,9 @@ class Gate {
   void finished(const Error* error, const GateNews& news, Duration latency, bool maybe_billed,
                 TimePoint now);
   void abandoned();  // started, but nothing was sent; in place of finished()
+  // So many of those in flight hang in a file call that does not return; they leave their places
+  // to others until it does.
+  void set_hung(int requests);
 
   void pause(std::string reason);  // by a person, until resume()
   // Also ends a stop after 401, a quota pause, and the wait of an open circuit. A quota floor that

@@ -177,9 +177,10 @@ class LocalSource final : public Source {
       known = inbox_;
     }
     if (known) {
+      // A share whose server died answers every call with an error, for ever, on what was opened
+      // before; opened anew it says what holds now.
       auto there = known->directory->still_there();
       if (there && *there) return known;
-      if (!there) return std::unexpected(there.error());
     }
     auto opened = open_anew();
     MutexLock lock(mutex_);

@@ -8,7 +8,7 @@ class Bench:
     """`folders` are names; each has an inbox NAME-in and an outbox NAME-out. Further keywords are
     keys of the converter."""
 
-    def __init__(self, *server_options, folders=("pictures",), prefix=(), environment=None, **keys):
+    def __init__(self, *server_options, folders=("pictures",), user=0, **keys):
         self.scratch = Scratch()
         self.server = ApiServer(*server_options)
         self.home = self.scratch.path
@@ -17,8 +17,7 @@ class Bench:
             self.inbox(name).mkdir()
             self.outbox(name).mkdir()
         self.keys = {"account": "bench", "timeout": "2s", "concurrency": 16, **keys}
-        self.agent = Agent(self.home / "a", self.folders(), self.converter(), prefix=prefix,
-                           environment=environment)
+        self.agent = Agent(self.home / "a", self.folders(), self.converter(), user=user)
         self.ledger = self.agent.state / "ledger.db"
 
     def inbox(self, name="pictures"):

@@ -2,13 +2,8 @@
 
 import json
 import os
-import pty
-import re
-import select
-import signal
 import stat
 import subprocess
-import time
 
 from harness import (MILLRACE, Agent, ApiServer, Scratch, converter_toml, drop, eventually,
                      folder_toml, main, png)
@@ -189,4 +184,5 @@ def test_a_secret_is_kept_for_its_user_alone_and_used():
             assert not kept.exists()
 
 
-main(globals())
+if __name__ == "__main__":
+    main(globals())

@@ -30,6 +30,16 @@ def tmpfs(at, options):
         subprocess.run(["umount", "-l", str(at)], check=True)
 
 
+@contextmanager
+def bench_without_rights():
+    """A bench whose agent runs as a user that is not root; everything belongs to that user."""
+    with Bench(folders=FOLDERS, user=NOBODY) as bench:
+        for box in (bench.inbox("hurt"), bench.outbox("hurt")):
+            (box / "sub").mkdir()
+        subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(bench.home)], check=True)
+        yield bench
+
+
 def expect_paused(bench, *words):
     """The folder says why it waits, shows whole files only, and the other folder goes on."""
     def paused():
@@ -43,6 +53,11 @@ def expect_paused(bench, *words):
     assert paused(), bench.agent.folder("hurt")
     for made in bench.outbox("hurt").iterdir():
         assert made.name.startswith(".millrace-") or made_from(made), f"{made.name} is not whole"
+
+
+def expect_held_by_the_ledger(bench):
+    eventually(lambda: "ledger" in bench.agent.folder("hurt").get("blocked", ""), 60,
+               "a folder that says what the ledger lacks")
 
 
 def expect_healed(bench, files):
@@ -106,30 +121,27 @@ def test_an_outbox_that_becomes_read_only_under_an_answer_keeps_what_is_paid():
             assert bill["replays"] <= 8, bill
 
 
-def test_an_outbox_of_another_user_pauses_and_resumes_by_itself():
-    """[F2]: EACCES, with the agent as a user without rights."""
-    alone = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    with Bench(folders=FOLDERS, prefix=alone) as bench:
-        subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(bench.home)], check=True)
+def test_an_outbox_without_permission_pauses_and_resumes_by_itself():
+    """[F2]: EACCES"""
+    with bench_without_rights() as bench:
         bench.outbox("hurt").chmod(0o555)
         bench.agent.start()
         bench.drop(20, "hurt")
         expect_paused(bench, "cannot be written to")
         assert bench.server.bill()["billed"] == 5
         bench.outbox("hurt").chmod(0o755)
-        expect_healed(bench, 20)
+        bench.delivered("hurt", 20)
+        bench.drop(5, "well", first=5)
+        bench.delivered("well", 10)
+        assert bench.server.bill()["posts"] == attempts(bench.ledger) == 30
 
 
 def test_a_sub_folder_of_the_outbox_without_permission_hurts_its_files_only():
     """[F2] [P7]: what lies elsewhere in the same folder is converted."""
-    alone = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    with Bench(folders=FOLDERS, prefix=alone) as bench:
-        for box in (bench.inbox("hurt"), bench.outbox("hurt")):
-            (box / "sub").mkdir()
-        subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(bench.home)], check=True)
+    with bench_without_rights() as bench:
         (bench.outbox("hurt") / "sub").chmod(0o555)
         bench.agent.start()
-        drop(bench.inbox("hurt"), "sub/shut.png", png(8, 8, 5000))
+        drop(bench.inbox("hurt") / "sub", "shut.png", png(8, 8, 5000))
         bench.drop(5, "hurt")
         bench.delivered("hurt", 5, 120)
         (bench.outbox("hurt") / "sub").chmod(0o755)
@@ -209,36 +221,56 @@ def test_a_ledger_whose_syncs_fail_sends_nothing():
         bench.delivered("hurt", 5)
         flag.touch()
         bench.drop(20, "hurt", first=5)
-        eventually(lambda: "ledger" in bench.agent.folder("hurt").get("blocked", ""), 60,
-                   "a folder that says what the ledger lacks")
+        expect_held_by_the_ledger(bench)
         assert bench.server.bill()["posts"] == attempts(bench.ledger) == 5
         flag.unlink()
         expect_healed(bench, 25)
 
 
-def test_a_full_state_folder_sends_nothing_that_is_not_recorded():
-    """[J2]: ENOSPC beneath the ledger."""
-    with Bench(folders=FOLDERS) as bench:
+@contextmanager
+def bench_on_small_state():
+    """A bench whose state folder holds 2 MB, and what fills the rest of it."""
+    with Bench("--latency-ms", "1000", folders=FOLDERS, timeout="60s") as bench:
         bench.agent.state.mkdir()
         with tmpfs(bench.agent.state, "size=2m"):
-            bench.agent.start()
-            bench.drop(5, "hurt")
-            bench.delivered("hurt", 5)
-            filler = bench.agent.state / "filler"
-            with open(filler, "wb", buffering=0) as file:
-                try:
-                    while True:
-                        file.write(bytes(4096))
-                except OSError:
-                    pass
-            bench.drop(200, "hurt", first=5)
-            eventually(lambda: "ledger" in bench.agent.folder("hurt").get("blocked", ""), 60,
-                       "a folder that says what the ledger lacks")
-            assert bench.server.bill()["keys_billed_twice"] == 0
-            os.remove(filler)
-            mount("-o", "remount,size=64m", bench.agent.state)
-            expect_healed(bench, 205)
+            yield bench
             bench.agent.stop()
+
+
+def fill(file):
+    with open(file, "wb", buffering=0) as all_there_is:
+        try:
+            while True:
+                all_there_is.write(bytes(4096))
+        except OSError:
+            return
+
+
+def test_a_full_state_folder_sends_nothing_that_is_not_recorded():
+    """[J2]: ENOSPC beneath the ledger."""
+    with bench_on_small_state() as bench:
+        bench.agent.start()
+        bench.drop(5, "hurt")
+        bench.delivered("hurt", 5)
+        fill(bench.agent.state / "filler")
+        bench.drop(200, "hurt", first=5)
+        expect_held_by_the_ledger(bench)
+        os.remove(bench.agent.state / "filler")
+        mount("-o", "remount,size=64m", bench.agent.state)
+        expect_healed(bench, 205)
+
+
+def test_a_state_folder_that_fills_up_under_way_loses_no_result():
+    """[J2] [P4]: the answers come while their end cannot be recorded."""
+    with bench_on_small_state() as bench:
+        bench.agent.start()
+        bench.drop(16, "hurt")
+        eventually(lambda: bench.server.bill()["posts"] == 16, 60, "sixteen requests")
+        fill(bench.agent.state / "filler")
+        expect_held_by_the_ledger(bench)
+        os.remove(bench.agent.state / "filler")
+        bill = expect_healed(bench, 16)
+        assert bill["posts"] <= 32, bill
 
 
 if __name__ == "__main__":

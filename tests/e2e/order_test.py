@@ -214,7 +214,7 @@ def changes(home, calls):
         names = [path for path in [*PATH.findall(call.arguments), *call.texts]
                  if any(path == folder or path.startswith(folder + "/") for folder in ours)]
         sqlite = any("/ledger.db" in name for name in names) or (
-            call.name == "fsync" and call.path == str(home / "a/state"))
+            call.name in ("fsync", "fdatasync") and call.path == str(home / "a/state"))
         if names and not sqlite:
             found.append(call)
     return found
@@ -232,8 +232,9 @@ def bypasses(home, calls):
     return bypassing
 
 
-# Made once at the first start, and no part of any file's way: an empty folder and an empty lock.
-HARMLESS = {("mkdir", "/a/state"), ("mkdirat", "/a/state"), ("openat", "/a/state/lock")}
+# Made at the start, and no part of any file's way: the state folder, and the lock with a number.
+HARMLESS = {("mkdir", "/a/state"), ("fchmodat", "/a/state"), ("openat", "/a/state/lock"),
+            ("ftruncate", "/a/state/lock"), ("pwrite64", "/a/state/lock")}
 
 
 def is_harmless(home, call):

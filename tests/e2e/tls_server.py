@@ -35,9 +35,11 @@ class Authority:
 
 
 class Nginx:
-    """Passes on to `upstream` ("unix:PATH:" or "127.0.0.1:PORT"); closes what idles for 1 s."""
+    """Passes on to `upstream` ("unix:PATH" or "127.0.0.1:PORT"); closes what idles for 1 s.
 
-    def __init__(self, folder, authority, upstream, protocol="TLSv1.3"):
+    What lies in the folder `files` is found under /files/."""
+
+    def __init__(self, folder, authority, upstream, protocol="TLSv1.3", files=None):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -57,6 +59,7 @@ http {{
     listen 127.0.0.1:{self.port} ssl;
     ssl_certificate {certificate}; ssl_certificate_key {key};
     ssl_protocols {protocol}; ssl_session_cache shared:tls:1m; ssl_session_tickets on;
+    location /files/ {{ alias {files or folder}/; }}
     location / {{ proxy_pass http://{upstream}; proxy_set_header Host localhost; }}
   }}
 }}

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -14,42 +13,26 @@
 #include "platform/fs/os_error.hpp"
 #include "tests/fs/each_file_system.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/privilege_linux.hpp"
 
 using namespace millrace;
 using namespace millrace::test;
 
 namespace {
 
-constexpr uid_t kNobody = 65534;
-
-// Runs `body` in a child as an unprivileged user; its result is the child's exit status.
-template <typename Body>
-int as_nobody(Body body) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    if (::geteuid() == 0 && (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)) ::_exit(98);
-    ::_exit(body());
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-// A small file system of its own, where the tests may mount one.
+// A small file system of its own.
 class SmallTmpfs {
  public:
   explicit SmallTmpfs(const char* options) {
-    mounted_ = ::mount("tmpfs", scratch_.path().c_str(), "tmpfs", 0, options) == 0;
+    require_root("mounts a tmpfs");
+    REQUIRE(::mount("tmpfs", scratch_.path().c_str(), "tmpfs", 0, options) == 0);
   }
-  ~SmallTmpfs() {
-    if (mounted_) ::umount2(scratch_.path().c_str(), MNT_DETACH);
-  }
-  bool mounted() const { return mounted_; }
+  ~SmallTmpfs() { unmount(); }
+  void unmount() { ::umount2(scratch_.path().c_str(), MNT_DETACH); }
   const std::filesystem::path& path() const { return scratch_.path(); }
 
  private:
   Scratch scratch_;
-  bool mounted_ = false;
 };
 
 // bindfs refuses RENAME_NOREPLACE, has no leases that see writers behind it, and may forget inodes.
@@ -57,17 +40,15 @@ class Bindfs {
  public:
   Bindfs() {
     const std::string command = "bindfs " + behind_.path().string() + " " + path().string();
-    mounted_ = std::system((command + " >/dev/null 2>&1").c_str()) == 0;
+    require_root("mounts by bindfs");
+    INFO("this test needs bindfs and /dev/fuse");
+    REQUIRE(std::system((command + " >/dev/null 2>&1").c_str()) == 0);
   }
-  ~Bindfs() {
-    if (mounted_) ::umount2(path().c_str(), MNT_DETACH);
-  }
-  bool mounted() const { return mounted_; }
+  ~Bindfs() { ::umount2(path().c_str(), MNT_DETACH); }
   const std::filesystem::path& path() const { return mount_.path(); }
 
  private:
   Scratch behind_, mount_;
-  bool mounted_ = false;
 };
 
 }  // namespace
@@ -140,7 +121,7 @@ TEST_CASE("a writer that comes during the lease test does not end the process [A
 }
 
 TEST_CASE("a refused lease is an ordinary answer [A1]") {
-  if (::geteuid() != 0) return;  // only root can make a file of somebody else's
+  require_root("makes a file of somebody else's");
   Scratch scratch;
   std::filesystem::permissions(scratch.path(), std::filesystem::perms(0755));
   write_file(scratch / "a", "x");
@@ -182,7 +163,6 @@ TEST_CASE("no permission is Environment, and shows in the space [F2]") {
 
 TEST_CASE("a full disk, no inodes and a read-only mount are Environment [F1 F2]") {
   SmallTmpfs small("size=64k,nr_inodes=4");
-  if (!small.mounted()) return;  // not root: the forgetful file system covers ENOSPC
   auto box = real_file_system().open_directory(small.path()).value();
   const std::string much(100'000, 'x');
   auto file = box->create("a").value();
@@ -199,19 +179,17 @@ TEST_CASE("a full disk, no inodes and a read-only mount are Environment [F1 F2]"
 }
 
 TEST_CASE("a mount that goes away is noticed, and its bare folder is of another kind [C4 B6]") {
-  Scratch scratch;
-  if (::mount("tmpfs", scratch.path().c_str(), "tmpfs", 0, nullptr) != 0) return;  // not root
-  auto box = real_file_system().open_directory(scratch.path()).value();
+  SmallTmpfs mounted("");
+  auto box = real_file_system().open_directory(mounted.path()).value();
   CHECK(box->still_there().value());
-  ::umount2(scratch.path().c_str(), MNT_DETACH);
+  mounted.unmount();
   CHECK_FALSE(box->still_there().value());
-  auto bare = real_file_system().open_directory(scratch.path()).value();
+  auto bare = real_file_system().open_directory(mounted.path()).value();
   CHECK(bare->mount_kind() != box->mount_kind());
 }
 
-TEST_CASE("a file system that refuses RENAME_NOREPLACE is published to all the same [F6 C7]") {
+TEST_CASE("a file system that refuses RENAME_NOREPLACE is published to all the same [F6]") {
   Bindfs bindfs;
-  if (!bindfs.mounted()) return;  // no FUSE here: publish_test has the same refusals as fakes
   auto box = real_file_system().open_directory(bindfs.path()).value();
   put(*box, "from", "new");
   put(*box, "taken", "old");

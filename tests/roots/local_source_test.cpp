@@ -133,6 +133,26 @@ TEST_CASE("a shelved file keeps its folder, a taken name gets a number, the note
   CHECK(read_file(*where + ".error.json") == "{}");
 }
 
+TEST_CASE("what a crash cut off between move and note is ended later [F12] [G6]") {
+  Inbox inbox;
+  const Candidate candidate = inbox.put("sub/a.png", "moved");
+  REQUIRE(inbox.source->finish_shelving(candidate, Shelf::Quarantine, "why"));  // nothing to end
+  CHECK(inbox.holds("sub/a.png"));
+  const fs::path where = *inbox.source->shelve(candidate, Shelf::Quarantine, "why");
+  const fs::path note = where.string() + ".error.json";
+  const fs::path own = where.parent_path() / ".millrace-shelf-0123456789abcdef.tmp";
+  const fs::path other = where.parent_path() / ".millrace-shelf-b-0123456789abcdef.tmp";
+  fs::rename(note, own);
+  write_file(other, "another agent's");
+  REQUIRE(inbox.source->finish_shelving(candidate, Shelf::Quarantine, "why"));
+  CHECK(read_file(note) == "why");
+  CHECK_FALSE(fs::exists(own));
+  CHECK(fs::exists(other));
+  REQUIRE(inbox.source->finish_shelving(candidate, Shelf::Quarantine, "why"));
+  CHECK(fs::exists(note));
+  CHECK_FALSE(fs::exists(where.parent_path() / "a.png (2).error.json"));
+}
+
 TEST_CASE("across devices a file is copied, compared and then removed [F10]") {
   if (!fs::is_directory("/dev/shm")) FAIL("this test needs /dev/shm as a second file system");
   const fs::path other = "/dev/shm/millrace-test-" + std::to_string(::getpid());

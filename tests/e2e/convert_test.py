@@ -1,0 +1,209 @@
+"""`millrace convert`: what may be named, where results lie, how it ends, what it shows."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+
+from commands_test import User, pictures
+from harness import MILLRACE, Agent, ApiServer, Scratch, eventually, folder_toml, main
+
+
+def names(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def to_api(api, *more):
+    """Options for the stand-in API, without a configuration file."""
+    return ["--url", api.url, *more]
+
+
+def test_file_folder_and_pattern_to_two_formats_and_again_without_a_request():
+    with Scratch() as home, ApiServer() as api:
+        user = User(home)
+        pictures(home / "a", range(3))
+        pictures(home / "a/deep", range(3, 5))
+        pictures(home / "b", range(5, 8))
+        pictures(home / "c", range(8, 9))
+        words = ["convert", "c/8.png", "a", "b/*.png", "--to", "webp,jpg", "--out", "out",
+                 "--options", "quality=80,strip=true", *to_api(api, "--workers", "4")]
+        summary = user.json(*words)
+        assert summary["type"] == "summary" and summary["delivered"] == 18, summary
+        wanted = [f"{n}.{to}" for n in ("0", "1", "2", "5", "6", "7", "8", "deep/3", "deep/4")
+                  for to in ("webp", "jpg")]
+        assert names(home / "out") == sorted(wanted), names(home / "out")
+        assert api.bill()["posts"] == 18
+        assert "0 converted" in user.says(*words) and api.bill()["posts"] == 18
+        pictures(home / "a", [20])
+        assert user.json(*words)["delivered"] == 2 and api.bill()["posts"] == 20
+
+
+def test_without_out_results_lie_beside_their_sources_and_are_not_converted_again():
+    with Scratch() as home, ApiServer() as api:
+        user = User(home)
+        pictures(home / "a", range(2))
+        pictures(home / "a/deep", range(2, 4))
+        words = ["convert", "a", "--to", "webp", *to_api(api)]
+        assert user.json(*words)["delivered"] == 4
+        both = sorted(f"{n}.{end}" for n in ("0", "1", "deep/2", "deep/3")
+                      for end in ("png", "webp"))
+        assert names(home / "a") == both, names(home / "a")
+        again = user.json(*words)
+        assert again["delivered"] == 0 and again["failed"] == 0, again
+        assert names(home / "a") == both and api.bill()["posts"] == 4
+
+
+def test_the_embedded_converter_needs_no_configuration():
+    with Scratch() as home:
+        user = User(home)
+        pictures(home / "a", range(2))
+        assert "2 converted" in user.says("convert", "a", "--to", "jpg", "--out", "out",
+                                          "--state-dir", "state")
+        assert all((home / "out" / f"{n}.jpg").read_bytes()[:2] == b"\xff\xd8" for n in range(2))
+        assert (home / "state/batch").is_dir() and not (home / ".local").exists()
+
+
+def test_raw_upload_and_a_key_from_the_environment():
+    with Scratch() as home, ApiServer("--require-token", "sesame") as api:
+        user = User(home)
+        pictures(home / "a", range(2))
+        words = ["convert", "a", "--to", "webp", "--out", "o",
+                 *to_api(api, "--upload", "raw", "--api-key-env", "MY_KEY")]
+        assert "MY_KEY is not set" in user.says(*words, status=2)
+        # A key that is refused stops the batch; the right one takes the same batch up.
+        user.environment["MY_KEY"] = "wrong"
+        assert "stopped" in user.says(*words, status=4)
+        user.environment["MY_KEY"] = "sesame"
+        assert user.json(*words)["delivered"] == 2
+        assert "link" in user.says("convert", "a", "--to", "webp", "--out", "p", *to_api(
+            api, "--upload", "url"), status=2)
+
+
+def test_wrong_use_says_what_is_wrong():
+    with Scratch() as home:
+        user = User(home)
+        pictures(home / "a", [1])
+        for more, word in ((["nothing.png", "--to", "webp"], "nothing.png"),
+                           (["a/*.gif", "--to", "webp"], "a/*.gif"),
+                           (["a"], "--to"), (["--to", "webp"], "FILE"),
+                           (["a", "--to", ","], "--to"),
+                           (["a", "--to", "webp", "--options", "80"], "quality=80"),
+                           (["a", "--to", "webp", "--max-failures", "few"], "--max-failures"),
+                           (["a", "--to", "webp", "--patience", "long"], "duration"),
+                           (["a", "--to", "webp", "--via", "nobody"], "init"),
+                           (["a", "--to", "webp", "--url", "http://example.com/"], "https"),
+                           (["a", "--to", "webp", "--url", "nonsense"], "https://")):
+            said = user.says("convert", *more, status=2)
+            assert word in said, (more, said)
+
+
+def test_failures_end_with_1_too_many_with_4():
+    with Scratch() as home, ApiServer() as api:
+        user = User(home)
+        pictures(home / "a", range(60))
+        api.faults("seq=1-2 status=422 code=broken message=not_a_picture body=json\n")
+        words = ["convert", "a", "--to", "webp", "--out", "o", *to_api(api, "--workers", "1")]
+        said = user.says(*words, status=1)
+        assert "58 converted, 0 skipped, 2 failed" in said and "not a picture" in said, said
+        assert "failed: " in said and ".png to webp" in said, said
+        api.faults("status=422 code=broken message=not_a_picture body=json\n")
+        pictures(home / "b", range(60, 160))
+        before = api.bill()["posts"]
+        stopped = user.says("convert", "b", "--to", "webp", "--out", "q", *to_api(
+            api, "--max-failures", "3", "--workers", "1"), status=4)
+        assert "--max-failures 3" in stopped, stopped
+        assert api.bill()["posts"] - before < 20, api.bill()["posts"] - before
+
+
+def test_patience_ends_a_batch_that_does_not_move():
+    with Scratch() as home, ApiServer() as api:
+        user = User(home)
+        pictures(home / "a", range(2))
+        api.faults("status=503 retry-after=60\n")
+        began = time.monotonic()
+        said = user.says("convert", "a", "--to", "webp", "--out", "o", *to_api(
+            api, "--patience", "2s"), status=1)
+        assert "2 still waiting" in said and time.monotonic() - began < 30, said
+        assert "waiting: 0.png to webp: " in said, said
+
+
+def start(user, words, **streams):
+    return subprocess.Popen([MILLRACE, *words], env=user.environment, cwd=user.home, **streams)
+
+
+def test_interrupted_it_ends_with_130_and_goes_on_where_it_was():
+    with Scratch() as home, ApiServer("--latency-ms", "150") as api:
+        user = User(home)
+        pictures(home / "a", range(30))
+        words = ["convert", "a", "--to", "webp", "--out", "o", *to_api(api, "--workers", "2")]
+        batch = start(user, words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        eventually(lambda: api.bill()["posts"] >= 4, 30, "the first files")
+        again = user.says(*words, status=3)
+        assert "another instance runs" in again, again
+        batch.send_signal(signal.SIGINT)
+        out, _ = batch.communicate(timeout=20)
+        assert batch.returncode == 130 and "still waiting" in out, (batch.returncode, out)
+        done = len(names(home / "o"))
+        assert user.json(*words)["delivered"] == 30 - done
+        assert len(names(home / "o")) == 30 and api.bill()["billed"] == 30, api.bill()
+
+
+def test_it_runs_beside_an_agent():
+    with Scratch() as home, ApiServer() as api:
+        pictures(home / "in", [1])
+        (home / "out").mkdir()
+        pictures(home / "a", [2])
+        with Agent(home / "agent", folder_toml("p", home / "in", home / "out", via="local")) as agent:
+            agent.start()
+            done = subprocess.run([MILLRACE, "convert", str(home / "a"), "--to", "webp", "--config",
+                                   str(agent.config), "--json"], env=agent.environment,
+                                  capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stderr
+            assert json.loads(done.stdout.splitlines()[-1])["delivered"] == 1
+
+
+def on_a_terminal(user, words):
+    """What a terminal of 80 columns gets on standard error."""
+    ours, theirs = pty.openpty()
+    batch = start(user, words, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while select.select([ours], [], [], 60)[0]:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    os.close(ours)
+    assert batch.wait(30) == 0
+    return shown.decode()
+
+
+def test_progress_is_drawn_on_a_terminal_and_told_in_lines_elsewhere():
+    with Scratch() as home, ApiServer("--latency-ms", "100") as api:
+        user = User(home)
+        pictures(home / "a", range(40))
+
+        def words(out):
+            return ["convert", "a", "--to", "webp", "--out", out, *to_api(api, "--workers", "2")]
+        shown = on_a_terminal(user, words("o1"))
+        assert re.search(r"\d+ of 40 files", shown) and "left" in shown, shown
+        assert "a minute" in shown and shown.count("\r") > 3 and "\n" not in shown, shown
+        user.environment["NO_COLOR"] = "1"
+        assert not re.search(r"\x1b\[[0-9;]*m", on_a_terminal(user, words("o2")))
+        del user.environment["NO_COLOR"]
+        quiet = user.run(*words("o3"))
+        assert "\x1b" not in quiet.stdout + quiet.stderr and "\r" not in quiet.stderr, quiet
+        lines = [json.loads(line) for line in user.run(*words("o4"), "--json").stdout.splitlines()]
+        assert lines[-1]["type"] == "summary"
+        assert {line["type"] for line in lines[:-1]} == {"progress"}, lines
+
+
+if __name__ == "__main__":
+    main(globals())

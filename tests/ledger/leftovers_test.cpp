@@ -1,0 +1,77 @@
+// Where a temporary file may have been left, and how a crash is shared by those that it met.
+#include "tests/ledger/ledger_support.hpp"
+
+using namespace millrace;
+using namespace millrace::test;
+
+namespace {
+
+std::vector<std::string> places(Ledger& ledger) {
+  std::vector<std::string> names;
+  const auto found = ledger.leftover_places();
+  REQUIRE(found);
+  for (const OutputPlace& place : *found) names.push_back(place.outbox + ":" + place.name);
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("each directory of work that was cut off is kept until it was looked at [F12]") {
+  const Scratch scratch;
+  const auto path = scratch / "ledger.db";
+  auto ledger = opened(path);
+  for (const char* name : {"a.png", "sub/b.png", "sub/c.png"}) {
+    admit(*ledger, candidate(name));
+    const Job job = claim_one(*ledger);
+    REQUIRE(reserve(*ledger, job));
+    REQUIRE(ledger->begin_attempt(start_of(job), kNow));
+  }
+  CHECK(places(*ledger).empty());
+  const std::vector<std::string> expected{"out:a.webp", "out:sub/b.webp"};
+  for (int crash = 0; crash < 2; ++crash) {
+    ledger.reset();
+    ledger = opened(path);
+    CHECK(places(*ledger) == expected);
+  }
+  REQUIRE(ledger->leftovers_removed("another"));
+  CHECK(places(*ledger) == expected);
+  REQUIRE(ledger->leftovers_removed("out"));
+  ledger.reset();
+  ledger = opened(path);
+  CHECK(places(*ledger).empty());
+}
+
+TEST_CASE("a delivery that waits for its outbox may have left its temporary [F12]") {
+  const Scratch scratch;
+  auto ledger = opened(scratch / "ledger.db");
+  admit(*ledger, candidate("a.png"));
+  const Job job = claim_one(*ledger);
+  const Name name = *reserve(*ledger, job);
+  const auto attempt = ledger->begin_attempt(start_of(job), kNow);
+  REQUIRE(ledger->begin_delivery(job.id, output_of(job, name), "a.tmp", kNow));
+  REQUIRE(ledger->finish(job.id, *attempt, ended(JobState::Waiting), kNow));
+  CHECK(places(*ledger) == std::vector<std::string>{"out:a.webp"});
+}
+
+TEST_CASE("three crashes in company convict nobody [D7] [G1]") {
+  const Scratch scratch;
+  const auto path = scratch / "ledger.db";
+  auto ledger = opened(path);
+  for (const char* name : {"a.png", "b.png", "c.png"}) admit(*ledger, candidate(name));
+  for (int crash = 0; crash < 8; ++crash) {
+    for (int i = 0; i < 3; ++i) {
+      const Job job = claim_one(*ledger);
+      REQUIRE(ledger->begin_attempt(start_of(job), kNow));
+    }
+    ledger.reset();
+    ledger = opened(path);
+  }
+  CHECK(*ledger->look_up(candidate("a.png")) == Known::Waiting);
+  for (int i = 0; i < 3; ++i) {
+    const Job job = claim_one(*ledger);
+    REQUIRE(ledger->begin_attempt(start_of(job), kNow));
+  }
+  ledger.reset();
+  ledger = opened(path);
+  CHECK(*ledger->look_up(candidate("a.png")) == Known::Done);
+}
