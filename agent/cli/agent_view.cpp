@@ -200,14 +200,17 @@ Result<std::string> AgentView::explain(const std::string& file) {
     if (!name) continue;
     Json json{{"file", printable(path.string())}, {"folder", folder.name}};
     Json says = Json::array();
+    const std::optional<std::string> stalled = why_stalled(folder.name);
+    if (stalled) says.push_back(*stalled);
     std::error_code ignored;
-    const auto type = fs::symlink_status(path, ignored).type();
+    const auto type =
+        stalled ? fs::file_type::unknown : fs::symlink_status(path, ignored).type();
     if (type == fs::file_type::not_found) says.push_back("there is no such file now");
     if (const auto why = NameFilter(name_rules(folder)).why_not(*name)) {
       says.push_back("not taken: " + *why);
     } else if (type == fs::file_type::symlink) {
       says.push_back("not taken: it is a symbolic link, and links are not followed");
-    } else if (type != fs::file_type::not_found && type != fs::file_type::regular) {
+    } else if (!stalled && type != fs::file_type::not_found && type != fs::file_type::regular) {
       says.push_back("not taken: it is not a regular file");
     }
     if (engine_ != nullptr) {
@@ -229,6 +232,19 @@ Result<std::string> AgentView::explain(const std::string& file) {
   }
   return fail(ErrorKind::Configuration,
               printable(path.string()) + " lies in no inbox of the configuration");
+}
+
+// Asked before a file is looked at: the look would hang as well.
+std::optional<std::string> AgentView::why_stalled(const std::string& folder) const {
+  if (engine_ == nullptr) return std::nullopt;
+  for (const FolderStatus& status : engine_->folders()) {
+    if (status.view.name != folder) continue;
+    if (status.inbox_stalled || status.health.state == RootState::Stalled) {
+      return "the inbox is stalled: a call on it has not returned";
+    }
+    if (status.outbox_stalled) return "the outbox is stalled: a call on it has not returned";
+  }
+  return std::nullopt;
 }
 
 // What keeps the waiting targets of a file from being converted now.

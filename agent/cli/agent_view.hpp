@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ class AgentView final : public ControlledAgent {
 
  private:
   Settings settings() const;
+  std::optional<std::string> why_stalled(const std::string& folder) const;
   std::vector<std::string> why_waiting(const FolderSettings& folder,
                                        const std::vector<JobView>& rows) const;
 

@@ -8,6 +8,7 @@
 #include "agent/transfer/curl_http.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/text.hpp"
+#include "platform/watch/watcher.hpp"
 
 namespace millrace {
 namespace fs = std::filesystem;
@@ -40,6 +41,7 @@ std::expected<Context, int> load_context(const Options& options) {
       }
       std::cout << nlohmann::json{{"error",
                                    {{"code", "configuration"},
+                                    {"message", to_text(loaded.error(), context.config_file)},
                                     {"file", printable(context.config_file.string())},
                                     {"problems", problems}}}}
                 << "\n";
@@ -136,6 +138,12 @@ Result<void> make_state_dir(const fs::path& folder) {
                 "cannot make the state folder " + folder.string() + ": " + problem.message());
   }
   if (made) fs::permissions(folder, fs::perms::owner_all, problem);
+  // The ledger's write-ahead log needs shared memory and locks that work.
+  const auto kind = file_system_kind(folder);
+  if (kind && kind->nature == FileSystemNature::Network) {
+    return fail(ErrorKind::Configuration, "the state folder " + folder.string() + " is on a network file system (" +
+                                              kind->name + "); set state_dir to a local folder");
+  }
   return {};
 }
 

@@ -16,6 +16,8 @@ namespace {
 
 // How long a signal may wait to be noticed; also how often the configuration file is looked at.
 constexpr std::chrono::milliseconds kTurn{250};
+// Files of one folder that the converter refuses in a row before a person is asked.
+constexpr int kMostRefusals = 10;
 constexpr Duration kLedgerCheck = std::chrono::minutes{1};
 
 class Agent {
@@ -58,6 +60,8 @@ class Agent {
     engine.runtime_dir = context_.folders.runtime_dir;
     engine.config_dir = context_.config_file.parent_path();
     engine.command = options_.once ? "run --once" : "run";
+    // A batch that ends tells its failures; an agent that runs for months must not go on paying.
+    if (!options_.once) engine.most_refusals = kMostRefusals;
     auto started = Engine::start(std::move(engine), clock_);
     if (!started) return std::unexpected(started.error());
     engine_ = std::move(*started);
@@ -73,12 +77,13 @@ class Agent {
   }
 
   int run_for_long(SignalSource& signals) {
+    const bool watchdog = watchdog_interval().has_value();
     TimePoint next_check = clock_.now() + kLedgerCheck;
     for (;;) {
       const auto signal = signals.wait(kTurn);
       if (signal == Signal::Stop) return kAllWell;
       if (signal == Signal::Reload) report(reload());
-      if (watchdog_interval()) notify_service_manager("WATCHDOG=1");
+      if (watchdog && engine_->alive()) notify_service_manager("WATCHDOG=1");
       if (const auto time = config_time(); time != config_time_) {
         config_time_ = time;
         report(reload());

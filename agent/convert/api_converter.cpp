@@ -16,16 +16,29 @@ namespace {
 
 constexpr std::size_t kMostErrorBody = 64 * 1024;
 
-// A text that is wiped when it goes out of scope.
+// The API key for one request, wiped when it goes out of scope.
 class Secret {
  public:
-  explicit Secret(std::string text) : text_(std::move(text)) {}
+  Secret() = default;
   ~Secret() { OPENSSL_cleanse(text_.data(), text_.size()); }
   Secret(const Secret&) = delete;
   Secret& operator=(const Secret&) = delete;
-  std::string& text() { return text_; }
+  void take(std::string text) { text_.swap(text); }
+  const std::string& text() const { return text_; }
+
+  // What the other side said, without our key in it: its words go into logs, notes and the ledger.
+  std::string hide_in(std::string words) const {
+    constexpr std::size_t kShortest = 4;  // anything shorter is a word as any other
+    if (text_.size() < kShortest) return words;
+    for (auto at = words.find(text_); at != std::string::npos; at = words.find(text_, at)) {
+      words.replace(at, text_.size(), kHidden);
+      at += kHidden.size();
+    }
+    return words;
+  }
 
  private:
+  static constexpr std::string_view kHidden = "(the API key)";
   std::string text_;
 };
 
@@ -46,11 +59,12 @@ class ApiConverter final : public Converter {
 
  private:
   Result<RequestFrame> frame_of(const ConvertRequest& request, const Payload& payload) const;
-  Result<void> add_headers(HttpRequest& to, const ConvertRequest& request,
-                           const RequestFrame& frame) const;
+  Result<void> take_key(Secret& key) const;
+  void add_headers(HttpRequest& to, const ConvertRequest& request, const RequestFrame& frame,
+                   const Secret& key) const;
   Result<std::unique_ptr<HttpExchange>> start(const ConvertRequest& request,
                                               const RequestFrame& frame, const Payload& payload,
-                                              std::stop_token stop);
+                                              const Secret& key, std::stop_token stop);
   Result<Artifact> believe(std::unique_ptr<HttpExchange> exchange, const HttpHead& head,
                            const ConvertRequest& request, std::shared_ptr<AnswerVerdict> verdict);
 
@@ -77,33 +91,37 @@ Result<RequestFrame> ApiConverter::frame_of(const ConvertRequest& request,
   return make_request_frame(rules_.upload, rules_.url, request, link);
 }
 
-Result<void> ApiConverter::add_headers(HttpRequest& to, const ConvertRequest& request,
-                                       const RequestFrame& frame) const {
-  const std::string_view media_type = marks_of(request.target).media_type;
-  to.headers = {{"User-Agent", "millrace/" MILLRACE_VERSION},
-                {"Accept", media_type.empty() ? "*/*" : std::string(media_type) + ", */*;q=0.5"},
-                {"Content-Type", frame.content_type},
-                {"Idempotency-Key", request.key}};
+Result<void> ApiConverter::take_key(Secret& key) const {
   if (!rules_.api_key) return {};
   auto supplied = rules_.api_key();
   if (!supplied) return std::unexpected(supplied.error());
-  Secret key(std::move(*supplied));
+  key.take(std::move(*supplied));
   const auto bad = [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; };
   if (key.text().empty() || std::any_of(key.text().begin(), key.text().end(), bad)) {
     return fail(ErrorKind::Configuration,
                 "the API key of " + rules_.name + " is empty or holds a blank or a line end");
   }
+  return {};
+}
+
+void ApiConverter::add_headers(HttpRequest& to, const ConvertRequest& request,
+                               const RequestFrame& frame, const Secret& key) const {
+  const std::string_view media_type = marks_of(request.target).media_type;
+  to.headers = {{"User-Agent", "millrace/" MILLRACE_VERSION},
+                {"Accept", media_type.empty() ? "*/*" : std::string(media_type) + ", */*;q=0.5"},
+                {"Content-Type", frame.content_type},
+                {"Idempotency-Key", request.key}};
+  if (key.text().empty()) return;
   // Reserved, so that no shorter copy of the key is left behind by growth.
   std::string value;
   value.reserve(7 + key.text().size());
   value.append("Bearer ").append(key.text());
   to.headers.emplace_back("Authorization", std::move(value));
-  return {};
 }
 
 Result<std::unique_ptr<HttpExchange>> ApiConverter::start(const ConvertRequest& request,
                                                           const RequestFrame& frame,
-                                                          const Payload& payload,
+                                                          const Payload& payload, const Secret& key,
                                                           std::stop_token stop) {
   HttpRequest http;
   http.url = frame.url;
@@ -114,7 +132,7 @@ Result<std::unique_ptr<HttpExchange>> ApiConverter::start(const ConvertRequest& 
   http.stop_upload = request.stop_uploading;
   http.body_length =
       frame.head.size() + frame.tail.size() + (frame.carries_file ? payload.size() : 0);
-  if (auto ok = add_headers(http, request, frame); !ok) return std::unexpected(ok.error());
+  add_headers(http, request, frame, key);
   return http_.start(std::move(http), std::move(stop));
 }
 
@@ -148,13 +166,16 @@ ConvertReply ApiConverter::convert(const ConvertRequest& request, Payload& paylo
   auto verdict = std::make_shared<AnswerVerdict>();
   ConvertReply reply;
   reply.verdict = verdict;
+  Secret key;
   const auto failed = [&](Error error) -> ConvertReply {
+    error.message = key.hide_in(std::move(error.message));
     reply.artifact = std::unexpected(std::move(error));
     return std::move(reply);
   };
   const auto frame = frame_of(request, payload);
   if (!frame) return failed(frame.error());
-  auto exchange = start(request, *frame, payload, stop);
+  if (auto taken = take_key(key); !taken) return failed(taken.error());
+  auto exchange = start(request, *frame, payload, key, stop);
   if (!exchange) return failed(exchange.error());
 
   auto sent = send_request(**exchange, *frame, payload);
@@ -163,12 +184,13 @@ ConvertReply ApiConverter::convert(const ConvertRequest& request, Payload& paylo
   reply.bytes_sent = progress.body_sent;
   reply.whole_request_sent = progress.whole_request_sent;
   if (!head) return failed(head.error());
+  for (auto& [name, value] : head->headers) value = key.hide_in(std::move(value));
 
   const WallTime now = clock_.wall_now();
   reply.http_status = head->status;
   reply.news = parse_rate_news(*head, now);
   if (!is_success(head->status)) {
-    const auto own = parse_api_error(read_error_body(**exchange));
+    const auto own = parse_api_error(key.hide_in(read_error_body(**exchange)));
     return failed(error_of_answer(*head, own, now));
   }
   reply.artifact = believe(std::move(*exchange), *head, request, std::move(verdict));

@@ -8,7 +8,7 @@ namespace millrace {
 
 namespace {
 
-// Pairs of outbox and name, each followed by a NUL, which no path can hold.
+// Folder, outbox and name of each place, each followed by a NUL, which no path can hold.
 constexpr std::string_view kLeftovers = "ledger.leftovers";
 
 }  // namespace
@@ -69,7 +69,6 @@ Result<void> LedgerCore::recover(WallTime now) {
     JobId id;
     JobState was;
     int crashes;
-    std::string folder;
     OutputPlace place;
   };
   std::vector<Left> left;
@@ -83,8 +82,8 @@ Result<void> LedgerCore::recover(WallTime now) {
       if (!*more) break;
       const auto state = job_state_from(rows->view(1));
       if (!state) return std::unexpected(state.error());
-      left.push_back({rows->integer(0), *state, static_cast<int>(rows->integer(2)), rows->text(3),
-                      {rows->text(4), rows->text(5)}});
+      left.push_back({rows->integer(0), *state, static_cast<int>(rows->integer(2)),
+                      {rows->text(3), rows->text(4), rows->text(5)}});
     }
   }
   const int share = std::max(1, kWholeCrash / std::max(1, static_cast<int>(left.size())));
@@ -94,7 +93,7 @@ Result<void> LedgerCore::recover(WallTime now) {
   if (auto ok = remember("ledger.opened", std::to_string(to_unix_ms(now))); !ok) return ok;
   for (Left& job : left) {
     job.crashes += share;
-    if (auto ok = note_leftover(job.place.outbox, job.place.name); !ok) return ok;
+    if (auto ok = note_leftover(job.place); !ok) return ok;
     // A delivery that was cut off is already paid for: whether its file is there decides.
     const bool cut = job.was == JobState::Delivering;
     const bool died = !cut && job.crashes >= kCrashesUntilFailed;
@@ -104,7 +103,7 @@ Result<void> LedgerCore::recover(WallTime now) {
                 died ? kDiedOfIt : std::string_view(), job.crashes, died ? to_unix_ms(now) : 0,
                 job.id);
     if (auto ok = update.run(); !ok) return ok;
-    counts_.move(job.folder, job.was, state);
+    counts_.move(job.place.folder, job.was, state);
     if (!died) continue;
     const auto summary = summary_of(job.id / kTargetsPerVersion);
     if (!summary) return std::unexpected(summary.error());
@@ -169,36 +168,40 @@ Result<std::vector<OutputPlace>> LedgerCore::leftover_places() {
     return std::string(field);
   };
   while (!rest.empty()) {
-    std::string outbox = next_field();
-    places.push_back({std::move(outbox), next_field()});
+    OutputPlace& place = places.emplace_back();
+    for (std::string* field : {&place.folder, &place.outbox, &place.name}) *field = next_field();
   }
   return places;
 }
 
-Result<void> LedgerCore::note_leftover(std::string_view outbox, std::string_view name) {
-  if (outbox.empty() || name.empty()) return {};
+Result<void> LedgerCore::note_leftover(const OutputPlace& left) {
+  if (left.outbox.empty() || left.name.empty()) return {};
   auto places = leftover_places();
   if (!places) return std::unexpected(places.error());
   const bool noted = std::ranges::any_of(*places, [&](const OutputPlace& place) {
-    return place.outbox == outbox && parent_of(place.name) == parent_of(name);
+    return place.folder == left.folder && place.outbox == left.outbox &&
+           parent_of(place.name) == parent_of(left.name);
   });
   if (noted) return {};
-  places->push_back({std::string(outbox), Name(name)});
+  places->push_back(left);
   return write_leftover_places(*places);
 }
 
-Result<void> LedgerCore::leftovers_removed(std::string_view outbox) {
+Result<void> LedgerCore::leftovers_removed(std::string_view folder, std::string_view outbox) {
   auto places = leftover_places();
   if (!places) return std::unexpected(places.error());
-  const auto gone =
-      std::erase_if(*places, [&](const OutputPlace& place) { return place.outbox == outbox; });
+  const auto gone = std::erase_if(*places, [&](const OutputPlace& place) {
+    return place.folder == folder && place.outbox == outbox;
+  });
   return gone == 0 ? Result<void>() : write_leftover_places(*places);
 }
 
 Result<void> LedgerCore::write_leftover_places(const std::vector<OutputPlace>& places) {
   std::string text;
   for (const OutputPlace& place : places) {
-    text.append(place.outbox).append(1, '\0').append(place.name).append(1, '\0');
+    for (const std::string& field : {place.folder, place.outbox, place.name}) {
+      text.append(field).append(1, '\0');
+    }
   }
   return remember(kLeftovers, text);
 }

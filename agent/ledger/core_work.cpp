@@ -183,7 +183,7 @@ Result<SourceSummary> LedgerCore::finish(JobId job, int attempt, const JobEnd& s
   }
   // Its finished temporary may be kept for the next try.
   if (claim.state == JobState::Delivering && end.state == JobState::Waiting) {
-    auto noted = note_leftover(claim.outbox, claim.job.output_name);
+    auto noted = note_leftover({claim.job.candidate.folder, claim.outbox, claim.job.output_name});
     if (!noted) return std::unexpected(noted.error());
   }
   if (auto ok = write_end(claim, end, now); !ok) return std::unexpected(ok.error());

@@ -111,7 +111,8 @@ struct DeliveryInProgress {  // a row that was Delivering when the last run ende
   std::optional<OutputRecord> replaces;
 };
 
-struct OutputPlace {  // one directory of an outbox, told by a name in it
+struct OutputPlace {  // one directory of a folder's outbox, told by a name in it
+  std::string folder;
   std::string outbox;  // Outbox::id()
   Name name;
 };
@@ -195,9 +196,9 @@ class Ledger {
   // Versions whose targets are all final but whose source action is not recorded yet.
   virtual Result<std::vector<SourceSummary>> pending_source_actions() = 0;
   // Where a job was cut off or let go while it delivered, one name for each directory: a temporary
-  // file may be left there. Kept until leftovers_removed() of its outbox, over any number of runs.
+  // file may be left there. Kept until leftovers_removed(), over any number of runs.
   virtual Result<std::vector<OutputPlace>> leftover_places() = 0;
-  virtual Result<void> leftovers_removed(std::string_view outbox) = 0;
+  virtual Result<void> leftovers_removed(std::string_view folder, std::string_view outbox) = 0;
   virtual bool was_created() const = 0;  // this run made a new, empty ledger
   // Why the old file was moved aside and the ledger made anew; empty if it was not.
   virtual const std::string& rebuilt_because() const = 0;

@@ -82,7 +82,7 @@ class LedgerCore {
   Result<std::vector<DeliveryInProgress>> interrupted_deliveries();
   Result<std::vector<SourceSummary>> pending_source_actions();
   Result<std::vector<OutputPlace>> leftover_places();
-  Result<void> leftovers_removed(std::string_view outbox);
+  Result<void> leftovers_removed(std::string_view folder, std::string_view outbox);
   Result<void> begin_run(std::string_view command, WallTime now);
   Result<void> end_run(std::string_view outcome, WallTime now);
   Result<void> remember(std::string_view key, std::string_view value);
@@ -98,7 +98,7 @@ class LedgerCore {
 
   Result<void> begin();  // a transaction, unless one is open
   Result<void> recover(WallTime now);
-  Result<void> note_leftover(std::string_view outbox, std::string_view name);
+  Result<void> note_leftover(const OutputPlace& left);
   Result<void> write_leftover_places(const std::vector<OutputPlace>& places);
   Result<void> load_counts();
   Result<void> write_counts();

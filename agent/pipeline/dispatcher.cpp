@@ -151,10 +151,29 @@ void Dispatcher::give_key_back(const std::string& key) {
 void Dispatcher::request_ended(const Assignment& assignment, const Error* error,
                                const RateNews& news, Duration latency, bool maybe_billed) {
   const MutexLock lock(mutex_);
+  count_refusal(assignment, error);
   // The converter may have left by a reload; its account's gate is then gone with it.
   const auto account = accounts_.find(assignment.service->account());
   if (account == accounts_.end()) return;
   account->second.gate->finished(error, to_gate_news(news), latency, maybe_billed, clock_.now());
+}
+
+void Dispatcher::count_refusal(const Assignment& assignment, const Error* error) {
+  const auto found = folders_.find(assignment.job.candidate.folder);
+  if (found == folders_.end()) return;
+  FolderState& state = found->second;
+  if (error == nullptr) state.refused_in_a_row = 0;
+  if (error == nullptr || error->kind != ErrorKind::Input) return;
+  if (++state.refused_in_a_row < most_refusals_ || most_refusals_ == 0 || state.paused) return;
+  state.paused = true;
+  state.pause_reason = "the converter has refused " + std::to_string(state.refused_in_a_row) +
+                       " files in a row, the last because: " + error->message +
+                       "; `millrace resume " + found->first + "` goes on";
+}
+
+void Dispatcher::pause_after_refusals(int in_a_row) {
+  const MutexLock lock(mutex_);
+  most_refusals_ = in_a_row;
 }
 
 void Dispatcher::no_request(const Assignment& assignment) {
@@ -214,6 +233,7 @@ bool Dispatcher::pause(const std::string& name) {
   bool known = false;
   if (const auto folder = folders_.find(name); folder != folders_.end()) {
     folder->second.paused = known = true;
+    folder->second.pause_reason.clear();
   }
   if (Gate* gate = gate_of(name)) {
     gate->pause("paused by hand");
@@ -227,6 +247,8 @@ bool Dispatcher::resume(const std::string& name) {
   bool known = false;
   if (const auto folder = folders_.find(name); folder != folders_.end()) {
     folder->second.paused = false;
+    folder->second.pause_reason.clear();
+    folder->second.refused_in_a_row = 0;
     folder->second.blocked_until = {};
     known = true;
   }

@@ -77,6 +77,10 @@ class Dispatcher {
   void hold(const std::string& folder, std::string reason);
   void release(const std::string& folder);
 
+  // From now on a folder of which the converter has refused this many files in a row, without one
+  // success, is paused until a person resumes it: every further file may cost as well.
+  void pause_after_refusals(int in_a_row);
+
   // For people. False if there is no folder or converter of that name.
   bool pause(const std::string& name);
   bool resume(const std::string& name);
@@ -91,6 +95,8 @@ class Dispatcher {
   struct FolderState {
     std::shared_ptr<Folder> folder;
     bool paused = false;
+    std::string pause_reason;      // empty: by a person
+    int refused_in_a_row = 0;      // by the converter, without one success
     bool held = false;
     std::string blocked_reason;
     TimePoint blocked_until{};
@@ -110,6 +116,8 @@ class Dispatcher {
   Gate* gate_of(const std::string& converter) const REQUIRES(mutex_);
   std::string account_of(const std::string& converter) const REQUIRES(mutex_);
 
+  void count_refusal(const Assignment& assignment, const Error* error) REQUIRES(mutex_);
+
   const Clock& clock_;
   const std::size_t workers_;
 
@@ -123,6 +131,7 @@ class Dispatcher {
   std::map<std::string, int, std::less<>> running_in_ GUARDED_BY(mutex_);
   std::map<std::string, std::vector<Job>> busy_keys_ GUARDED_BY(mutex_);
   std::mt19937_64 random_ GUARDED_BY(mutex_);
+  int most_refusals_ GUARDED_BY(mutex_) = 0;  // 0: no limit
   bool stopping_ GUARDED_BY(mutex_) = false;
 };
 

@@ -25,14 +25,18 @@ constexpr Duration kRootPatience = std::chrono::milliseconds{200};
 // How long the start waits for what an earlier run left unfinished.
 constexpr Duration kRecoveryPatience = std::chrono::seconds{5};
 
+// The intake loop turns at least every half minute.
+constexpr Duration kAliveWithin = std::chrono::minutes{1};
+
 double thread_random() {
   thread_local std::mt19937_64 generator{std::random_device{}()};
   return std::uniform_real_distribution<double>{}(generator);
 }
 
-// Agents and batches with ledgers of their own may share an outbox: each knows its temporaries.
-std::string owner_of(const std::filesystem::path& ledger_file) {
-  return to_hex(sha256(ledger_file.string())).substr(0, 12);
+// Agents and batches with ledgers of their own may share an outbox, and so may folders: each knows
+// its temporaries.
+std::string owner_of(const std::filesystem::path& ledger_file, const std::string& folder) {
+  return to_hex(sha256(ledger_file.string() + '\n' + folder)).substr(0, 12);
 }
 
 RootSettings root_settings(const FolderSettings& folder, const AgentSettings& agent,
@@ -74,6 +78,7 @@ Result<void> Engine::open() {
 
   const auto workers = static_cast<std::size_t>(settings.agent.workers);
   dispatcher_ = std::make_unique<Dispatcher>(clock_, workers);
+  dispatcher_->pause_after_refusals(options_.most_refusals);
   intake_ = std::make_unique<Intake>(*ledger_, *dispatcher_, clock_);
   tools_ = std::make_unique<JobTools>(JobTools{
       *ledger_, *dispatcher_, kept_, clock_, RetryRules{}, stop_.get_token(), stop_now_.get_token(),
@@ -192,6 +197,8 @@ Result<void> Engine::set_services(const Settings& settings) {
   return {};
 }
 
+bool Engine::alive() const { return clock_.now() - intake_->last_turn() < kAliveWithin; }
+
 void Engine::refresh_budgets() { count_spent(settings()); }
 
 void Engine::count_spent(const Settings& settings) {
@@ -213,11 +220,11 @@ void Engine::add_folder(const FolderSettings& settings) {
   const std::size_t index = next_root_++;
   auto source = make_local_source(
       {settings.name, settings.inbox, settings.archive, settings.quarantine,
-       "shelf-" + owner_of(options_.ledger_file)},
+       "shelf-" + owner_of(options_.ledger_file, settings.name)},
       real_file_system());
   auto folder = std::make_shared<Folder>(settings, index,
                                          static_cast<std::size_t>(options_.settings.agent.workers),
-                                         real_file_system(), owner_of(options_.ledger_file), std::move(source));
+                                         real_file_system(), owner_of(options_.ledger_file, settings.name), std::move(source));
   auto root = std::make_shared<Root>(root_settings(settings, options_.settings.agent, index),
                                      real_file_system(), clock_, *intake_);
   {

@@ -37,6 +37,7 @@ struct EngineOptions {
   std::filesystem::path config_dir;      // secrets
   std::string command;                   // "run", "convert", ...: for the ledger's run row
   std::optional<int> workers_asked_for;  // --workers N
+  int most_refusals = 0;  // see Dispatcher::pause_after_refusals
   // Ends are told to it on workers' threads; may be empty.
   std::function<void(const Assignment&, const JobEnd&)> on_end = {};
 };
@@ -80,6 +81,8 @@ class Engine {
   // Counts this month's conversions anew, so that budgets open again with a new month. To be called
   // now and then.
   void refresh_budgets();
+  // The settle-and-queue loop has turned within the last minute: what the watchdog asks.
+  bool alive() const;
 
   // -- for people; any thread ------------------------------------------------------------------
   std::vector<FolderStatus> folders() const;

@@ -48,6 +48,7 @@ Intake::Intake(Ledger& ledger, Dispatcher& dispatcher, const Clock& clock)
 Intake::~Intake() { stop(); }
 
 void Intake::start() {
+  last_turn_ = clock_.now();
   thread_ = start_thread("intake", [this](const std::stop_token&) { run(); });
 }
 
@@ -150,6 +151,7 @@ void Intake::run() {
   std::optional<TimePoint> until = clock_.now();
   while (auto messages = wait_for_messages(until)) {
     const TimePoint now = clock_.now();
+    last_turn_ = now;
     for (Message& message : *messages) handle(std::move(message), now);
     send_probes(now);
     admit_settled();

@@ -49,6 +49,7 @@ class Intake final : public RootSink {
   // Everything that was there when asked has been seen, and nothing is left to settle or to claim.
   bool quiet() const;
   std::size_t settling() const { return settling_; }
+  TimePoint last_turn() const { return last_turn_; }
   std::optional<std::string> explain(std::size_t root, const Name& name) const;
 
   // -- RootSink, on the roots' threads ----------------------------------------------------------
@@ -125,6 +126,7 @@ class Intake final : public RootSink {
   std::map<std::size_t, std::string> names_ GUARDED_BY(mutex_);  // of folders, by root
   // Files that the engine holds; written by the loop, read by roots that ask for room.
   std::atomic<std::size_t> settling_{0};
+  std::atomic<TimePoint> last_turn_{TimePoint{}};  // written by the loop, read by the watchdog
 
   std::jthread thread_;
 };

@@ -41,21 +41,24 @@ Result<std::string> act(const Folder& folder, const SourceSummary& summary) {
   return "kept";
 }
 
-Result<std::vector<OutputPlace>> places_to_look_at(const std::string& outbox,
+Result<std::vector<OutputPlace>> places_to_look_at(const std::string& folder,
+                                                   const std::string& outbox,
                                                    const std::string& looked_through,
                                                    Ledger& ledger) {
   const auto before = ledger.recall(looked_through);
   if (!before) return std::unexpected(before.error());
-  if (!*before) return std::vector{OutputPlace{outbox, {}}};
+  if (!*before) return std::vector{OutputPlace{folder, outbox, {}}};
   auto places = ledger.leftover_places();
   if (!places) return places;
-  std::erase_if(*places, [&](const OutputPlace& place) { return place.outbox != outbox; });
+  std::erase_if(*places, [&](const OutputPlace& place) {
+    return place.folder != folder || place.outbox != outbox;
+  });
   return places;
 }
 
-Result<int> remove_leftovers(Outbox& outbox, Ledger& ledger) {
-  const std::string looked_through = "outbox.looked_through " + outbox.id();
-  const auto places = places_to_look_at(outbox.id(), looked_through, ledger);
+Result<int> remove_leftovers(const std::string& folder, Outbox& outbox, Ledger& ledger) {
+  const std::string looked_through = "looked through " + folder + " " + outbox.id();
+  const auto places = places_to_look_at(folder, outbox.id(), looked_through, ledger);
   if (!places) return std::unexpected(places.error());
   int removed = 0;
   for (const OutputPlace& place : *places) {
@@ -63,7 +66,7 @@ Result<int> remove_leftovers(Outbox& outbox, Ledger& ledger) {
     if (!here) return here;
     removed += *here;
   }
-  auto noted = ledger.leftovers_removed(outbox.id());
+  auto noted = ledger.leftovers_removed(folder, outbox.id());
   if (noted) noted = ledger.remember(looked_through, "yes");
   if (!noted) return std::unexpected(noted.error());
   return removed;
@@ -120,7 +123,7 @@ std::optional<OutputRecord> adopt_delivery(Folder& folder, const DeliveryInProgr
 void remove_leftovers(Folder& folder, Ledger& ledger) {
   auto outbox = folder.outbox.get();
   if (!outbox) return;
-  const auto removed = remove_leftovers(**outbox, ledger);
+  const auto removed = remove_leftovers(folder.settings.name, **outbox, ledger);
   if (!removed) {
     log_error(Level::Warning, "cannot look for leftovers", removed.error(),
               {{"folder", folder.settings.name}});

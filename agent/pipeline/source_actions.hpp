@@ -22,8 +22,8 @@ Result<void> finish_interrupted_action(const Folder& folder, const SourceSummary
 std::optional<OutputRecord> adopt_delivery(Folder& folder, const DeliveryInProgress& delivery);
 
 // Removes temporary files of ours that no job owns: everywhere in an outbox that this ledger never
-// looked through, else only where it knows of work that was cut off. Called before any worker runs;
-// an outbox that is away is looked through by the next run.
+// looked through, else only where it knows of work that was cut off. Called before any worker takes
+// a job of this folder; an outbox that is away is looked through by the next run.
 void remove_leftovers(Folder& folder, Ledger& ledger);
 
 }  // namespace millrace

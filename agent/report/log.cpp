@@ -8,7 +8,11 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <unordered_map>
+#include <utility>
 
+#include "platform/base/clock.hpp"
+#include "platform/base/mutex.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
@@ -57,6 +61,32 @@ void append_value(std::string& line, std::string_view value) {
   line += '"';
 }
 
+// Collapses a line that comes again and again: the first is written, then one a minute with the
+// number of those that were not.
+class Repeats {
+ public:
+  // How many equal lines were held back before this one; nothing if this one is held back too.
+  std::optional<int> pass(const std::string& line, TimePoint now) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    if (seen_.size() >= kMostLines) seen_.clear();
+    const auto [at, fresh] = seen_.try_emplace(std::hash<std::string>{}(line), Seen{now, 0});
+    if (fresh) return 0;
+    if (now - at->second.written < kWindow) return ++at->second.held_back, std::nullopt;
+    at->second.written = now;
+    return std::exchange(at->second.held_back, 0);
+  }
+
+ private:
+  static constexpr std::size_t kMostLines = 1024;
+  static constexpr Duration kWindow = std::chrono::minutes{1};
+  struct Seen {
+    TimePoint written;
+    int held_back = 0;
+  };
+  Mutex mutex_;
+  std::unordered_map<std::size_t, Seen> seen_ GUARDED_BY(mutex_);
+};
+
 void write_line(Level level, std::string_view message, const Error* error,
                 std::initializer_list<Field> fields) {
   const auto logger = spdlog::default_logger();
@@ -73,6 +103,10 @@ void write_line(Level level, std::string_view message, const Error* error,
     add("kind", to_string(error->kind));
     add("why", error->message);
   }
+  static Repeats repeats;
+  const auto held_back = repeats.pass(line, std::chrono::steady_clock::now());
+  if (!held_back) return;
+  if (*held_back > 0) add("repeated", std::to_string(*held_back));
   logger->log(to_spdlog(level), "{}", line);
 }
 

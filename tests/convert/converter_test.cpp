@@ -246,6 +246,17 @@ TEST_CASE("A refused key never reaches a message [M1] [M4]") {
   CHECK(bench.run().artifact.error().message == "no such variable");
 }
 
+TEST_CASE("An API that says the key back does not get it into a message [M1]") {
+  Bench bench;
+  bench.rules.api_key = [] { return Result<std::string>("CANARY-1234"); };
+  bench.http.answer = {
+      .status = 400,
+      .body = R"({"error":{"code":"bad","message":"CANARY-1234, CANARY\u002d1234 is no key"}})"};
+  const std::string message = bench.run().artifact.error().message;
+  CHECK(message.find("is no key") != std::string::npos);
+  CHECK(message.find("CANARY") == std::string::npos);
+}
+
 TEST_CASE("A folder cannot send links, and a URL must be one [I2]") {
   Bench bench;
   bench.rules.upload = UploadForm::Url;

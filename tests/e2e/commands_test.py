@@ -105,7 +105,8 @@ def test_a_failure_is_listed_explained_and_tried_again():
             assert len(rows) == 2 and all("not a picture" in r["reason"] for r in rows), rows
             assert "job 999 is not" in agent.command("retry", "999", check=False)["error"]["message"]
             assert agent.command("retry", str(rows[0]["id"]))["retried"] == 1
-            assert agent.run_once().returncode == 1  # the other one is still a failure
+            again = agent.run_once()
+            assert again.returncode == 0 and "1 converted" in again.stdout, again
             assert len(agent.command("failures")["failures"]) == 1
             agent.start()
             assert "job 999 is not" in agent.command("retry", "999", check=False)["error"]["message"]
@@ -152,8 +153,7 @@ def test_pause_resume_rescan_reload_and_explain_of_a_running_agent():
 
             agent.config.write_text("[agent]\nnonsense = 1\n")
             refused = agent.command("reload", check=False)["error"]["message"]
-            assert "nonsense" in refused and "line" in refused or ":2:" in refused, refused
-            assert agent.folder("p")["delivered"] == 2
+            assert "nonsense" in refused and ":2:" in refused, refused
             agent.write_config(folder_toml("p", inbox, outbox, to="jpg"), converter_toml(api.url))
             agent.command("reload")
             drop(inbox, "later.png", png(8, 8, 9))

@@ -61,9 +61,9 @@ class Scratch:
 class ApiServer:
     """millrace_api_server: answers like a conversion API, and keeps the book of what it billed."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, port=0):
         self.process = subprocess.Popen(
-            [API_SERVER, "--port", "0", "--die-with-parent", *options],
+            [API_SERVER, "--port", str(port), "--die-with-parent", *options],
             stdout=subprocess.PIPE, text=True)
         ready = json.loads(self.process.stdout.readline())
         self.port = ready["port"]

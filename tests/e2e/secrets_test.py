@@ -92,8 +92,8 @@ def run_with(home, key_toml, environment=None, kept_in=None, before=None):
 
             def finished():
                 for row in agent.command("status")["converters"]:
-                    if row.get("paused") or row.get("pause"):
-                        agent.command("resume", "api", check=False)
+                    if row["state"] in ("stopped", "paused"):
+                        agent.command("resume", "api")
                 return agent.all_done("p", 6)
 
             eventually(finished, 120, "every file")

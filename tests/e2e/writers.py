@@ -81,6 +81,15 @@ def preallocate(file):
             time.sleep(0.2)
 
 
+def held_open(file):
+    """Pauses longer than any quiet time of an event-driven folder, without closing."""
+    data = file.version(KB64 * 3)
+    with open(file.path, "wb", buffering=0) as out:
+        for piece in pieces(data, KB64):
+            out.write(piece)
+            time.sleep(4)
+
+
 def _put(file, data):
     aside = file.path + ".tmp"
     with open(aside, "wb") as out:

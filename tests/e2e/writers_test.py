@@ -1,77 +1,10 @@
 """Writers of every kind, as another user: no upload is ever torn. Needs root to change users."""
 
-import json
-import os
+from harness import Scratch, count, main
+from writer_desk import DAEMON, NOBODY, Desk, check, torn
+from writers import KINDS, close_and_reopen, held_open, plan_of, slowly, write_all
 
-from harness import (Agent, ApiServer, Scratch, converter_toml, count, eventually, folder_toml,
-                     main)
-from writers import KINDS, close_and_reopen, plan_of, slowly, write_all
-
-NOBODY, DAEMON = 65534, 1
 MARKED = ["png", "pdf", "jpg", "tif"]  # types with an end mark
-
-
-class Desk:
-    """An agent, a stand-in API that takes its time, and folders that another user writes into."""
-
-    def __init__(self, home, agent_user=0, **folders):
-        os.chmod(home, 0o755)
-        self.home = home
-        self.book = home / "book.jsonl"
-        self.server = ApiServer("--bill-book", str(self.book), "--latency-ms", "300")
-        self.folders = {}
-        text = ""
-        for name, keys in folders.items():
-            inbox, outbox = home / name / "in", home / name / "out"
-            for place in (inbox, outbox):
-                place.mkdir(parents=True)
-                os.chmod(place, 0o777)
-            self.folders[name] = (inbox, outbox)
-            text += folder_toml(name, inbox, outbox, **keys)
-        self.agent = Agent(home / "a", text, converter_toml(self.server.url), user=agent_user)
-
-    def __enter__(self):
-        self.agent.start()
-        return self
-
-    def __exit__(self, *unused):
-        self.agent.__exit__()
-        self.server.stop()
-
-    def complete_requests(self):
-        self.server.bill()  # flushes the book
-        rows = [json.loads(line) for line in self.book.read_text().splitlines()]
-        return [row["sha256"] for row in rows if row["complete"]]
-
-    def inputs_of_outputs(self, name):
-        inputs = set()
-        for path in self.folders[name][1].iterdir():
-            data = path.read_bytes()
-            at = data.index(b"MILLRACE-FAKE input=") + 20
-            inputs.add(data[at:at + 64].decode())
-        return inputs
-
-    def wait_until_converted(self, name, truth, seconds=150):
-        finals = {file["final"] for file in truth.values() if file["final"]}
-        try:
-            eventually(lambda: finals <= self.inputs_of_outputs(name), seconds, "every last version")
-        except AssertionError:
-            missing = finals - self.inputs_of_outputs(name)
-            files = [n for n, f in truth.items() if f["final"] in missing]
-            raise AssertionError(f"never converted: {files}\n{self.agent.read_log()[-3000:]}")
-
-
-def torn(desk, *truths):
-    whole = {sha for truth in truths for file in truth.values() for sha in file["truth"]}
-    return [sha for sha in desk.complete_requests() if sha not in whole]
-
-
-def check(desk, *truths):
-    found = torn(desk, *truths)
-    assert not found, f"{len(found)} torn uploads\n{desk.agent.read_log()[-3000:]}"
-    bill = desk.server.bill()
-    assert bill["mismatches"] == 0, bill
-    assert bill["keys_billed_twice"] == 0, bill
 
 
 def test_no_writer_of_another_user_has_a_torn_upload_A1_A2_A4_A5_A6_A7_A8_A9():
@@ -107,6 +40,19 @@ def test_the_oracle_sees_torn_uploads_where_nothing_waits():
         truth = write_all(inbox, plan_of(16, [slowly, close_and_reopen], ["dat"]), NOBODY)
         desk.wait_until_converted("scans", truth)
         assert torn(desk, truth), "the control shows nothing"
+
+
+def test_a_file_that_its_writer_holds_open_waits_by_the_lease_A1_A4():
+    """Its pauses are longer than the quiet time, and nothing else tells that it is not whole."""
+    plan = plan_of(8, [held_open], ["dat"])
+    with Scratch() as home, Desk(home, scans={}) as desk:
+        truth = write_all(desk.folders["scans"][0], plan, NOBODY)
+        desk.wait_until_converted("scans", truth)
+        check(desk, truth)
+    with Scratch() as home, Desk(home, DAEMON, scans={}) as desk:
+        truth = write_all(desk.folders["scans"][0], plan, NOBODY)
+        desk.wait_until_converted("scans", truth)
+        assert torn(desk, truth), "without the lease nothing was torn: the control shows nothing"
 
 
 main(globals())

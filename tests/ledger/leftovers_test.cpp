@@ -33,9 +33,9 @@ TEST_CASE("each directory of work that was cut off is kept until it was looked a
     ledger = opened(path);
     CHECK(places(*ledger) == expected);
   }
-  REQUIRE(ledger->leftovers_removed("another"));
+  REQUIRE(ledger->leftovers_removed("photos", "another"));
   CHECK(places(*ledger) == expected);
-  REQUIRE(ledger->leftovers_removed("out"));
+  REQUIRE(ledger->leftovers_removed("photos", "out"));
   ledger.reset();
   ledger = opened(path);
   CHECK(places(*ledger).empty());

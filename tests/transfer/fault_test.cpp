@@ -39,7 +39,8 @@ TEST_CASE("a POST is never sent twice when a reused connection dies [E11]") {
     // The first request of a connection is answered; the second is taken whole and dropped.
     for (int i = 0; !c.read_head().empty(); ++i) {
       ++counted->requests;
-      c.write("HTTP/1.1 100 Continue\r\n\r\n");
+      // Not a byte comes back before it dies: only then would libcurl send it again by itself.
+      if (i == 0) c.write("HTTP/1.1 100 Continue\r\n\r\n");
       c.read_body(length);
       if (i == 1) return;
       c.write(answer("200 OK", "fine"));

@@ -20,12 +20,17 @@ bool ask(HttpClient& http, const std::string& url) {
   HttpRequest request;
   request.method = "GET";
   request.url = url;
+  const auto failed = [](const Error& error) {
+    std::cerr << error.message << "\n";
+    return false;
+  };
   auto exchange = http.start(std::move(request), {});
-  if (!exchange || !(*exchange)->head()) return false;
+  if (!exchange) return failed(exchange.error());
+  if (const auto head = (*exchange)->head(); !head) return failed(head.error());
   std::byte buffer[4096];
   for (;;) {
     const auto n = (*exchange)->read(buffer);
-    if (!n) return false;
+    if (!n) return failed(n.error());
     if (*n == 0) return true;
   }
 }
