@@ -9,6 +9,8 @@ millrace_build_packages=(
 
 millrace_test_packages=(
   catch2 python3 python3-pil poppler-utils openssl strace bindfs fuse3 nginx-light curl libvips-tools
+  samba smbclient openssh-client openssh-sftp-server rsync zip unzip sane-utils imagemagick
+  libreoffice-writer-nogui
   clang-19 clang-tidy-19 clang-format-19)
 
 # install_missing PACKAGE...: installs those that are not there; needs root or sudo for that only.

@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 
+#include "agent/transfer/url_rule.hpp"
 #include "agent/watch/glob.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/text.hpp"
@@ -97,13 +98,18 @@ Result<std::map<std::string, std::string>> parse_options(const std::vector<std::
 
 Result<std::string> choose_converter(const Options& options, Settings& base) {
   if (options.url.empty()) {
-    const std::string via = options.via.empty() ? "local" : options.via;
+    std::string via = options.via.empty() ? "local" : options.via;
     if (base.converter(via) == nullptr) {
       return fail(ErrorKind::Configuration,
                   "there is no converter `" + printable(via) + "`; name one of the configuration "
                   "with --via, or an API with --url");
     }
     return via;
+  }
+  HttpRequest asked;
+  asked.url = options.url;
+  if (auto allowed = check_target(asked); !allowed) {
+    return with_context(allowed.error(), "--url");
   }
   ConverterSettings converter;
   converter.name = kUrlConverter;

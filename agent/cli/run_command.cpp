@@ -18,7 +18,7 @@ namespace {
 constexpr std::chrono::milliseconds kTurn{250};
 // Files of one folder that the converter refuses in a row before a person is asked.
 constexpr int kMostRefusals = 10;
-constexpr Duration kLedgerCheck = std::chrono::minutes{1};
+constexpr Duration kLedgerCheck = std::chrono::seconds{10};
 
 class Agent {
  public:

@@ -7,7 +7,7 @@ namespace millrace {
 namespace {
 
 constexpr Duration kFirstBlock = std::chrono::seconds{1};
-constexpr Duration kLongestBlock = std::chrono::seconds{30};
+constexpr Duration kLongestBlock = std::chrono::seconds{10};
 
 GateNews to_gate_news(const RateNews& news) {
   return {news.quota_remaining, news.quota_limit, news.window_remaining, news.window_limit,
@@ -319,9 +319,10 @@ void Dispatcher::note_hung(TimePoint now) {
 
 Admission Dispatcher::admits(const Job& job, TimePoint now) const {
   const auto folder = folders_.find(job.candidate.folder);
-  const bool takes =
-      folder != folders_.end() && folder_admits(folder->first, folder->second, now);
-  const Gate* gate = takes ? gate_of(job.converter) : nullptr;
+  if (folder == folders_.end() || !folder_admits(folder->first, folder->second, now)) {
+    return Admission::SkipFolder;
+  }
+  const Gate* gate = gate_of(job.converter);
   return gate != nullptr && gate->open(now) ? Admission::Take : Admission::SkipConverter;
 }
 
@@ -355,7 +356,7 @@ std::optional<TimePoint> Dispatcher::next_change(TimePoint now) const {
     }
   }
   for (const auto& [name, account] : accounts_) {
-    if (const auto at = account.gate->opens_at(now)) consider(std::max(*at, now + Duration{1}));
+    if (const auto at = account.gate->opens_at(now)) consider(*at);
   }
   return first;
 }

@@ -70,7 +70,7 @@ class Dispatcher {
   void done(const Assignment& assignment);
 
   // The folder's inbox or outbox cannot be used: nothing is taken from it for a while (1 s,
-  // doubling to 30 s, until unblock()).
+  // doubling to 10 s, until unblock()).
   void block(const std::string& folder, std::string reason);
   void unblock(const std::string& folder);
   // Nothing is taken from it until release().

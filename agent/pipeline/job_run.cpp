@@ -20,6 +20,11 @@ constexpr Duration kFirstRecordDelay = std::chrono::milliseconds{500};
 constexpr Duration kLongestRecordDelay = std::chrono::seconds{10};
 constexpr std::size_t kLongestReason = 500;
 
+// The second choice is taken only by a source that looks like another's result, so that the first
+// few suffice but for a person's odd names.
+constexpr int kFirstChoices = 4;
+constexpr int kAllChoices = 20;
+
 // A result is often larger than its source (an image unpacked to TIFF); room for twice its size is
 // asked for before anything is paid.
 constexpr std::uint64_t kSpaceFactor = 2;
@@ -170,13 +175,19 @@ JobRun::Step JobRun::open_source() {
   return std::nullopt;
 }
 
-JobRun::Step JobRun::choose_name() {
-  std::vector<Ledger::NameChoice> choices;
-  for (Name& name : output_names({folder_.settings.output, job_.candidate.name, job_.target})) {
+Result<Name> JobRun::reserve_one_of(int choices) {
+  const NameRequest request{folder_.settings.output, job_.candidate.name, job_.target};
+  std::vector<Ledger::NameChoice> asked;
+  for (Name& name : output_names(request, choices)) {
     std::string folded = fold_name(name);
-    choices.push_back({std::move(name), std::move(folded)});
+    asked.push_back({std::move(name), std::move(folded)});
   }
-  auto name = tools_.ledger.reserve_name(job_.id, outbox_->id(), choices);
+  return tools_.ledger.reserve_name(job_.id, outbox_->id(), asked);
+}
+
+JobRun::Step JobRun::choose_name() {
+  auto name = reserve_one_of(kFirstChoices);
+  if (!name && name.error().kind == ErrorKind::Exists) name = reserve_one_of(kAllChoices);
   if (!name) return std::unexpected(name.error());
   output_name_ = std::move(*name);
   return std::nullopt;

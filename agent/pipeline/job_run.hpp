@@ -47,6 +47,7 @@ class JobRun {
   Step open_outbox();
   Step publish_kept_result();
   Step choose_name();
+  Result<Name> reserve_one_of(int choices);
   Step look_at_what_is_there();
   Step read_and_hash();
   Step settle_for_what_is_there();

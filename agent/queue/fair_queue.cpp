@@ -34,21 +34,25 @@ struct Folder {
 };
 
 using Admits = std::function<Admission(const Job&)>;
-using Converters = std::set<std::string>;
+
+// What was refused in this pick.
+struct Closed {
+  std::set<std::string> converters;
+  bool folder = false;  // the one that is looked at
+};
 
 std::size_t lane_of(const Job& job) { return job.deferred ? 1 : 0; }
 
 std::optional<Job> take_from(Line& line, const std::string& converter, const Admits& admits,
-                             Converters& closed) {
+                             Closed& closed) {
   const std::size_t count = line.jobs.size();
   const std::size_t looks = std::min(count, FairQueue::kMostLooks);
   for (std::size_t look = 0; look < looks; ++look) {
     const std::size_t at = (line.begin_at + look) % count;
     const Admission said = admits(line.jobs[at].job);
-    if (said == Admission::SkipConverter) {
-      closed.insert(converter);
-      return std::nullopt;
-    }
+    if (said == Admission::SkipConverter) closed.converters.insert(converter);
+    if (said == Admission::SkipFolder) closed.folder = true;
+    if (said == Admission::SkipConverter || said == Admission::SkipFolder) return std::nullopt;
     if (said == Admission::SkipJob) continue;
     Job job = std::move(line.jobs[at].job);
     line.jobs.erase(line.jobs.begin() + static_cast<std::ptrdiff_t>(at));
@@ -59,7 +63,7 @@ std::optional<Job> take_from(Line& line, const std::string& converter, const Adm
   return std::nullopt;
 }
 
-std::optional<Job> take_from(Lane& lane, const Admits& admits, Converters& closed) {
+std::optional<Job> take_from(Lane& lane, const Admits& admits, Closed& closed) {
   std::vector<std::map<std::string, Line>::iterator> oldest_first;
   for (auto line = lane.lines.begin(); line != lane.lines.end(); ++line) {
     oldest_first.push_back(line);
@@ -67,7 +71,8 @@ std::optional<Job> take_from(Lane& lane, const Admits& admits, Converters& close
   std::ranges::sort(oldest_first, {},
                     [](const auto& line) { return line->second.jobs.front().number; });
   for (const auto& line : oldest_first) {
-    if (closed.contains(line->first)) continue;
+    if (closed.folder) break;
+    if (closed.converters.contains(line->first)) continue;
     auto job = take_from(line->second, line->first, admits, closed);
     if (!job) continue;
     --lane.size;
@@ -77,7 +82,8 @@ std::optional<Job> take_from(Lane& lane, const Admits& admits, Converters& close
   return std::nullopt;
 }
 
-std::optional<Job> take_from(Folder& folder, const Admits& admits, Converters& closed) {
+std::optional<Job> take_from(Folder& folder, const Admits& admits, Closed& closed) {
+  closed.folder = false;
   for (const std::size_t lane : {folder.turn, 1 - folder.turn}) {
     auto job = take_from(folder.lanes[lane], admits, closed);
     if (!job) continue;
@@ -136,7 +142,7 @@ void FairQueue::unblock(const std::string& folder) { state_->get(folder).blocked
 
 std::optional<Job> FairQueue::next(const Admits& admits) {
   const std::size_t count = state_->folders.size();
-  Converters closed;
+  Closed closed;
   for (std::size_t step = 0; step < count; ++step) {
     const std::size_t at = (state_->turn + step) % count;
     Folder& folder = state_->folders[at];

@@ -19,6 +19,7 @@ enum class Admission {
   Take,
   SkipJob,        // not this one now (its key is busy)
   SkipConverter,  // none that goes through this converter (its gate is closed)
+  SkipFolder,     // none of this folder (paused, its share hangs)
 };
 
 // Round robin over folders; within a folder one fresh job, then one deferred one; within a lane

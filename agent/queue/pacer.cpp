@@ -1,6 +1,7 @@
 #include "agent/queue/pacer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace millrace {
@@ -14,10 +15,10 @@ using std::chrono::seconds;
 
 // Below a rate that is known: so much of a window stays free for requests that travel at unequal
 // speed. The late start that may be made up for is the same share of the shortest usual window.
-constexpr double kBelowKnown = 0.98;
-constexpr Duration kCatchUp = milliseconds{20};
-constexpr double kBelowLearnt = 0.97;
-constexpr double kBelowConfirmed = 0.98;
+constexpr double kBelowKnown = 0.97;
+constexpr Duration kCatchUp = milliseconds{30};
+constexpr double kBelowLearnt = 0.98;
+constexpr double kBelowConfirmed = 0.985;
 constexpr double kLowered = 0.97;
 
 constexpr Duration kFirstPause = seconds{1};
@@ -28,7 +29,14 @@ constexpr double kPauseJitter = 0.05;
 constexpr std::size_t kMostRemembered = 4096;
 constexpr Duration kShortestMeasure = seconds{5};
 constexpr double kRequestsToMeasure = 30;
+// One refusal may be chance: it says no more than that the ceiling is a little lower.
+constexpr double kLeastKept = 0.95;
 constexpr double kSameCeiling = 0.12;  // a refusal within this share of the ceiling confirms it
+
+// Services count by the second, the minute or the hour.
+constexpr std::array<Duration, 3> kUsualWindows{seconds{1}, minutes{1}, hours{1}};
+// A reset is told in whole seconds, and rounded in many ways: so little may mean any part of one.
+constexpr Duration kRounded = seconds{2};
 
 // How the pace goes on after a refusal: while the ceiling is still searched for, and once a refusal
 // came where it was expected.
@@ -39,7 +47,7 @@ struct Plateau {
 };
 constexpr Plateau kSearching{seconds{5}, 10, 0.08};
 constexpr Plateau kConfirmed{seconds{20}, 20, 0.01};
-constexpr Duration kLongestHold = minutes{10};
+constexpr Duration kLongestHold = minutes{20};
 constexpr double kLongestStep = 0.25;
 constexpr int kRequestsOfStep = 10;
 constexpr Duration kShortestStep = seconds{5};
@@ -82,6 +90,7 @@ void Pacer::accepted(TimePoint request_started, TimePoint now) {
     learn(request_started);
     episode_ = false;
     refusals_ = 0;
+    first_pause_.reset();
     accepted_.clear();
     cycle_start_ = request_started;
     step_accepted_ = 0;
@@ -104,6 +113,7 @@ void Pacer::refused(TimePoint request_started, Duration retry_after, TimePoint n
     hold_before_ = hold_;
     hold_until_before_ = hold_until_;
     learnt_before_ = learnt_;
+    if (!ceiling_) first_pause_ = retry_after;
   }
   Duration pause = std::min(retry_after, kLongestRetryAfter);
   if (!was_under_way) {
@@ -133,8 +143,26 @@ double Pacer::accepted_rate(TimePoint until) const {
   return std::max(1.0, static_cast<double>(count)) / std::max(0.05, in_seconds(until - from));
 }
 
+std::optional<double> Pacer::first_guess() const {
+  if (!first_pause_) return std::nullopt;
+  if (told_rate_ || configured_) {
+    return std::min(told_rate_.value_or(*configured_), configured_.value_or(*told_rate_));
+  }
+  if (*first_pause_ <= Duration{0}) return std::nullopt;
+  const auto* window = std::ranges::find_if(
+      kUsualWindows, [&](Duration usual) { return *first_pause_ < usual + kRounded; });
+  if (window == kUsualWindows.end()) return std::nullopt;
+  const auto count = std::ranges::count_if(accepted_, [&](TimePoint start) {
+    return refused_at_ - *window < start && start <= refused_at_;
+  });
+  if (count == 0) return std::nullopt;
+  return static_cast<double>(count) / in_seconds(*window);
+}
+
 void Pacer::learn(TimePoint until) {
-  const double rate = accepted_rate(until);
+  const auto guess = first_guess();
+  double rate = guess ? *guess : accepted_rate(until);
+  if (ceiling_before_ && refusals_ <= 1) rate = std::max(rate, *ceiling_before_ * kLeastKept);
   const bool confirmed = ceiling_before_ && std::abs(rate / *ceiling_before_ - 1) <= kSameCeiling;
   // Refused although the pace was not probing: what was measured had profited from a bucket that
   // filled up during the pause before.
@@ -169,15 +197,14 @@ void Pacer::told(std::optional<std::int64_t> remaining, std::optional<std::int64
                  std::optional<Duration> reset, TimePoint now) {
   if (!reset || *reset < Duration{0}) return;
   const Duration in = std::clamp<Duration>(*reset, seconds{1}, kLongestRetryAfter);
-  // A reset is told in whole seconds: one or two may mean any part of one, and the pace is the
-  // better guide then.
-  if (remaining && *remaining <= 0 && in > seconds{1})
+  if (remaining && *remaining <= 0 && in > kRounded)
     exhausted_until_ = std::max(exhausted_until_, now + in);
   if (!limit || *limit <= 0) return;
   if (limit != told_limit_) told_window_ = Duration{0};
   told_limit_ = limit;
   told_window_ = std::max(told_window_, in);
-  told_rate_ = static_cast<double>(*limit) / in_seconds(told_window_);
+  const Duration window = told_window_ <= kRounded ? Duration{seconds{1}} : told_window_;
+  told_rate_ = static_cast<double>(*limit) / in_seconds(window);
 }
 
 void Pacer::end_pause() {

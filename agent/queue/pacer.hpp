@@ -9,6 +9,10 @@
 // upward in growing steps until the next refusal. While refusals come where the ceiling was
 // expected the hold time doubles, so that in the long run hardly anything is wasted (the plateau of
 // TCP CUBIC, RFC 9438, with the ceiling as its W_max).
+//
+// The first refusal ends a burst, and its pause is told in whole seconds: averaged, they would make
+// half of the real rate. What the headers say stands in for the measure then, or else what was let
+// through in one second, minute or hour, the shortest that covers the pause.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +52,7 @@ class Pacer {
 
  private:
   double accepted_rate(TimePoint until) const;
+  std::optional<double> first_guess() const;
   void learn(TimePoint until);
   void probe_upward(TimePoint now);
 
@@ -68,6 +73,7 @@ class Pacer {
   int refusals_ = 0;  // in this episode, one a pause
   TimePoint refused_at_{};
   TimePoint lowered_at_{};
+  std::optional<Duration> first_pause_;  // as told, while the first episode lasts
   std::optional<double> ceiling_, ceiling_before_;
   std::optional<double> learnt_, learnt_before_;
   Duration hold_{0}, hold_before_{0};

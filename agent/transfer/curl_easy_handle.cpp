@@ -66,6 +66,13 @@ bool names(const Headers& headers, std::string_view lower) {
   });
 }
 
+// The connection's TLS, if it has one and libcurl's is OpenSSL.
+SSL* tls_of(void* easy) {
+  const curl_tlssessioninfo* tls = nullptr;
+  if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &tls) != CURLE_OK || !tls) return nullptr;
+  return tls->backend == CURLSSLBACKEND_OPENSSL ? static_cast<SSL*>(tls->internals) : nullptr;
+}
+
 }  // namespace
 
 std::string system_trust_file() {
@@ -130,8 +137,9 @@ bool EasyHandle::set_fixed(const CurlOptions& options, void* share,
   set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
 
   set(CURLOPT_EXPECT_100_TIMEOUT_MS, 1000L)(CURLOPT_BUFFERSIZE, 64L * 1024);
-  // Servers close idle connections; a new handshake is cheaper than a request that dies.
-  set(CURLOPT_MAXAGE_CONN, 30L)(CURLOPT_MAXLIFETIME_CONN, 3600L);
+  // Servers close idle connections, many after 5 s. libcurl 7.88 takes one whose end was announced
+  // (close_notify) for alive, and a request that dies costs more than a resumed handshake.
+  set(CURLOPT_MAXAGE_CONN, 3L)(CURLOPT_MAXLIFETIME_CONN, 3600L);
   set(CURLOPT_TCP_NODELAY, 1L)(CURLOPT_TCP_KEEPALIVE, 1L);
   set(CURLOPT_TCP_KEEPIDLE, 30L)(CURLOPT_TCP_KEEPINTVL, 15L);
   return set.ok();
@@ -215,10 +223,8 @@ bool EasyHandle::is_new_connection() const {
 }
 
 bool EasyHandle::is_resumed() const {
-  const curl_tlssessioninfo* tls = nullptr;
-  if (curl_easy_getinfo(easy_, CURLINFO_TLS_SSL_PTR, &tls) != CURLE_OK || !tls) return false;
-  if (tls->backend != CURLSSLBACKEND_OPENSSL || !tls->internals) return false;
-  return SSL_session_reused(static_cast<SSL*>(tls->internals)) == 1;
+  SSL* const tls = tls_of(easy_);
+  return tls != nullptr && SSL_session_reused(tls) == 1;
 }
 
 }  // namespace millrace

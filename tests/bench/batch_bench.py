@@ -65,19 +65,18 @@ def batch(scratch, less):
     let_settle()
     contenders = {"curl": (run_curl, count), "httpx": (run_httpx, count // 5),
                   "millrace": (run_millrace, count)}
-    rates, costs, memory = {}, {}, {}
+    rates, costs = {}, {}
     for turn in range(rounds):
         for name, (contender, files) in contenders.items():
             run, _ = against(contender, scratch, f"{name}-{turn}", inbox, workers, files,
                              "--output-bytes", "10000")
             rates.setdefault(name, []).append(files / run.wall)
             costs.setdefault(name, []).append(1e6 * run.cpu / files)
-            memory.setdefault(name, []).append(run.rss_mb)
     print(f"{count} files of 20 KB, answers of 10 KB, {workers} at a time, median of {rounds}")
-    print("| client | files/s | to curl | CPU us a file | to curl | MB |")
-    print("|---|---|---|---|---|---|")
+    print("| client | files/s | to curl | CPU us a file | to curl |")
+    print("|---|---|---|---|---|")
     for name in contenders:
         to_curl = median([mine / curl for mine, curl in zip(rates[name], rates["curl"])])
         cost_to_curl = median([mine / curl for mine, curl in zip(costs[name], costs["curl"])])
         print(f"| {name} | {median(rates[name]):.0f} | {to_curl:.2f} |"
-              f" {median(costs[name]):.0f} | {cost_to_curl:.2f} | {max(memory[name]):.0f} |")
+              f" {median(costs[name]):.0f} | {cost_to_curl:.2f} |")

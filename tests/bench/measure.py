@@ -43,7 +43,6 @@ class Run:
         child.returncode = os.waitstatus_to_exitcode(status)
         self.wall = time.monotonic() - began
         self.cpu = usage.ru_utime + usage.ru_stime
-        self.rss_mb = usage.ru_maxrss / 1024
         if child.returncode != 0:
             raise RuntimeError(f"{words[0]} ended with {child.returncode}")
 

@@ -96,7 +96,7 @@ def test_wrong_use_says_what_is_wrong():
                            (["a", "--to", "webp", "--patience", "long"], "duration"),
                            (["a", "--to", "webp", "--via", "nobody"], "init"),
                            (["a", "--to", "webp", "--url", "http://example.com/"], "https"),
-                           (["a", "--to", "webp", "--url", "nonsense"], "https://")):
+                           (["a", "--to", "webp", "--url", "nonsense"], "cannot be read")):
             said = user.says("convert", *more, status=2)
             assert word in said, (more, said)
 

@@ -58,10 +58,13 @@ def pair(home, name):
 
 
 def put(inbox, first, files=FILES):
-    """Writes under another name and renames, within the inbox: it may be a mount of its own."""
+    """Writes under another name and renames, within the inbox: it may be a mount of its own.
+
+    Every inbox gets bytes of its own: equal ones would wait for one another.
+    """
     for number in range(first, first + files):
         unfinished = Path(inbox) / f"{number}.part"
-        unfinished.write_bytes(png(8, 8, number))
+        unfinished.write_bytes(png(8, 8, hash(str(inbox)) % 1000 * 1000 + number))
         unfinished.rename(Path(inbox) / f"{number}.png")
 
 
@@ -85,10 +88,13 @@ def is_stalled(agent, name):
 
 
 def hang_and_go_on(home, server, share, inboxes, outboxes):
-    """Folder `share` hangs, folder `plain` goes on; then everything is converted."""
+    """Folder `share` hangs, folder `plain` goes on; then everything is converted.
+
+    The share may hold four workers, as many as there are requests allowed at a time.
+    """
     agent = Agent(home / "a", folder_toml("share", inboxes[0], outboxes[0], **POLLED) +
                   folder_toml("plain", inboxes[1], outboxes[1]),
-                  converter_toml(server.url), agent="workers = 8")
+                  converter_toml(server.url, concurrency=4), agent="workers = 8")
     with agent:
         agent.start()
         put(inboxes[0], 0)

@@ -19,9 +19,10 @@ def agent_on(home, server, **converter):
                  converter_toml(server.url, **converter))
 
 
-def big_file(bytes_):
+def big_file(size, seed=0):
     """Begins and ends as a picture does; its content is of no concern to the stand-in."""
-    return b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * (bytes_ // 256) + b"IEND\xaeB`\x82"
+    block = seed.to_bytes(8, "big") + bytes(range(248))
+    return b"\x89PNG\r\n\x1a\n" + block * (size // 256) + b"IEND\xaeB`\x82"
 
 
 def stopped_well(agent, most=5.0):
@@ -36,10 +37,12 @@ def test_sigterm_at_random_moments_under_load():
     chance = random.Random(SEED)
     with Scratch() as home, ApiServer("--latency", "lognormal:300:1.2:3",
                                       "--output-bytes", "200000") as server:
+        # A request now and then hangs: a big one amid its upload, a small one without an answer.
+        server.faults("try=1 p=0.06 stall-upload at=0.5\n")
         agent = agent_on(home, server, concurrency=8)
         made = {}
         for i in range(files):
-            data = png(16, 16, i) if i % 20 else big_file(8_000_000 + i)
+            data = png(16, 16, i) if i % 20 else big_file(8_000_000, i)
             drop(home / "in", f"{i}.png", data)
             made[f"{i}.webp"] = sha256(data)
         times = []
@@ -51,6 +54,7 @@ def test_sigterm_at_random_moments_under_load():
                 time.sleep(chance.uniform(0.0, 1.5))
                 times.append(stopped_well(agent))
             server.latency("0")
+            server.faults("")
             done = agent.run_once()
         assert done.returncode == 0, (done.stdout, done.stderr[-3000:])
         found = {p.name: input_of(p.read_bytes(), "webp") for p in (home / "out").iterdir()}

@@ -7,6 +7,7 @@ from harness import (MILLRACE, Agent, ApiServer, Scratch, converter_toml, count,
                      folder_toml, main, png)
 from tls_server import Authority, Nginx
 
+PAUSES = 3
 TLS_BURSTS = os.environ.get("TLS_BURSTS", "")
 
 
@@ -36,25 +37,27 @@ def burst(agent, inbox, numbers, total):
     eventually(lambda: agent.all_done("pictures", total), 240, f"{total} files")
 
 
-def two_bursts(home, nginx, authority, first, second):
-    """(connections of the first burst, of the second, how many of those were resumed)"""
+def bursts(home, nginx, authority, first, more, pauses):
+    """(connections of the first burst, of those after the pauses, how many of these resumed)"""
     with agent_behind(home, nginx, authority) as agent:
         agent.start()
         burst(agent, home / "in", range(first), first)
-        made, _ = nginx.connections()
-        closed_by_nginx(nginx)
-        burst(agent, home / "in", range(first, first + second), first + second)
+        made, resumed = nginx.connections()
+        total = first
+        for _ in range(pauses):
+            closed_by_nginx(nginx)
+            burst(agent, home / "in", range(total, total + more), total + more)
+            total += more
         all_made, all_resumed = nginx.connections()
         ours = agent.command("status")["connections"]
         row = agent.folder("pictures")
-        assert row["delivered"] == first + second, row
+        assert row["delivered"] == total, row
         # A request that meets a connection which nginx closes at that moment goes out once more.
-        lost = ours["requests"] - first - second
-        assert len(nginx.requests()) == first + second and 0 <= lost <= 5, ours
+        lost = ours["requests"] - total
+        assert len(nginx.requests()) == total and 0 <= lost <= 10 * pauses, ours
         assert 0 <= ours["tls_resumed"] - all_resumed <= lost, (ours, all_resumed)
         assert 0 <= ours["opened"] - all_made <= lost, (ours, all_made)
-        first_resumed = sum(r[2] for r in nginx.requests()[:first] if r[1] == 1)
-    return made, all_made - made, all_resumed - first_resumed
+    return made, all_made - made, all_resumed - resumed
 
 
 def test_a_thousand_files_over_twelve_connections_resumed_after_a_pause():
@@ -62,13 +65,13 @@ def test_a_thousand_files_over_twelve_connections_resumed_after_a_pause():
         with Scratch() as home, ApiServer() as api:
             authority = Authority(home / "ca")
             with Nginx(home / "nginx", authority, f"127.0.0.1:{api.port}", protocol) as nginx:
-                first, second, resumed = two_bursts(home, nginx, authority, count(1000), 100)
+                first, later, resumed = bursts(home, nginx, authority, count(1000), 50, PAUSES)
                 assert {row[3] for row in nginx.requests()} == {protocol}
-                print(f"        {protocol}: {first} connections, then {second} of which "
+                print(f"        {protocol}: {first} connections, then {later} of which "
                       f"{resumed} resumed")
-                assert first <= 12 and 1 <= second <= 12, (first, second)
-                assert resumed >= share * second, (protocol, resumed, second)
-                assert api.bill()["posts"] == count(1000) + 100
+                assert first <= 12 and PAUSES <= later <= 12 * PAUSES, (first, later)
+                assert resumed >= share * later, (protocol, resumed, later)
+                assert api.bill()["posts"] == count(1000) + 50 * PAUSES
 
 
 def test_without_the_share_nothing_is_resumed():
@@ -85,10 +88,10 @@ def test_without_the_share_nothing_is_resumed():
                     _, before = nginx.connections()
                     out, _ = run.communicate("\n", timeout=60)
                     made, resumed = map(int, out.split())
-                    assert run.returncode == 0 and 1 <= made <= 10, (made, out)
+                    assert run.returncode == 0 and 1 <= made <= 12, (made, out)
                     assert nginx.connections()[1] - before == resumed
                     print(f"        {protocol}, share {share}: {resumed} of {made} resumed")
-                    assert resumed >= 0.5 * made if share == "on" else resumed == 0
+                    assert resumed > 0 if share == "on" else resumed == 0
 
 
 def test_millrace_serve_behind_nginx():

@@ -47,7 +47,7 @@ class Desk:
 
     def inputs_of_outputs(self, name):
         inputs = set()
-        for path in self.folders[name][1].iterdir():
+        for path in self.folders[name][1].glob("[!.]*.webp"):
             data = path.read_bytes()
             at = data.index(b"MILLRACE-FAKE input=") + 20
             inputs.add(data[at:at + 64].decode())

@@ -87,7 +87,7 @@ def held_open(file):
     with open(file.path, "wb", buffering=0) as out:
         for piece in pieces(data, KB64):
             out.write(piece)
-            time.sleep(4)
+            time.sleep(3.5)
 
 
 def _put(file, data):

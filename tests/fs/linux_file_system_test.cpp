@@ -91,7 +91,8 @@ TEST_CASE("a name that keeps turning into a link is never followed [K1 K4]") {
     }
   });
   int read = 0;
-  for (int i = 0; i < 3000; ++i) {
+  // The folder is itself for a small part of the time only, the smaller the busier the machine is.
+  for (int i = 0; i < 3000 || (read == 0 && i < 300'000); ++i) {
     auto file = box->open("real/x");
     if (!file) continue;
     std::byte first{};

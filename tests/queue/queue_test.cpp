@@ -46,6 +46,20 @@ TEST_CASE("folders take turns, and within one fresh and deferred jobs do [D3]") 
   CHECK(queue.size() == 0);
 }
 
+TEST_CASE("a folder that is refused holds back no other folder of the same converter [C2] [P7]") {
+  FairQueue queue;
+  for (JobId id = 0; id < 10; ++id) queue.push(job(id, "hung", false, "shared"));
+  queue.push(job(10, "well", false, "shared"));
+  int asked = 0;
+  const auto admits = [&](const Job& offered) {
+    ++asked;
+    return offered.candidate.folder == "well" ? Admission::Take : Admission::SkipFolder;
+  };
+  CHECK(queue.next(admits)->id == 10);
+  CHECK_FALSE(queue.next(admits));
+  CHECK(asked == 3);
+}
+
 TEST_CASE("a refused job blocks neither other converters nor the jobs behind it [P7]") {
   FairQueue queue;
   for (JobId id = 0; id < 1000; ++id) queue.push(job(id, "f", false, "closed"));

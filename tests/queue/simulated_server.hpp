@@ -78,6 +78,7 @@ struct Simulation {
   double jitter = 0.02;   // of the way to the server
   double late = 0.002;    // of the loop that asks the gate
   double start = 0.37;    // within the server's window
+  int told_too_much = 0;  // seconds that Retry-After and the reset are rounded up beyond need
   double duration = 900;  // seconds
   int workers = 64;
   std::uint64_t seed = 1;
@@ -146,19 +147,20 @@ class Driver {
     if (!taken) {
       event.error = Error{ErrorKind::Rate, "429", 0, {}};
       if (sim_.tells == Tells::RetryAfter || sim_.tells == Tells::Both) {
-        event.error->retry_after = std::chrono::milliseconds(
-            1000 * std::max(1L, std::lround(std::ceil(server_.wait(t) - 1e-6))));
+        event.error->retry_after = std::chrono::milliseconds(1000 * std::max(1L, told_wait(t)));
       }
     }
     if (sim_.tells == Tells::Headers || sim_.tells == Tells::Both) {
       event.news.window_limit = server_.most();
       event.news.window_remaining = static_cast<std::int64_t>(server_.left());
-      event.news.window_reset =
-          std::chrono::seconds(std::lround(std::ceil(server_.wait(t) - 1e-6)));
+      event.news.window_reset = std::chrono::seconds(told_wait(t));
     }
     event.at_server = false;
     event.time += sim_.latency / 2;
     events_.push(event);
+  }
+  long told_wait(double t) const {
+    return std::lround(std::ceil(server_.wait(t) - 1e-6)) + sim_.told_too_much;
   }
   void finish(const Event& event) {
     --in_flight_;

@@ -66,7 +66,7 @@ const std::vector<Subject>& subjects() {
        "png",
        "image/png",
        "\x89PNG",
-       {{"no picture", RenderCode::UnsupportedRoute}, {"P6 9 9 255 ", RenderCode::BrokenInput}}},
+       {{"no picture", RenderCode::UnsupportedRoute}, {"P6 1 1 255\n", RenderCode::BrokenInput}}},
 #endif
   };
   return kAll;

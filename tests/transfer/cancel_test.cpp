@@ -83,6 +83,36 @@ TEST_CASE("a stop before the start sends nothing") {
   CHECK(server.connections() == 0);
 }
 
+TEST_CASE("a stop of uploads ends one at once, and lets an answer to a whole request come [I1]") {
+  std::atomic<int> step{0};
+  FaultServer server([&](Connection& c) {
+    const bool whole = c.read_head().find("Content-Length: 10\r") != std::string::npos;
+    c.read_body(10);
+    step = 1;
+    eventually([&] { return step == 2; });
+    if (whole) c.write(answer("200 OK", "late"));
+  });
+  const auto http = client();
+  const std::uint64_t length = GENERATE(std::uint64_t{10}, std::uint64_t{100'000'000});
+  std::stop_source stop;
+  HttpRequest request = post_to(server.url(), length);
+  request.stop_upload = stop.get_token();
+  auto worker = std::async(std::launch::async, [&] { return run(*http, request); });
+  REQUIRE(eventually([&] { return step == 1; }));
+  const auto start = std::chrono::steady_clock::now();
+  stop.request_stop();
+  if (length == 10) step = 2;
+  const Outcome out = worker.get();
+  step = 2;
+  CHECK(since(start) < 500ms);
+  if (length == 10) {
+    CHECK(out.body == "late");
+  } else {
+    CHECK(out.kind() == ErrorKind::Stopped);
+    CHECK_FALSE(out.progress.whole_request_sent);
+  }
+}
+
 TEST_CASE("an exchange that is dropped closes its connection") {
   std::atomic<bool> closed{false};
   FaultServer server([&](Connection& c) {

@@ -129,9 +129,10 @@ TEST_CASE("new connections resume the TLS session of any earlier one, only with 
   const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
   const ServerTls tls{authority.issue("server"), version, version};
   CHECK(resumed_of_eight(TlsShare::Off, tls, authority.trust_file()) == 0);
-  // From libcurl 8.12 on a TLS 1.3 ticket is used once, and the server gives two.
+  // How many tickets are there when eight connections begin at once is a matter of timing under
+  // TLS 1.3 (and from libcurl 8.12 on each is used once); e2e/tls counts over many bursts.
   CHECK(resumed_of_eight(TlsShare::On, tls, authority.trust_file()) >=
-        (version == TLS1_2_VERSION ? 8 : 2));
+        (version == TLS1_2_VERSION ? 8 : 1));
 }
 
 TEST_CASE("a TLS connection is used again for the next request") {

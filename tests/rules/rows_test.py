@@ -1,7 +1,7 @@
-"""Which rows of the failure catalogue a test names.
+"""Which rows of the failure catalogue a test names; status 1 if a row that had one has none.
 
-    python3 tests/rules/rows.py          what no test names yet
-    python3 tests/rules/rows.py --all    every row and the files that name it
+    rows_test.py          what no test names yet
+    rows_test.py --all    every row and the files that name it
 """
 
 import re
@@ -16,6 +16,9 @@ GROUPS = {"A": 17, "B": 9, "C": 8, "D": 7, "E": 24, "F": 13, "G": 9, "H": 4, "I"
 # ledgers, downloads, archives; and of other systems and of buckets.
 LATER = {"B7", "E21", "G8", "I5", "K9", "K10"}
 ELSEWHERE = {"B2", "B3", "C8", "F11", "H4", "I10"}
+# Rows that no test names so far. One that gets a test is taken out here, and never comes back.
+NOT_YET = {"A15", "C6", "C7", "D4", "D5", "E19", "E24", "F13", "G7", "H2", "I8", "I9", "J6", "K8",
+           "M3"}
 ROWS = [f"{group}{number}" for group, most in GROUPS.items() for number in range(1, most + 1)
         if f"{group}{number}" not in LATER | ELSEWHERE]
 
@@ -58,6 +61,13 @@ def main():
     bare = [row for row in ROWS if row not in found]
     print(f"{len(ROWS) - len(bare)} of {len(ROWS)} rows are named by a test; not yet: "
           f"{' '.join(bare) or 'none'}")
+    gained = [row for row in sorted(NOT_YET) if row in found]
+    if gained:
+        print(f"take out of NOT_YET: {' '.join(gained)}")
+    lost = [row for row in bare if row not in NOT_YET]
+    if lost:
+        print(f"lost their tests: {' '.join(lost)}")
+    sys.exit(1 if lost else 0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,86 @@
+"""A changed configuration while the agent runs: taken over, or refused as a whole."""
+
+import os
+import subprocess
+
+import harness
+from harness import (Agent, ApiServer, Scratch, converter_toml, drop, eventually, folder_toml,
+                     main, png)
+
+
+def places(home, *names):
+    for name in names:
+        (home / name).mkdir()
+    return [home / name for name in names]
+
+
+def reload_command(agent):
+    return subprocess.run([harness.MILLRACE, "reload", "--config", str(agent.config)],
+                          env=agent.environment, capture_output=True, text=True, timeout=60)
+
+
+def test_folders_come_go_and_change_while_jobs_run_I3():
+    with Scratch() as home, ApiServer("--latency-ms", "1500") as server:
+        first, second, out, other_out = places(home, "first", "second", "out", "other-out")
+        api = converter_toml(server.url, concurrency=10)
+        with Agent(home / "a", folder_toml("first", first, out), api) as agent:
+            agent.start()
+            for number in range(10):
+                drop(first, f"{number}.png", png(8, 8, number))
+            eventually(lambda: server.bill()["open"] == 10, 30, "ten requests under way")
+            agent.write_config(folder_toml("first", first, out, to="jpg") +
+                               folder_toml("second", second, other_out), api)
+            assert reload_command(agent).returncode == 0
+            drop(first, "late.png", png(8, 8, 77))
+            drop(second, "new.png", png(8, 8, 78))
+            eventually(lambda: (other_out / "new.webp").exists(), 30, "the added folder's file")
+            eventually(lambda: (out / "late.jpg").exists(), 30, "the new target")
+            under_old = {f"{number}.webp" for number in range(10)}
+            eventually(lambda: under_old <= set(os.listdir(out)), 30, "what ran under the old one")
+            agent.write_config(folder_toml("first", first, out, to="jpg"), api)
+            assert reload_command(agent).returncode == 0
+            assert [row["name"] for row in agent.command("status")["folders"]] == ["first"]
+            posts = server.bill()["posts"]
+            drop(second, "ignored.png", png(8, 8, 79))
+            drop(first, "after.png", png(8, 8, 80))
+            eventually(lambda: (out / "after.jpg").exists(), 30, "the folder that stays")
+            assert server.bill()["posts"] - posts <= 11  # the ten under the new target, at most
+            assert os.listdir(other_out) == ["new.webp"]
+            bill = server.bill()
+            assert bill["keys_billed_twice"] == 0 and bill["mismatches"] == 0, bill
+
+
+def test_a_broken_file_is_refused_and_the_old_one_stays_I2():
+    with Scratch() as home, ApiServer() as server:
+        inbox, out = places(home, "in", "out")
+        api = converter_toml(server.url)
+        with Agent(home / "a", folder_toml("only", inbox, out), api) as agent:
+            agent.start()
+            broken = [("[[folder]\n", "config.toml"),
+                      (folder_toml("only", inbox, out).replace("to =", "targt ="), "did you mean"),
+                      (folder_toml("only", inbox, inbox / "out"), "inbox"),
+                      (folder_toml("only", inbox, out, via="nobody"), "nobody")]
+            for number, (text, word) in enumerate(broken):
+                agent.write_config(text, api)
+                refused = reload_command(agent)
+                assert refused.returncode == 2, (text, refused)
+                assert word in refused.stderr + refused.stdout, (word, refused)
+                drop(inbox, f"{number}.png", png(8, 8, number))
+                eventually(lambda n=number: (out / f"{n}.webp").exists(), 30, "the old settings")
+            eventually(lambda: "the old one stays" in agent.read_log(), 30, "a line in the log")
+
+
+def test_a_replaced_file_is_noticed_without_a_command_I2():
+    with Scratch() as home, ApiServer() as server:
+        inbox, out = places(home, "in", "out")
+        api = converter_toml(server.url)
+        with Agent(home / "a", folder_toml("only", inbox, out), api) as agent:
+            agent.start()
+            agent.write_config(folder_toml("only", inbox, out, to="jpg"), api)
+            eventually(lambda: "configuration reloaded" in agent.read_log(), 30, "the reload")
+            drop(inbox, "a.png", png(8, 8, 1))
+            eventually(lambda: (out / "a.jpg").exists(), 30, "the new target")
+            assert not (out / "a.webp").exists()
+
+
+main(globals())
