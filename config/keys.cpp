@@ -208,10 +208,10 @@ constexpr std::array kConverter{
     Key<ConverterSettings>{"upload", "text", "\"multipart\"", "multipart, raw or url",
                            [](auto& t, auto& v) {
                              using Pair = std::pair<std::string_view, Upload>;
-                             return read_choice(t.upload, v,
-                                                std::array{Pair{"multipart", Upload::Multipart},
-                                                           Pair{"raw", Upload::Raw},
-                                                           Pair{"url", Upload::Url}});
+                             return read_choice(
+                                 t.upload, v,
+                                 std::array{Pair{"multipart", Upload::Multipart},
+                                            Pair{"raw", Upload::Raw}, Pair{"url", Upload::Url}});
                            }},
     Key<ConverterSettings>{"concurrency", "number", "\"auto\"", "requests in flight",
                            [](auto& t, auto& v) { return read_concurrency(t.concurrency, v); }},

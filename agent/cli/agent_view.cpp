@@ -203,8 +203,7 @@ Result<std::string> AgentView::explain(const std::string& file) {
     const std::optional<std::string> stalled = why_stalled(folder.name);
     if (stalled) says.push_back(*stalled);
     std::error_code ignored;
-    const auto type =
-        stalled ? fs::file_type::unknown : fs::symlink_status(path, ignored).type();
+    const auto type = stalled ? fs::file_type::unknown : fs::symlink_status(path, ignored).type();
     if (type == fs::file_type::not_found) says.push_back("there is no such file now");
     if (const auto why = NameFilter(name_rules(folder)).why_not(*name)) {
       says.push_back("not taken: " + *why);

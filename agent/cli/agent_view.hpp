@@ -1,5 +1,5 @@
-// What people ask about an agent, as JSON: from the running engine and its ledger, or from the ledger
-// alone.
+// What people ask about an agent, as JSON: from the running engine and its ledger, or from the
+// ledger alone.
 #pragma once
 
 #include <functional>

@@ -100,9 +100,9 @@ Result<std::string> choose_converter(const Options& options, Settings& base) {
   if (options.url.empty()) {
     std::string via = options.via.empty() ? "local" : options.via;
     if (base.converter(via) == nullptr) {
-      return fail(ErrorKind::Configuration,
-                  "there is no converter `" + printable(via) + "`; name one of the configuration "
-                  "with --via, or an API with --url");
+      return fail(ErrorKind::Configuration, "there is no converter `" + printable(via) +
+                                                "`; name one of the configuration "
+                                                "with --via, or an API with --url");
     }
     return via;
   }
@@ -126,7 +126,8 @@ Result<std::string> choose_converter(const Options& options, Settings& base) {
 
 // The same command finds the same ledger again: by where results go and what they are made with.
 std::string batch_id(const FolderSettings& folder, const Places& places, const Options& options) {
-  std::string text = options.out.empty() ? "" : fs::absolute(options.out).lexically_normal().string();
+  std::string text =
+      options.out.empty() ? "" : fs::absolute(options.out).lexically_normal().string();
   if (options.out.empty()) {
     for (const auto& [place, names] : places) text += place.string() + "\n";
   }

@@ -34,7 +34,8 @@ void declare_convert(CLI::App& app, Options& o) {
   app.add_option("--out", o.out, "folder for the results (default: beside each source)");
   app.add_option("--via", o.via, "a converter of the configuration (default: local)");
   app.add_option("--workers", o.workers, "conversions in flight")->check(CLI::Range(1, 256));
-  app.add_option("--options", o.options, "options for the converter, as quality=80")->delimiter(',');
+  app.add_option("--options", o.options, "options for the converter, as quality=80")
+      ->delimiter(',');
   app.add_option("--max-failures", o.max_failures, "stop when more fail: a number or a share, 2%");
   app.add_option("--patience", o.patience, "give up after this long without progress")
       ->check(is_duration);
@@ -54,7 +55,8 @@ void declare_serve(CLI::App& app, Options& o) {
   app.add_option("--scratch", o.scratch, "folder for uploads and results under way");
   app.add_option("--max-size", o.max_size, "largest upload");
   app.add_option("--renderers", o.renderers, "worker processes (default: one a core)");
-  app.add_option("--allow-fetch", o.allow_fetch, "HOST:PORT that file_url may lead to though it is not public");
+  app.add_option("--allow-fetch", o.allow_fetch,
+                 "HOST:PORT that file_url may lead to though it is not public");
   app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust for file_url");
 }
 
@@ -131,13 +133,15 @@ void say_wrong_use(const CLI::App& app, int argc, char** argv, const std::string
 
 Parsed parse_command_line(int argc, char** argv) {
   Parsed parsed;
-  CLI::App app{"Millrace turns folders into converters: a file dropped into an inbox comes out "
-               "converted in an outbox.",
-               "millrace"};
+  CLI::App app{
+      "Millrace turns folders into converters: a file dropped into an inbox comes out "
+      "converted in an outbox.",
+      "millrace"};
   app.set_version_flag("--version", "millrace " MILLRACE_VERSION);
   app.require_subcommand(1);
-  app.footer("Exit status: 0 all well, 1 some files failed or wait, 2 wrong usage or configuration,\n"
-             "3 another instance runs, 4 stopped early, 130 interrupted.");
+  app.footer(
+      "Exit status: 0 all well, 1 some files failed or wait, 2 wrong usage or configuration,\n"
+      "3 another instance runs, 4 stopped early, 130 interrupted.");
   for (const Row& row : kRows) {
     CLI::App* sub = app.add_subcommand(row.command.name, row.command.summary);
     sub->add_option("--config", parsed.options.config, "configuration file");

@@ -87,8 +87,8 @@ int exit_status_for(const Error& error) {
 Result<std::string> ask_agent(const Context& context, std::string_view method,
                               const std::string& path_and_query) {
   if (!instance_runs(context.settings.agent.state_dir)) {
-    return fail(ErrorKind::Vanished, "no agent runs with the state folder " +
-                                         context.settings.agent.state_dir.string());
+    return fail(ErrorKind::Vanished,
+                "no agent runs with the state folder " + context.settings.agent.state_dir.string());
   }
   auto http = start_curl_http({});
   if (!http) return std::unexpected(http.error());
@@ -111,7 +111,8 @@ Result<std::string> ask_agent(const Context& context, std::string_view method,
   if (head->status == 200) return body;
   const auto json = nlohmann::json::parse(body, nullptr, false);
   if (json.is_discarded() || !json.contains("error")) {
-    return fail(ErrorKind::Defect, "the agent answered with status " + std::to_string(head->status));
+    return fail(ErrorKind::Defect,
+                "the agent answered with status " + std::to_string(head->status));
   }
   return fail(error_kind_from(json["error"].value("code", "")), json["error"].value("message", ""));
 }
@@ -141,8 +142,9 @@ Result<void> make_state_dir(const fs::path& folder) {
   // The ledger's write-ahead log needs shared memory and locks that work.
   const auto kind = file_system_kind(folder);
   if (kind && kind->nature == FileSystemNature::Network) {
-    return fail(ErrorKind::Configuration, "the state folder " + folder.string() + " is on a network file system (" +
-                                              kind->name + "); set state_dir to a local folder");
+    return fail(ErrorKind::Configuration, "the state folder " + folder.string() +
+                                              " is on a network file system (" + kind->name +
+                                              "); set state_dir to a local folder");
   }
   return {};
 }

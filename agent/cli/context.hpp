@@ -26,7 +26,8 @@ struct Context {
 std::filesystem::path config_file_of(const Options& options, const StandardFolders& folders);
 Surroundings surroundings(const StandardFolders& folders);
 
-// Loads everything; on a problem says it on stderr (or as JSON on stdout) and gives the exit status.
+// Loads everything; on a problem says it on stderr (or as JSON on stdout) and gives the exit
+// status.
 std::expected<Context, int> load_context(const Options& options);
 
 // millrace-render lies beside this program.

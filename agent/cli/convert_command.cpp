@@ -68,8 +68,8 @@ std::expected<Context, int> base_context(const Options& options) {
 std::optional<std::string> hopeless(const Engine& engine) {
   for (const ConverterStatus& converter : engine.converters()) {
     const GateState state = converter.gate.state;
-    const bool forever = state == GateState::Stopped ||
-                         (state == GateState::Paused && !converter.gate.opens_in);
+    const bool forever =
+        state == GateState::Stopped || (state == GateState::Paused && !converter.gate.opens_in);
     if (forever && converter.gate.in_flight == 0) {
       return "converter " + converter.name + ": " + converter.gate.reason;
     }
@@ -98,9 +98,9 @@ class BatchRun {
       return kWrongUse;
     }
     const Duration patience = parse_duration(options_.patience).value_or(std::chrono::minutes{10});
-    const IdleEnd end = wait_until_idle(
-        *engine_, **reader, patience, *signals,
-        [this](std::int64_t waiting) { return each_turn(waiting); });
+    const IdleEnd end =
+        wait_until_idle(*engine_, **reader, patience, *signals,
+                        [this](std::int64_t waiting) { return each_turn(waiting); });
     progress_.finish();
     const bool all_back = engine_->stop();
     const int status = sum_up(end, **reader, *signals);
@@ -147,9 +147,9 @@ class BatchRun {
     const Tally tally = engine_->tally();
     const auto failures = reader.failures(1000);
     if (options_.json) {
-      nlohmann::json summary{{"type", "summary"},          {"delivered", tally.delivered},
-                             {"skipped", tally.skipped},   {"failed", tally.failed},
-                             {"waiting", end.waiting},     {"bytes_in", tally.bytes_in},
+      nlohmann::json summary{{"type", "summary"},           {"delivered", tally.delivered},
+                             {"skipped", tally.skipped},    {"failed", tally.failed},
+                             {"waiting", end.waiting},      {"bytes_in", tally.bytes_in},
                              {"bytes_out", tally.bytes_out}};
       if (!stopped_because_.empty()) summary["stopped"] = stopped_because_;
       std::cout << summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";

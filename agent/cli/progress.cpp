@@ -49,8 +49,8 @@ void Progress::finish() {
 std::string Progress::line(const Tally& tally, std::int64_t waiting, TimePoint now) const {
   const double seconds = std::chrono::duration<double>(now - *began_).count();
   const double rate = seconds > 0.5 ? static_cast<double>(tally.ended()) / seconds : 0;
-  std::string text = std::to_string(tally.ended()) + " of " +
-                     std::to_string(tally.ended() + waiting) + " files";
+  std::string text =
+      std::to_string(tally.ended()) + " of " + std::to_string(tally.ended() + waiting) + " files";
   if (tally.failed > 0) text += ", " + std::to_string(tally.failed) + " failed";
   if (rate > 0) {
     text += ", " + std::to_string(static_cast<std::int64_t>(rate * 60)) + " a minute";

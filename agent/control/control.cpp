@@ -26,12 +26,14 @@ std::string value(const ServerRequest& request, std::string_view name) {
 constexpr std::array kRoutes{
     Route{"GET", "/v1/status", [](auto& agent, auto&) { return agent.status(); }},
     Route{"GET", "/v1/failures", [](auto& agent, auto&) { return agent.failures(); }},
-    Route{"GET", "/v1/explain", [](auto& agent, auto& r) { return agent.explain(value(r, "file")); }},
+    Route{"GET", "/v1/explain",
+          [](auto& agent, auto& r) { return agent.explain(value(r, "file")); }},
     Route{"POST", "/v1/retry", [](auto& agent, auto& r) { return agent.retry(value(r, "id")); }},
     Route{"POST", "/v1/rescan",
           [](auto& agent, auto& r) { return agent.rescan(value(r, "folder")); }},
     Route{"POST", "/v1/pause", [](auto& agent, auto& r) { return agent.pause(value(r, "name")); }},
-    Route{"POST", "/v1/resume", [](auto& agent, auto& r) { return agent.resume(value(r, "name")); }},
+    Route{"POST", "/v1/resume",
+          [](auto& agent, auto& r) { return agent.resume(value(r, "name")); }},
     Route{"POST", "/v1/reload", [](auto& agent, auto&) { return agent.reload(); }},
 };
 
@@ -76,8 +78,7 @@ class LiveControl final : public ControlServer {
     options.max_body = 64 * 1024;
     options.max_connections = 32;
     auto server = start_http_server(
-        std::move(options),
-        [this](std::shared_ptr<ServerRequest> request, Respond respond) {
+        std::move(options), [this](std::shared_ptr<ServerRequest> request, Respond respond) {
           const MutexLock lock(mutex_);
           questions_.push_back({std::move(request), std::move(respond)});
           asked_.notify_one();

@@ -32,7 +32,8 @@ class ControlServer {
 
 // Listens on `socket` (0600; at most 107 bytes). `agent` outlives the server.
 //   GET /v1/status  /v1/failures  /v1/explain?file=PATH
-//   POST /v1/retry?id=N  /v1/rescan?folder=NAME  /v1/pause?name=NAME  /v1/resume?name=NAME  /v1/reload
+//   POST /v1/retry?id=N  /v1/rescan?folder=NAME  /v1/pause?name=NAME  /v1/resume?name=NAME
+//   /v1/reload
 // Errors are {"error":{"code":KIND,"message":TEXT}} with status 400, or 500 for our own.
 Result<std::unique_ptr<ControlServer>> start_control(const std::filesystem::path& socket,
                                                      ControlledAgent& agent);

@@ -26,6 +26,7 @@ constexpr std::array kTransitions{
     Transition{JobState::Waiting, JobState::Skipped},
     Transition{JobState::Waiting, JobState::Cancelled},
     Transition{JobState::Waiting, JobState::Failed},
+    Transition{JobState::Waiting, JobState::Delivering},
     Transition{JobState::Converting, JobState::Delivering},
     Transition{JobState::Converting, JobState::Waiting},
     Transition{JobState::Converting, JobState::Skipped},

@@ -5,7 +5,6 @@
 #include "platform/fs/path_text.hpp"
 
 namespace millrace {
-
 namespace {
 
 // Folder, outbox and name of each place, each followed by a NUL, which no path can hold.
@@ -82,7 +81,9 @@ Result<void> LedgerCore::recover(WallTime now) {
       if (!*more) break;
       const auto state = job_state_from(rows->view(1));
       if (!state) return std::unexpected(state.error());
-      left.push_back({rows->integer(0), *state, static_cast<int>(rows->integer(2)),
+      left.push_back({rows->integer(0),
+                      *state,
+                      static_cast<int>(rows->integer(2)),
                       {rows->text(3), rows->text(4), rows->text(5)}});
     }
   }

@@ -225,8 +225,8 @@ class Ledger {
                                                      WallTime since) = 0;
   // Forgets versions seen before `older_than` that are not among the last `keep`, all final, and
   // replaced by a newer version or no longer in the inbox (action archived, quarantined, deleted,
-  // superseded, gone); a file that was kept there is never forgotten. Attempts of that age go as well.
-  // Does a bounded piece of the work. [durable]
+  // superseded, gone); a file that was kept there is never forgotten. Attempts of that age go as
+  // well. Does a bounded piece of the work. [durable]
   virtual Result<Pruned> prune(WallTime older_than, std::int64_t keep) = 0;
 };
 

@@ -132,10 +132,8 @@ class SqliteLedger final : public Ledger {
     return writer_.ask([](LedgerCore& core) { return core.leftover_places(); });
   }
   Result<void> leftovers_removed(std::string_view folder, std::string_view outbox) override {
-    return writer_.queue(
-        [folder = std::string(folder), outbox = std::string(outbox)](LedgerCore& core) {
-          return core.leftovers_removed(folder, outbox);
-        });
+    return writer_.queue([folder = std::string(folder), outbox = std::string(outbox)](
+                             LedgerCore& core) { return core.leftovers_removed(folder, outbox); });
   }
   bool was_created() const override { return created_; }
   const std::string& rebuilt_because() const override { return rebuilt_because_; }

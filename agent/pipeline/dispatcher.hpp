@@ -58,8 +58,8 @@ class Dispatcher {
   std::optional<Assignment> next();
   void stop();
 
-  // Jobs with equal keys run one at a time. False: another worker has the key; the job was put
-  // aside and comes back by itself, and the assignment is over.
+  // Jobs with equal keys (of their content, of their source) run one at a time. False: another
+  // worker has the key; the job was put aside and comes back by itself, and the assignment is over.
   bool take_key(const std::string& key, const Assignment& assignment);
   void give_key_back(const std::string& key);
 
@@ -95,8 +95,8 @@ class Dispatcher {
   struct FolderState {
     std::shared_ptr<Folder> folder;
     bool paused = false;
-    std::string pause_reason;      // empty: by a person
-    int refused_in_a_row = 0;      // by the converter, without one success
+    std::string pause_reason;  // empty: by a person
+    int refused_in_a_row = 0;  // by the converter, without one success
     bool held = false;
     std::string blocked_reason;
     TimePoint blocked_until{};

@@ -218,13 +218,13 @@ void Engine::count_spent(const Settings& settings) {
 
 void Engine::add_folder(const FolderSettings& settings) {
   const std::size_t index = next_root_++;
+  const std::string owner = owner_of(options_.ledger_file, settings.name);
   auto source = make_local_source(
-      {settings.name, settings.inbox, settings.archive, settings.quarantine,
-       "shelf-" + owner_of(options_.ledger_file, settings.name)},
+      {settings.name, settings.inbox, settings.archive, settings.quarantine, "shelf-" + owner},
       real_file_system());
   auto folder = std::make_shared<Folder>(settings, index,
                                          static_cast<std::size_t>(options_.settings.agent.workers),
-                                         real_file_system(), owner_of(options_.ledger_file, settings.name), std::move(source));
+                                         real_file_system(), owner, std::move(source));
   auto root = std::make_shared<Root>(root_settings(settings, options_.settings.agent, index),
                                      real_file_system(), clock_, *intake_);
   {

@@ -37,7 +37,7 @@ struct EngineOptions {
   std::filesystem::path config_dir;      // secrets
   std::string command;                   // "run", "convert", ...: for the ledger's run row
   std::optional<int> workers_asked_for;  // --workers N
-  int most_refusals = 0;  // see Dispatcher::pause_after_refusals
+  int most_refusals = 0;                 // see Dispatcher::pause_after_refusals
   // Ends are told to it on workers' threads; may be empty.
   std::function<void(const Assignment&, const JobEnd&)> on_end = {};
 };

@@ -15,8 +15,7 @@ std::vector<TargetSpec> targets_of(const FolderSettings& settings) {
 
 }  // namespace
 
-OutboxSlot::OutboxSlot(FileSystem& files, std::filesystem::path path, bool make,
-                       std::string owner)
+OutboxSlot::OutboxSlot(FileSystem& files, std::filesystem::path path, bool make, std::string owner)
     : files_(files), path_(std::move(path)), make_(make), owner_(std::move(owner)) {}
 
 Result<std::shared_ptr<Outbox>> OutboxSlot::get() {
@@ -41,8 +40,7 @@ void OutboxSlot::drop() {
 }
 
 Folder::Folder(FolderSettings folder_settings, std::size_t root_index, std::size_t workers,
-               FileSystem& files, std::string owner,
-               std::unique_ptr<Source> folder_source)
+               FileSystem& files, std::string owner, std::unique_ptr<Source> folder_source)
     : settings(std::move(folder_settings)),
       root(root_index),
       source(std::move(folder_source)),

@@ -102,8 +102,7 @@ void Intake::scan_finished(const ScanReport& report) { post(report); }
 void Intake::refused(std::size_t root, std::vector<Refused> names) {
   const std::string folder = folder_name(root);
   for (const Refused& one : names) {
-    log(Level::Warning, "not taken",
-        {{"folder", folder}, {"file", one.name}, {"why", one.reason}});
+    log(Level::Warning, "not taken", {{"folder", folder}, {"file", one.name}, {"why", one.reason}});
   }
 }
 
@@ -222,8 +221,8 @@ void Intake::add_root(IntakeFolder folder) {
 
 void Intake::set_rules(std::size_t root) {
   const KnownRoot& state = roots_.at(root);
-  SettleRules rules = rules_of(state.at.folder->settings,
-                               state.nature.value_or(RootNature::LocalEvents), ledger_);
+  SettleRules rules =
+      rules_of(state.at.folder->settings, state.nature.value_or(RootNature::LocalEvents), ledger_);
   const MutexLock lock(engine_mutex_);
   engine_.set_rules(root, std::move(rules));
 }

@@ -81,8 +81,8 @@ class Intake final : public RootSink {
   struct KnownRoot {
     IntakeFolder at;
     bool scanned = false;        // its first scan is over
-    bool rescan_needed = false;   // the engine was full, or the ledger refused
-    bool unrecorded = false;  // the ledger could not take its new files the last time
+    bool rescan_needed = false;  // the engine was full, or the ledger refused
+    bool unrecorded = false;     // the ledger could not take its new files the last time
     std::optional<RootNature> nature;
     std::set<Name> looking_again;  // names that jobs gave back
   };

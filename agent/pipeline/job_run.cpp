@@ -114,19 +114,29 @@ void JobRun::run() {
   }
   if (key_taken_) tools_.dispatcher.give_key_back(key_);
   if (!parked_) finish(ended ? ended->value() : after_error(ended.error()));
+  if (!source_key_.empty()) tools_.dispatcher.give_key_back(source_key_);
   tools_.dispatcher.done(assignment_);
 }
 
 // Every step but the last may end the job early; the last one always does.
 JobRun::Step JobRun::all_steps() {
   for (const auto step :
-       {&JobRun::open_outbox, &JobRun::publish_kept_result, &JobRun::open_source,
-        &JobRun::choose_name, &JobRun::look_at_what_is_there, &JobRun::read_and_hash,
-        &JobRun::settle_for_what_is_there, &JobRun::make_key}) {
+       {&JobRun::take_source, &JobRun::open_outbox, &JobRun::publish_kept_result,
+        &JobRun::open_source, &JobRun::choose_name, &JobRun::look_at_what_is_there,
+        &JobRun::read_and_hash, &JobRun::settle_for_what_is_there, &JobRun::make_key}) {
     Step ended = (this->*step)();
     if (!ended || *ended || parked_) return ended;
   }
   return convert();
+}
+
+// Versions of one source run one at a time: a newer one would find the older one's output in place
+// before it is recorded, and take it for somebody else's.
+JobRun::Step JobRun::take_source() {
+  std::string key = job_.candidate.folder + '\0' + job_.candidate.name + '\0' + job_.target;
+  parked_ = !tools_.dispatcher.take_key(key, assignment_);
+  if (!parked_) source_key_ = std::move(key);
+  return std::nullopt;
 }
 
 JobRun::Step JobRun::open_outbox() {
@@ -141,21 +151,27 @@ JobRun::Step JobRun::open_outbox() {
 JobRun::Step JobRun::publish_kept_result() {
   auto kept = tools_.kept.take(job_.id);
   if (!kept) return std::nullopt;
-  outbox_failed_ = true;
+  auto begun = tools_.ledger.begin_delivery(job_.id, kept->output, kept->temporary_name,
+                                            tools_.clock.wall_now());
+  if (!begun) {
+    tools_.kept.keep(job_.id, std::move(*kept));
+    return std::unexpected(begun.error());
+  }
   auto identity = folder_.outbox_io.timed(worker_, [&] {
     return outbox_->adopt(kept->temporary_name, kept->output.name, kept->output.sha256,
-                          kept->output.size, std::nullopt);
+                          kept->output.size, kept->replaces);
   });
-  if (!identity) {
+  if (!identity && identity.error().kind == ErrorKind::Environment) {
+    outbox_failed_ = true;
     tools_.kept.keep(job_.id, std::move(*kept));
     return std::unexpected(identity.error());
   }
-  outbox_failed_ = false;
-  if (!*identity) return std::nullopt;  // it is gone: asked for again with the same key
-  auto begun = tools_.ledger.begin_delivery(job_.id, kept->output, kept->temporary_name,
-                                            tools_.clock.wall_now());
-  if (!begun) return std::unexpected(begun.error());
-  return delivered(std::move(kept->output), **identity);
+  if (identity && *identity) return delivered(std::move(kept->output), **identity);
+  // It is gone, or its name is taken: asked for again, with the same key.
+  JobEnd end;
+  end.state = JobState::Waiting;
+  end.reason = "the kept result is gone";
+  return end;
 }
 
 JobRun::Step JobRun::open_source() {
@@ -313,7 +329,7 @@ JobRun::Step JobRun::publish(OutputFile& file, const OutputRecord& record) {
   }
   if (!identity) {
     file.keep();  // paid for
-    tools_.kept.keep(job_.id, {record, file.temporary_name()});
+    tools_.kept.keep(job_.id, {record, file.temporary_name(), replaces_});
     return std::unexpected(identity.error());
   }
   outbox_failed_ = false;

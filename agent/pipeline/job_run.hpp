@@ -44,6 +44,7 @@ class JobRun {
 
   Step all_steps();
   Step open_source();
+  Step take_source();
   Step open_outbox();
   Step publish_kept_result();
   Step choose_name();
@@ -79,6 +80,7 @@ class JobRun {
   std::optional<OutputIdentity> lies_there_;  // what lies there now
   std::optional<OutputIdentity> replaces_;    // what will be replaced, exactly this
   std::string key_;
+  std::string source_key_;  // while it is ours
   bool key_taken_ = false;
   bool parked_ = false;  // another job has the key; ours comes back by itself
   int attempt_ = 0;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/deliver/outbox.hpp"
 #include "agent/ledger/ledger.hpp"
 #include "platform/base/mutex.hpp"
 
@@ -14,6 +15,7 @@ namespace millrace {
 struct KeptResult {
   OutputRecord output;
   Name temporary_name;
+  std::optional<OutputIdentity> replaces;  // what it may be put over
 };
 
 // Thread-safe. In memory only: after a crash the same key brings the same bytes for free.

@@ -11,9 +11,12 @@ namespace {
 
 UploadForm form_of(Upload upload) {
   switch (upload) {
-    case Upload::Multipart: return UploadForm::Multipart;
-    case Upload::Raw: return UploadForm::Raw;
-    case Upload::Url: return UploadForm::Url;
+    case Upload::Multipart:
+      return UploadForm::Multipart;
+    case Upload::Raw:
+      return UploadForm::Raw;
+    case Upload::Url:
+      return UploadForm::Url;
   }
   return UploadForm::Multipart;
 }
@@ -22,10 +25,14 @@ UploadForm form_of(Upload upload) {
 
 Result<std::string> read_key(const SecretRef& where, const std::filesystem::path& config_dir) {
   switch (where.where) {
-    case SecretRef::Where::None: return std::string();
-    case SecretRef::Where::File: return read_secret_file(where.name);
-    case SecretRef::Where::Store: return read_secret(config_dir, where.name);
-    case SecretRef::Where::Env: break;
+    case SecretRef::Where::None:
+      return std::string();
+    case SecretRef::Where::File:
+      return read_secret_file(where.name);
+    case SecretRef::Where::Store:
+      return read_secret(config_dir, where.name);
+    case SecretRef::Where::Env:
+      break;
   }
   const char* value = std::getenv(where.name.c_str());
   if (value == nullptr || *value == '\0') {

@@ -66,6 +66,23 @@ bool names(const Headers& headers, std::string_view lower) {
   });
 }
 
+// OpenSSL takes a TLS 1.3 session out of use when the first handshake with it ends, and libcurl
+// learns the next one only with the first answer: connections made in between would not be resumed.
+// Without a cache at that moment nothing is taken out; afterwards the cache reports new sessions.
+void keep_session_usable(const SSL* tls, int where, int) {
+  SSL_CTX* const context = SSL_get_SSL_CTX(tls);
+  // Encrypted extensions exist in TLS 1.3 only.
+  if ((where & SSL_CB_LOOP) != 0 && SSL_get_state(tls) == TLS_ST_CR_ENCRYPTED_EXTENSIONS)
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  if ((where & SSL_CB_HANDSHAKE_DONE) != 0)
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+}
+
+CURLcode on_tls_context(CURL*, void* context, void*) {
+  SSL_CTX_set_info_callback(static_cast<SSL_CTX*>(context), &keep_session_usable);
+  return CURLE_OK;
+}
+
 // The connection's TLS, if it has one and libcurl's is OpenSSL.
 SSL* tls_of(void* easy) {
   const curl_tlssessioninfo* tls = nullptr;
@@ -119,7 +136,7 @@ bool EasyHandle::set_fixed(const CurlOptions& options, void* share,
   set(CURLOPT_PREREQFUNCTION, callbacks.connected)(CURLOPT_PREREQDATA, callbacks.self);
   set(CURLOPT_SEEKFUNCTION, &refuse_seek)(CURLOPT_OPENSOCKETDATA, callbacks.address_refused);
   // A handle's own memory of sessions would depend on which handle a request happens to get.
-  if (share) set(CURLOPT_SHARE, share);
+  if (share) set(CURLOPT_SHARE, share)(CURLOPT_SSL_CTX_FUNCTION, &on_tls_context);
   if (!share) set(CURLOPT_SSL_SESSIONID_CACHE, 0L);
 
   // What is asked, and nothing that the environment or the user's home adds to it.

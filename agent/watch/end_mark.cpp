@@ -29,8 +29,6 @@ std::string_view without_padding(std::string_view text) {
   return text.substr(0, last == text.npos ? 0 : last + 1);
 }
 
-// FFD9 stands nowhere in compressed picture data; cameras append trailers of their own behind it.
-bool jpeg_end(std::string_view tail) { return tail.rfind("\xFF\xD9"sv) != tail.npos; }
 bool png_end(std::string_view tail) { return tail.rfind("IEND\xAE\x42\x60\x82"sv) != tail.npos; }
 bool gif_end(std::string_view tail) { return without_padding(tail).ends_with(';'); }
 bool pdf_end(std::string_view tail) { return tail.rfind("%%EOF"sv) != tail.npos; }
@@ -68,7 +66,7 @@ struct Type {
 };
 
 constexpr Type kTypes[] = {
-    {".jpg.jpeg.jpe.jfif.", is_jpeg, jpeg_end, nullptr},
+    {".jpg.jpeg.jpe.jfif.", is_jpeg, nullptr, jpeg_is_whole},
     {".png.apng.", is_png, png_end, nullptr},
     {".gif.", is_gif, gif_end, nullptr},
     {".tif.tiff.", is_tiff, nullptr, tiff_is_whole},

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace millrace {
@@ -11,6 +12,8 @@ namespace {
 
 constexpr int kMostDirectories = 1000;
 constexpr int kMostBoxes = 10'000;
+constexpr int kMostSegments = 4096;
+constexpr std::uint64_t kJpegTail = 2048;
 constexpr std::uint64_t kMostEntries = 4096;
 constexpr std::uint64_t kMostOffsets = 8192;  // of one list of strips or tiles
 
@@ -140,6 +143,30 @@ class Tiff {
 
 Result<bool> tiff_is_whole(std::uint64_t size, const ReadAt& read) {
   return Tiff(size, read).is_whole();
+}
+
+Result<bool> jpeg_is_whole(std::uint64_t size, const ReadAt& read) {
+  constexpr unsigned kEnd = 0xD9, kScan = 0xDA;
+  std::uint64_t at = 2;
+  for (int i = 0; i < kMostSegments; ++i) {
+    std::array<std::byte, 4> head{};
+    auto got = read_fully(read, at, head);
+    if (!got) return std::unexpected(got.error());
+    if (*got < 2) return false;
+    const auto marker = std::to_integer<unsigned>(head[1]);
+    if (head[0] != std::byte{0xFF}) break;  // not as the standard has it: the end decides
+    if (marker == kEnd) return true;
+    if (*got < 4) return false;
+    at += 2 + number(std::span(head).subspan(2), Endian::Big);
+    if (at >= size) return false;
+    if (marker == kScan) break;
+  }
+  // FFD9 stands nowhere in compressed picture data; cameras append trailers of their own behind it.
+  const std::uint64_t from = std::max(at, size - std::min(size, kJpegTail));
+  std::string tail(size - from, '\0');
+  auto got = read_fully(read, from, std::as_writable_bytes(std::span(tail)));
+  if (!got) return std::unexpected(got.error());
+  return tail.rfind("\xFF\xD9") != tail.npos;
 }
 
 Result<bool> mp4_is_whole(std::uint64_t size, const ReadAt& read) {

@@ -132,7 +132,8 @@ class LocalSource final : public Source {
     if (!inbox) return std::unexpected(inbox.error());
     const auto& place = shelf == Shelf::Archive ? settings_.archive : settings_.quarantine;
     auto name =
-        move_to_shelf({file_system_, *(*inbox)->directory, place, candidate.name, [&] {
+        move_to_shelf({file_system_, *(*inbox)->directory, place, candidate.name,
+                       [&] {
                          auto same = look(**inbox, candidate);
                          return same ? Result<void>() : Result<void>(std::unexpected(same.error()));
                        },

@@ -224,7 +224,8 @@ Result<std::optional<Name>> find_without_note(Directory& shelf, const Name& name
 Result<void> remove_temporaries(Directory& shelf, const Name& name, const std::string& owner) {
   std::vector<Name> found;
   auto listed = shelf.list(std::string(parent_of(name)), [&](const Directory::Entry& entry) {
-    const bool ours = entry.type == FileType::Regular && temporary_owner(leaf_of(entry.name)) == owner;
+    const bool ours =
+        entry.type == FileType::Regular && temporary_owner(leaf_of(entry.name)) == owner;
     if (ours) found.push_back(entry.name);
     return Visit::Continue;
   });

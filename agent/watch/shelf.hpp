@@ -1,8 +1,8 @@
 // Moves a file out of its inbox into an archive or quarantine folder.
 #pragma once
 
-#include <filesystem>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>

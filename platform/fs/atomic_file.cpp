@@ -27,7 +27,8 @@ bool is_hex(std::string_view text) {
 
 // Not to be guessed, so that nobody can plant something at the name beforehand.
 std::string random_digits() {
-  // One a thread: making one asks the processor what it can, which a virtual machine answers slowly.
+  // One a thread: making one asks the processor what it can, which a virtual machine answers
+  // slowly.
   thread_local std::random_device random;
   const std::array<std::uint32_t, 2> bits{random(), random()};
   return to_hex(std::as_bytes(std::span(bits)));

@@ -1,4 +1,4 @@
-"""What the tests share that end the agent early: the state afterwards, and a reader of the outbox."""
+"""For tests that end the agent early: what must hold afterwards, and a reader of the outbox."""
 
 import hashlib
 import sqlite3

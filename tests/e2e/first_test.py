@@ -64,7 +64,7 @@ def test_two_sources_that_want_one_name_get_two():
         with agent:
             agent.start()
             drop(inbox, "a.png", png(8, 8, 1))
-            drop(inbox, "a.jpg", b"\xff\xd8\xff\xe0 a picture \xff\xd9")
+            drop(inbox, "a.jpg", b"\xff\xd8\xff\xda\0\2 a picture \xff\xd9")
             eventually(lambda: agent.all_done("pictures", 2), 30, "both")
             names = sorted(p.name for p in outbox.iterdir())
             assert names[0] in ("a.jpg.webp", "a.png.webp") and names[1] == "a.webp", names

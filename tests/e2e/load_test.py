@@ -25,7 +25,11 @@ class Load:
                            converter_toml(self.server.url, concurrency=16))
 
     def __enter__(self):
-        self.agent.start()
+        try:
+            self.agent.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *unused):

@@ -83,6 +83,7 @@ def converted(desk, files):
         sha = sha256_of(path)
         truth[path.name] = {"truth": [sha], "final": sha}
     desk.wait_until_converted("scans", truth)
+    eventually(lambda: desk.agent.all_done("scans", files), 60, "every file")
     check(desk, truth)
 
 

@@ -91,7 +91,7 @@ def test_without_the_share_nothing_is_resumed():
                     assert run.returncode == 0 and 1 <= made <= 12, (made, out)
                     assert nginx.connections()[1] - before == resumed
                     print(f"        {protocol}, share {share}: {resumed} of {made} resumed")
-                    assert resumed > 0 if share == "on" else resumed == 0
+                    assert resumed >= 0.5 * made if share == "on" else resumed == 0
 
 
 def test_millrace_serve_behind_nginx():

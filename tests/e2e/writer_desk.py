@@ -33,7 +33,11 @@ class Desk:
         self.agent = Agent(home / "a", text, converter_toml(self.server.url), user=agent_user)
 
     def __enter__(self):
-        self.agent.start()
+        try:
+            self.agent.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *unused):

@@ -28,7 +28,11 @@ class Bench:
                            converter_toml(self.server.url, **(converter or {})), user=user)
 
     def __enter__(self):
-        self.agent.start()
+        try:
+            self.agent.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *unused):

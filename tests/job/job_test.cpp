@@ -14,11 +14,11 @@ constexpr std::array kAll{Waiting, Converting, Delivering, Delivered, Skipped, F
 
 TEST_CASE("a job moves along the lines of the diagram and no others") {
   const std::set<std::pair<JobState, JobState>> lines{
-      {Waiting, Converting},   {Waiting, Skipped},       {Waiting, Cancelled},
-      {Waiting, Failed},       {Converting, Delivering}, {Converting, Waiting},
-      {Converting, Skipped},   {Converting, Failed},     {Converting, Cancelled},
-      {Delivering, Delivered}, {Delivering, Waiting},    {Delivering, Failed},
-      {Failed, Waiting},       {Delivered, Waiting}};
+      {Waiting, Converting},   {Waiting, Skipped},      {Waiting, Cancelled},
+      {Waiting, Failed},       {Waiting, Delivering},   {Converting, Delivering},
+      {Converting, Waiting},   {Converting, Skipped},   {Converting, Failed},
+      {Converting, Cancelled}, {Delivering, Delivered}, {Delivering, Waiting},
+      {Delivering, Failed},    {Failed, Waiting},       {Delivered, Waiting}};
   for (const JobState from : kAll) {
     for (const JobState to : kAll) {
       CAPTURE(to_string(from), to_string(to));

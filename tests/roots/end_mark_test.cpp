@@ -38,7 +38,7 @@ struct Row {
 };
 
 std::vector<Row> rows() {
-  return {{"a.jpg", "\xFF\xD8\xFF\xE0"s + kPadding + "\xFF\xD9"s},
+  return {{"a.jpg", "\xFF\xD8\xFF\xDA\0\2"s + kPadding + "\xFF\xD9"s},
           {"a.png", "\x89PNG\r\n\x1A\n"s + kPadding + "\0\0\0\0IEND\xAE\x42\x60\x82"s},
           {"a.gif", "GIF89a"s + kPadding + ";"},
           {"a.pdf", "%PDF-1.7\n" + kPadding + "\n%%EOF"},
@@ -59,10 +59,18 @@ TEST_CASE("a whole file has its end mark, a cut one has not, whatever its name s
 }
 
 TEST_CASE("padding and trailers behind the end are allowed") {
-  CHECK(mark_of("a.jpg", "\xFF\xD8\xFF\xE0..\xFF\xD9"s + std::string(100, '\0')) ==
+  CHECK(mark_of("a.jpg", "\xFF\xD8\xFF\xDA\0\2..\xFF\xD9"s + std::string(100, '\0')) ==
         EndMark::Present);
   CHECK(mark_of("a.gif", "GIF89a..;\0\0"s) == EndMark::Present);
   CHECK(mark_of("a.zip", "PK\5\6"s + std::string(16, '\0') + "\x03\0abc"s) == EndMark::Present);
+}
+
+TEST_CASE("the end of a picture inside a JPEG's metadata is not the end of the JPEG [A2]") {
+  const std::string thumbnail = "\xFF\xD8\xFF\xDA\0\2..\xFF\xD9"s;
+  const std::string head = "\xFF\xD8\xFF\xE1\0\x0C"s + thumbnail;
+  CHECK(mark_of("a.jpg", head) == EndMark::Missing);
+  CHECK(mark_of("a.jpg", head + "\xFF\xDA\0\2picture"s) == EndMark::Missing);
+  CHECK(mark_of("a.jpg", head + "\xFF\xDA\0\2picture\xFF\xD9"s) == EndMark::Present);
 }
 
 TEST_CASE("a TIFF whose first directory is still to be written is not whole [A4]") {
