@@ -8,7 +8,7 @@ millrace_build_packages=(
   libvips-dev zlib1g-dev fonts-dejavu-core)
 
 millrace_test_packages=(
-  catch2 python3 python3-pil poppler-utils openssl strace bindfs fuse3 nginx-light curl libvips-tools
+  catch2 python3 python3-httpx python3-pil poppler-utils openssl strace bindfs fuse3 nginx-light curl libvips-tools
   samba smbclient openssh-client openssh-sftp-server rsync zip unzip sane-utils imagemagick
   libreoffice-writer-nogui
   clang-19 clang-tidy-19 clang-format-19)

@@ -286,6 +286,11 @@ std::optional<GateView> Dispatcher::gate(const std::string& converter) const {
   return gate->view(clock_.now());
 }
 
+std::size_t Dispatcher::queued(const std::string& folder) const {
+  const MutexLock lock(mutex_);
+  return queue_.size(folder);
+}
+
 std::size_t Dispatcher::queued() const {
   const MutexLock lock(mutex_);
   return queue_.size();

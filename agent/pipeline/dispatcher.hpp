@@ -89,6 +89,7 @@ class Dispatcher {
   std::vector<FolderView> folders() const;
   std::optional<GateView> gate(const std::string& converter) const;
   std::size_t queued() const;
+  std::size_t queued(const std::string& folder) const;
   int running() const;
 
  private:

@@ -28,6 +28,9 @@ constexpr Duration kRecoveryPatience = std::chrono::seconds{5};
 // The intake loop turns at least every half minute.
 constexpr Duration kAliveWithin = std::chrono::minutes{1};
 
+// Jobs of a folder in the dispatcher's window below which more are claimed.
+constexpr std::size_t kWellFilled = 128;
+
 double thread_random() {
   thread_local std::mt19937_64 generator{std::random_device{}()};
   return std::uniform_real_distribution<double>{}(generator);
@@ -133,7 +136,9 @@ void Engine::job_finished(const Assignment& assignment, const JobEnd& end,
   }
   if (summary.all_final() && summary.action.empty()) act_on_source(*assignment.folder, summary);
   if (options_.on_end) options_.on_end(assignment, end);
-  intake_->job_ended();
+  // While the folder's window is well filled the loop need not be woken for each job.
+  const bool low = dispatcher_->queued(assignment.job.candidate.folder) <= kWellFilled;
+  if (low || end.state == JobState::Waiting) intake_->job_ended();
 }
 
 void Engine::act_on_source(const Folder& folder, const SourceSummary& summary) {

@@ -356,7 +356,7 @@ bool Intake::refill(const std::string& folder, Ledger::Lane lane) {
   const std::size_t room = std::min(dispatcher_.room(folder, lane), kClaimAtOnce);
   // A half-full window waits for more room, so that jobs are fetched in handfuls; each job that
   // ends asks again.
-  if (room < kClaimAtOnce && dispatcher_.queued() > kClaimAtOnce) return false;
+  if (room < kClaimAtOnce && dispatcher_.queued(folder) > kClaimAtOnce) return false;
   if (room == 0) return false;
   auto jobs = ledger_.claim(folder, lane, room, clock_.wall_now());
   if (!jobs) {

@@ -8,6 +8,8 @@ from measure import cpu_seconds, let_settle, median, memory_mb, picture, read_bo
 
 CLOSED_QUIET_MS = 300  # settle time of a picture whose writer closed it (README)
 RESCAN_SECONDS = 300   # rescan_every, by default
+REST_SECONDS = 60
+RESCANS = 4
 
 
 def report(what, values):
@@ -117,14 +119,16 @@ def idle(scratch, less):
         agent.start()
         time.sleep(20)
         pid = agent.process.pid
-        began, before = time.monotonic(), cpu_seconds(pid)
-        time.sleep(1.2 * RESCAN_SECONDS if less == 1 else 60)
-        share_of_core = (cpu_seconds(pid) - before) / (time.monotonic() - began)
-        at_rest = cpu_seconds(pid)
-        agent.command("rescan")
-        time.sleep(10)
-        rescan = cpu_seconds(pid) - at_rest
-        print("| files | seconds | % of a core | CPU s of one rescan | MB |")
+        before = cpu_seconds(pid)
+        time.sleep(REST_SECONDS)
+        rest = (cpu_seconds(pid) - before) / REST_SECONDS
+        before = cpu_seconds(pid)
+        for _ in range(RESCANS):
+            agent.command("rescan")
+            time.sleep(5)
+        rescan = (cpu_seconds(pid) - before) / RESCANS
+        total = rest + rescan / max(RESCAN_SECONDS, 500 * rescan)
+        print("| files | % of a core between rescans | CPU s of a rescan | % of a core | MB |")
         print("|---|---|---|---|---|")
-        print(f"| {count} | {time.monotonic() - began:.0f} | {100 * share_of_core:.3f} |"
-              f" {rescan:.2f} | {memory_mb(pid):.0f} |")
+        print(f"| {count} | {100 * rest:.3f} | {rescan:.2f} | {100 * total:.3f} |"
+              f" {memory_mb(pid):.0f} |")

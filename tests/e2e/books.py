@@ -36,10 +36,15 @@ def expect_right(inbox, outbox):
 
 
 def expect_books_agree(server, ledger, files, replays=None):
-    """One bill a file, and every POST on the wire is an attempt that was recorded before it."""
+    """One bill a file, and every POST on the wire is an attempt that was recorded before it.
+
+    An attempt that went into a connection which the server was just closing is recorded, but no
+    server ever sees it: at most the attempts that got no answer may be missing from its count."""
     bill = server.bill()
     recorded = attempts(ledger)
-    assert bill["posts"] == recorded, f"{bill['posts']} POSTs, {recorded} attempts: {bill}"
+    unanswered = ask_ledger(ledger, "SELECT count(*) FROM attempt WHERE status = 0")[0][0]
+    assert recorded - unanswered <= bill["posts"] <= recorded, (
+        f"{bill['posts']} POSTs, {recorded} attempts, {unanswered} without an answer: {bill}")
     assert bill["keys_billed_twice"] == 0, bill
     assert bill["billed_without_key"] == 0 and bill["mismatches"] == 0, bill
     assert bill["billed"] == files, bill

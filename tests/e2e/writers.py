@@ -9,6 +9,7 @@ import json
 import os
 import random
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 from whole_files import MAKERS
@@ -144,6 +145,8 @@ def write_all(inbox, plan, uid, at_once=32):
             with os.fdopen(writer, "w") as out:
                 json.dump({n: {"truth": f.truth, "final": f.final} for n, f in files.items()}, out)
             status = 0
+        except Exception:  # the parent says only that it failed
+            traceback.print_exc()
         finally:
             os._exit(status)
     os.close(writer)
