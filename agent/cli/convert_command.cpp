@@ -104,9 +104,9 @@ class BatchRun {
     progress_.finish();
     const bool all_back = engine_->stop();
     const int status = sum_up(end, **reader, *signals);
-    stop_log();
     std::cout.flush();
-    if (!all_back) exit_now(status);
+    const bool log_written = stop_log();
+    if (!all_back || !log_written) exit_now(status);
     return status;
   }
 

@@ -40,8 +40,8 @@ class Agent {
     control_.reset();
     const bool all_back = engine_->stop();
     log(Level::Info, "millrace stopped");
-    stop_log();
-    if (!all_back) exit_now(status);
+    const bool log_written = stop_log();
+    if (!all_back || !log_written) exit_now(status);
     return status;
   }
 

@@ -98,7 +98,7 @@ int run_serve(const Options& options) {
   while (signals->wait(std::chrono::seconds{3600}) != Signal::Stop) {
   }
   (*server)->stop(kStopPatience);
-  stop_log();
+  if (!stop_log()) exit_now(kAllWell);
   return kAllWell;
 }
 

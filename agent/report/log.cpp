@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <future>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 
@@ -20,6 +23,8 @@ namespace {
 
 // Lines that may wait for a slow reader before the oldest is dropped.
 constexpr std::size_t kQueueLines = 8192;
+// How long the end of the process waits for a reader of the log.
+constexpr std::chrono::seconds kLastLines{1};
 
 struct LevelRow {
   std::string_view name;
@@ -142,6 +147,19 @@ Result<void> start_log(std::string_view level) {
   return {};
 }
 
-void stop_log() { spdlog::shutdown(); }
+bool stop_log() {
+  auto done = std::make_shared<std::promise<void>>();
+  auto written = done->get_future();
+  std::thread last_lines([done] {
+    spdlog::shutdown();
+    done->set_value();
+  });
+  if (written.wait_for(kLastLines) == std::future_status::ready) {
+    last_lines.join();
+    return true;
+  }
+  last_lines.detach();  // it cannot be joined, and the process is about to end
+  return false;
+}
 
 }  // namespace millrace

@@ -24,6 +24,8 @@ void log_error(Level level, std::string_view message, const Error& error,
 // "debug", "info", "warning", "error" or "off"; Configuration for anything else. Lines go to
 // stderr.
 Result<void> start_log(std::string_view level);
-void stop_log();  // writes what is queued, waits a second at most
+// Writes what is queued, waits a second at most. False if the reader of our output does not read:
+// then only exit_now() ends the process, since its writer hangs in the kernel.
+bool stop_log();
 
 }  // namespace millrace

@@ -44,6 +44,7 @@ def kill_many_times(agent, kills, files, chance):
 
 
 def test_kill_9_at_random_moments_loses_tears_and_bills_nothing_twice():
+    """[F13] as well: a reader opens everything in the outbox all the time."""
     files, kills = count(1000), count(500)
     chance = random.Random(SEED)
     with Scratch() as home, ApiServer("--latency", "lognormal:200:0.8:7",
