@@ -111,7 +111,7 @@ std::vector<std::string> hostile_names() {
 }
 
 std::string random_name(std::mt19937& random) {
-  constexpr std::string_view kAlphabet("ab.%/: \\4A\xc3\xa9\xff\n~(2)C", 22);
+  constexpr std::string_view kAlphabet = "ab.%/: \\4A\xc3\xa9\xff\n~(2)C";
   std::string name;
   const std::size_t length = 1 + random() % 9;
   while (name.size() < length) name += kAlphabet[random() % kAlphabet.size()];

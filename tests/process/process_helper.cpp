@@ -23,6 +23,10 @@
 
 #include "platform/process/sandbox.hpp"
 
+// The leak checker of the address sanitizer works by ptrace, which a confined process is refused.
+extern "C" const char* __asan_default_options();
+extern "C" const char* __asan_default_options() { return "detect_leaks=0"; }
+
 namespace {
 
 using namespace millrace;

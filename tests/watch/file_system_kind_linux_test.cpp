@@ -51,8 +51,8 @@ TEST_CASE("the scratch folder is local, a missing one an environment error") {
 TEST_CASE("the machine's times go forward [B9]") {
   CHECK(time_asleep() > -std::chrono::seconds{1});
   const Duration before = thread_cpu_time();
-  volatile int work = 0;
-  for (int i = 0; i < 1'000'000; ++i) work = work + i;
+  volatile unsigned work = 0;
+  for (unsigned i = 0; i < 1'000'000; ++i) work = work + i;
   CHECK(thread_cpu_time() > before);
 }
 
