@@ -143,6 +143,13 @@ class Validator {
             quoted(f.inbox));
       }
     }
+    // Whoever else opens and closes the ledger takes SQLite's locks away (fcntl(2)).
+    const fs::path& state = settings_.agent.state_dir;
+    if (state == f.inbox || (f.recursive && is_beneath_or_same(state, f.inbox))) {
+      say(who + "the state folder " + quoted(state) +
+          " lies in its inbox; set `state_dir` in [agent] to a place outside of " +
+          quoted(f.inbox));
+    }
   }
 
   void pair(const FolderSettings& f, const FolderSettings& other) {

@@ -19,6 +19,7 @@ constexpr std::chrono::milliseconds kTurn{250};
 // Files of one folder that the converter refuses in a row before a person is asked.
 constexpr int kMostRefusals = 10;
 constexpr Duration kLedgerCheck = std::chrono::seconds{10};
+constexpr Duration kKeyCheck = std::chrono::seconds{2};
 
 class Agent {
  public:
@@ -79,6 +80,7 @@ class Agent {
   int run_for_long(SignalSource& signals) {
     const bool watchdog = watchdog_interval().has_value();
     TimePoint next_check = clock_.now() + kLedgerCheck;
+    TimePoint next_look = clock_.now() + kKeyCheck;
     for (;;) {
       const auto signal = signals.wait(kTurn);
       if (signal == Signal::Stop) return kAllWell;
@@ -87,6 +89,11 @@ class Agent {
       if (const auto time = config_time(); time != config_time_) {
         config_time_ = time;
         report(reload());
+      }
+      if (clock_.now() >= next_look) {
+        next_look = clock_.now() + kKeyCheck;
+        const MutexLock lock(reload_mutex_);
+        engine_->look_at_keys();
       }
       if (clock_.now() < next_check) continue;
       next_check = clock_.now() + kLedgerCheck;

@@ -76,7 +76,7 @@ class LiveControl final : public ControlServer {
     ServerOptions options;
     options.unix_socket = socket;
     options.max_body = 64 * 1024;
-    options.max_connections = 32;
+    options.max_connections = 8;  // each takes a descriptor from the workers
     auto server = start_http_server(
         std::move(options), [this](std::shared_ptr<ServerRequest> request, Respond respond) {
           const MutexLock lock(mutex_);

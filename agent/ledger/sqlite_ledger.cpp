@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "agent/ledger/ledger_core.hpp"
@@ -11,13 +12,15 @@
 namespace millrace {
 namespace {
 
-// 0 if it is not there. SQLite makes the WAL once for as long as the file is open.
-std::uint64_t wal_identity(const std::filesystem::path& path) {
+// 0 if it is not there, nothing if that cannot be told now (no descriptor is left). SQLite makes
+// the WAL once for as long as the file is open.
+std::optional<std::uint64_t> wal_identity(const std::filesystem::path& path) {
   const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   const auto directory = real_file_system().open_directory(folder);
-  if (!directory) return 0;
+  if (!directory) return std::nullopt;
   const auto info = (*directory)->info(path.filename().string() + "-wal");
-  return info ? std::max<std::uint64_t>(info->file_id, 1) : 0;
+  if (info) return std::max<std::uint64_t>(info->file_id, 1);
+  return info.error().kind == ErrorKind::Vanished ? std::optional<std::uint64_t>(0) : std::nullopt;
 }
 
 Result<void> few_enough(std::span<const TargetSpec> targets) {
@@ -189,8 +192,9 @@ class SqliteLedger final : public Ledger {
     if (core.database().damaged()) {
       return fail(ErrorKind::Environment, "the ledger " + path_.string() + " is damaged");
     }
-    const std::uint64_t wal = wal_identity(path_);
-    if (core.database().moved() || wal == 0 || wal != wal_) {
+    const auto wal = wal_identity(path_);
+    const bool other = wal && wal_ && (*wal == 0 || *wal != *wal_);
+    if (core.database().moved() || other) {
       return fail(ErrorKind::Environment,
                   "the ledger " + path_.string() + " was replaced or removed while in use");
     }
@@ -200,7 +204,7 @@ class SqliteLedger final : public Ledger {
   const std::filesystem::path path_;
   const bool created_;
   const std::string rebuilt_because_;
-  const std::uint64_t wal_;
+  const std::optional<std::uint64_t> wal_;
   WriterThread writer_;
 };
 

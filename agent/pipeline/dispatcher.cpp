@@ -57,6 +57,7 @@ void Dispatcher::set_service(std::shared_ptr<Service> service, const GateRules& 
   if (before != account) {
     if (!before.empty() && --accounts_[before].users == 0) accounts_.erase(before);
     ++accounts_[account].users;
+    accounts_[account].counted.reset();
   }
   Account& entry = accounts_[account];
   if (entry.gate) {
@@ -84,11 +85,14 @@ std::string Dispatcher::account(const std::string& converter) const {
   return account_of(converter);
 }
 
-void Dispatcher::set_spent_this_month(const std::string& account, std::int64_t conversions) {
+void Dispatcher::set_spent_since(WallTime month, const std::string& account,
+                                 std::int64_t conversions) {
   const MutexLock lock(mutex_);
-  if (const auto found = accounts_.find(account); found != accounts_.end()) {
-    found->second.gate->set_spent_this_month(conversions);
-  }
+  const auto found = accounts_.find(account);
+  if (found == accounts_.end() || found->second.counted == month) return;
+  found->second.counted = month;
+  found->second.gate->set_spent_this_month(conversions);
+  changed_.notify_all();
 }
 
 std::size_t Dispatcher::room(const std::string& folder, Ledger::Lane lane) const {

@@ -49,7 +49,9 @@ class Dispatcher {
   // The account that a converter is billed to; empty if it is not in use.
   std::string account(const std::string& converter) const;
   // By an account's name: attempts of this month that were or may have been billed.
-  void set_spent_this_month(const std::string& account, std::int64_t conversions);
+  // What the ledger counts since `month` began. Taken once a month and when a converter joined the
+  // account: in between its gate counts by itself, requests under way included.
+  void set_spent_since(WallTime month, const std::string& account, std::int64_t conversions);
 
   std::size_t room(const std::string& folder, Ledger::Lane lane) const;
   void push(std::vector<Job> jobs);
@@ -105,7 +107,8 @@ class Dispatcher {
   };
   struct Account {
     std::unique_ptr<Gate> gate;
-    int users = 0;  // converters that share it
+    int users = 0;                    // converters that share it
+    std::optional<WallTime> counted;  // the month whose conversions the gate knows
   };
 
   void note_hung(TimePoint now) REQUIRES(mutex_);

@@ -1,5 +1,7 @@
 #include "agent/pipeline/engine.hpp"
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
 #include <random>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "agent/watch/local_source.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/thread.hpp"
+#include "platform/host/host.hpp"
 
 namespace millrace {
 namespace {
@@ -30,6 +33,28 @@ constexpr Duration kAliveWithin = std::chrono::minutes{1};
 
 // Jobs of a folder in the dispatcher's window below which more are claimed.
 constexpr std::size_t kWellFilled = 128;
+
+// What a worker has open at most: source, temporary file, two directories, connection. What the
+// rest has open: ledger, log, command channel, network thread, and for each folder its watch.
+constexpr std::size_t kDescriptorsOfWorker = 5;
+constexpr std::size_t kDescriptorsOfRest = 20;
+constexpr std::size_t kDescriptorsOfFolder = 3;
+
+// Fewer workers than wanted where each could not open what it needs.
+std::size_t affordable_workers(std::size_t wanted, std::size_t folders) {
+  const std::size_t limit = descriptor_limit();
+  if (limit == 0) return wanted;
+  const std::size_t rest = kDescriptorsOfRest + folders * kDescriptorsOfFolder;
+  const std::size_t left = limit > rest ? limit - rest : 0;
+  const auto workers = std::clamp<std::size_t>(left / kDescriptorsOfWorker, 1, wanted);
+  if (workers < wanted) {
+    log(Level::Warning, "fewer workers, since this process may open few files (ulimit -n)",
+        {{"limit", std::to_string(limit)},
+         {"workers", std::to_string(workers)},
+         {"wanted", std::to_string(wanted)}});
+  }
+  return workers;
+}
 
 double thread_random() {
   thread_local std::mt19937_64 generator{std::random_device{}()};
@@ -79,7 +104,8 @@ Result<void> Engine::open() {
   if (!http) return std::unexpected(http.error());
   http_ = std::move(*http);
 
-  const auto workers = static_cast<std::size_t>(settings.agent.workers);
+  const std::size_t workers =
+      affordable_workers(static_cast<std::size_t>(settings.agent.workers), settings.folders.size());
   dispatcher_ = std::make_unique<Dispatcher>(clock_, workers);
   dispatcher_->pause_after_refusals(options_.most_refusals);
   intake_ = std::make_unique<Intake>(*ledger_, *dispatcher_, clock_);
@@ -195,6 +221,7 @@ Result<void> Engine::set_services(const Settings& settings) {
     services.push_back(std::move(*service));
   }
   for (auto& service : services) {
+    note_key(service->settings);
     const GateRules rules = gate_rules_of(service->settings, options_.workers_asked_for);
     dispatcher_->set_service(std::move(service), rules);
   }
@@ -207,18 +234,42 @@ bool Engine::alive() const { return clock_.now() - intake_->last_turn() < kAlive
 void Engine::refresh_budgets() { count_spent(settings()); }
 
 void Engine::count_spent(const Settings& settings) {
+  const WallTime month = month_of(clock_.wall_now());
   std::map<std::string, std::int64_t> by_account;
   for (const ConverterSettings& converter : settings.converters) {
     const std::string account = dispatcher_->account(converter.name);
     if (account.empty()) continue;
-    const auto spent = ledger_->attempts_billed_since(converter.name, month_of(clock_.wall_now()));
+    const auto spent = ledger_->attempts_billed_since(converter.name, month);
     if (spent) {
       by_account[account] += *spent;
     } else {
       log_error(Level::Error, "cannot count this month's conversions", spent.error());
     }
   }
-  for (const auto& [account, spent] : by_account) dispatcher_->set_spent_this_month(account, spent);
+  for (const auto& [account, spent] : by_account) {
+    dispatcher_->set_spent_since(month, account, spent);
+  }
+}
+
+void Engine::look_at_keys() {
+  const Settings now = settings();
+  for (const ConverterSettings& converter : now.converters) {
+    const auto gate = dispatcher_->gate(converter.name);
+    if (!gate || gate->state != GateState::Stopped) continue;
+    if (!note_key(converter)) continue;
+    log(Level::Info, "the key is another one now; the converter goes on",
+        {{"converter", converter.name}});
+    dispatcher_->resume_converter(converter.name);
+  }
+}
+
+// Whether the key can be read and differs from the one that was seen last.
+bool Engine::note_key(const ConverterSettings& converter) {
+  auto key = read_key(converter.api_key, options_.config_dir);
+  if (!key) return false;
+  const Digest digest = sha256(*key);
+  OPENSSL_cleanse(key->data(), key->size());
+  return std::exchange(keys_seen_[converter.name], digest) != digest;
 }
 
 void Engine::add_folder(const FolderSettings& settings) {

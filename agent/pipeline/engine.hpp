@@ -26,6 +26,7 @@
 #include "config/settings.hpp"
 #include "platform/base/clock.hpp"
 #include "platform/base/mutex.hpp"
+#include "platform/base/sha256.hpp"
 
 namespace millrace {
 
@@ -81,6 +82,9 @@ class Engine {
   // Counts this month's conversions anew, so that budgets open again with a new month. To be called
   // now and then.
   void refresh_budgets();
+  // Lets a converter that was stopped for its key (401) go on if the key is another one now. To be
+  // called every few seconds, not beside reload().
+  void look_at_keys();
   // The settle-and-queue loop has turned within the last minute: what the watchdog asks.
   bool alive() const;
 
@@ -110,6 +114,7 @@ class Engine {
   Result<void> ensure_embedded();
   Result<void> set_services(const Settings& settings);
   void count_spent(const Settings& settings);
+  bool note_key(const ConverterSettings& converter);
   void add_folder(const FolderSettings& settings);
   void remove_folder(const std::string& name);
   void recover();
@@ -134,8 +139,9 @@ class Engine {
   Settings settings_ GUARDED_BY(mutex_);
   std::map<std::string, Member> members_ GUARDED_BY(mutex_);
   std::unique_ptr<EmbeddedConverter>
-      embedded_;               // start and reload only, which the caller serialises
-  std::size_t next_root_ = 0;  // the same
+      embedded_;                             // start and reload only, which the caller serialises
+  std::size_t next_root_ = 0;                // the same
+  std::map<std::string, Digest> keys_seen_;  // the same; by converter
   // Of folders that a reload removed; kept until their threads are back, which a hung share delays.
   std::vector<std::shared_ptr<Root>> retired_roots_;  // the same
 

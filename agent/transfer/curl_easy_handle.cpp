@@ -222,12 +222,15 @@ Result<void> EasyHandle::set_headers(const HttpRequest& request) {
     // libcurl's way of an empty value is a semicolon, "Name:" would remove the header.
     line = value.empty() ? name + ";" : name + ": " + value;
     curl_slist* longer = curl_slist_append(headers_, line.c_str());
-    if (!longer) return fail(ErrorKind::Defect, "out of memory");
+    if (!longer) return fail(ErrorKind::Environment, "out of memory");
     headers_ = longer;
   }
   // libcurl would call any body a form.
-  if (!names(request.headers, "content-type"))
-    if (curl_slist* longer = curl_slist_append(headers_, "Content-Type:")) headers_ = longer;
+  if (!names(request.headers, "content-type")) {
+    curl_slist* longer = curl_slist_append(headers_, "Content-Type:");
+    if (!longer) return fail(ErrorKind::Environment, "out of memory");
+    headers_ = longer;
+  }
   if (curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_) != CURLE_OK)
     return fail(ErrorKind::Defect, "libcurl refuses the headers");
   return {};

@@ -44,7 +44,7 @@ Result<void> Transfer::begin(std::shared_ptr<ExchangeState> state) {
   sending_at_ = 0;
   sent_ = received_ = 0;
   declared_.reset();
-  head_complete_ = paused_ = reported_ = address_refused_ = false;
+  requested_ = head_complete_ = paused_ = reported_ = address_refused_ = false;
   refused_.reset();
   error_text_[0] = '\0';
   enter(Phase::Connecting);
@@ -90,17 +90,26 @@ std::size_t Transfer::on_write(char* bytes, std::size_t size, std::size_t count,
   return itself(self)->write({reinterpret_cast<const std::byte*>(bytes), size * count});
 }
 int Transfer::on_connected(void* self, char*, char*, int, int) {
-  itself(self)->connected();
-  return CURL_PREREQFUNC_OK;
+  return itself(self)->connected() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
-void Transfer::connected() {
+bool Transfer::connected() {
+  // libcurl comes here again when it is about to repeat the request by itself: a reused connection
+  // died after the head alone, where no rewind asks us. Only what bills nothing may be repeated,
+  // and what was refused for its Expect (417) before a byte of its body left.
+  const std::string& method = state_->request.method;
+  const bool harmless = method == "GET" || method == "HEAD" || head_.status() == 417;
+  if (std::exchange(requested_, true) && !harmless) {
+    refused_ = error_of_code(CURLE_SEND_FAIL_REWIND, whereabouts(), {});
+    return false;
+  }
   state_->note_connected();
   if (easy_->is_new_connection()) {
     context_.connections.fetch_add(1, std::memory_order_relaxed);
     if (easy_->is_resumed()) context_.resumed.fetch_add(1, std::memory_order_relaxed);
   }
   enter(sent_ < state_->request.body_length ? Phase::Uploading : Phase::Thinking);
+  return true;
 }
 
 std::size_t Transfer::read(std::span<std::byte> to) {

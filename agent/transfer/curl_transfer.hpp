@@ -66,7 +66,7 @@ class Transfer {
   bool header(std::string_view line);
   bool final_head();
   std::size_t write(std::span<const std::byte> bytes);
-  void connected();
+  bool connected();  // false: this request must not go out again
 
   void enter(Phase phase);
   void moved(std::size_t bytes);
@@ -83,6 +83,7 @@ class Transfer {
   std::uint64_t sent_ = 0;
   std::uint64_t received_ = 0;
   std::optional<std::uint64_t> declared_;
+  bool requested_ = false;  // on a connection, once
   bool head_complete_ = false;
   bool paused_ = false;  // by our own worker
   bool address_refused_ = false;

@@ -34,7 +34,7 @@ bool is_loopback(std::string_view host) {
 
 Result<Target> check_target(const HttpRequest& request) {
   const Url url{curl_url()};
-  if (!url) return fail(ErrorKind::Defect, "out of memory");
+  if (!url) return fail(ErrorKind::Environment, "out of memory");
   if (curl_url_set(url.get(), CURLUPART_URL, request.url.c_str(), 0) != CURLUE_OK)
     return fail(ErrorKind::Configuration, "the URL cannot be read");
 

@@ -12,9 +12,14 @@ struct Sha256::State {
     static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
     return fetched;
   }
+  // Nothing but a failed allocation makes these fail, and a digest that is wrong in silence would
+  // be a name for any bytes.
+  static void must(int done) {
+    if (done != 1) throw std::bad_alloc();
+  }
   State() : context(EVP_MD_CTX_new()) {
-    if (context == nullptr) throw std::bad_alloc();
-    EVP_DigestInit_ex(context, method(), nullptr);
+    must(context != nullptr && method() != nullptr ? 1 : 0);
+    must(EVP_DigestInit_ex(context, method(), nullptr));
   }
   ~State() { EVP_MD_CTX_free(context); }
   State(const State&) = delete;
@@ -29,13 +34,14 @@ Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 void Sha256::update(std::span<const std::byte> bytes) {
-  EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
+  State::must(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()));
 }
 
 Digest Sha256::finish() {
   Digest digest{};
-  EVP_DigestFinal_ex(state_->context, reinterpret_cast<unsigned char*>(digest.data()), nullptr);
-  EVP_DigestInit_ex(state_->context, State::method(), nullptr);
+  auto* const out = reinterpret_cast<unsigned char*>(digest.data());
+  State::must(EVP_DigestFinal_ex(state_->context, out, nullptr));
+  State::must(EVP_DigestInit_ex(state_->context, State::method(), nullptr));
   return digest;
 }
 

@@ -1,4 +1,5 @@
-// SHA-256 (FIPS 180-4), streaming.
+// SHA-256 (FIPS 180-4), streaming. Throws std::bad_alloc where memory is missing, never a wrong
+// digest.
 #pragma once
 
 #include <array>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -49,6 +50,9 @@ Result<std::string> read_secret_file(const std::filesystem::path& file);
 void notify_service_manager(std::string_view state);
 // How often the service manager wants WATCHDOG=1; nothing if it does not.
 std::optional<std::chrono::microseconds> watchdog_interval();
+
+// How many files and sockets this process may have open at once (RLIMIT_NOFILE); 0: no limit.
+std::size_t descriptor_limit();
 
 // The process as a whole: no core file with keys and documents in it, SIGPIPE ignored, secrets of
 // libraries' debug variables (SSLKEYLOGFILE) unset. Called first in main.

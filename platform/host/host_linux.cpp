@@ -265,6 +265,12 @@ std::optional<std::chrono::microseconds> watchdog_interval() {
   return std::chrono::microseconds{usec};
 }
 
+std::size_t descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 0;
+  return static_cast<std::size_t>(limit.rlim_cur);
+}
+
 void harden_process() {
   signal(SIGPIPE, SIG_IGN);
   unsetenv("SSLKEYLOGFILE");

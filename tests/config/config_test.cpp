@@ -86,6 +86,17 @@ TEST_CASE("an outbox, archive or quarantine in its own inbox is refused [A16]") 
       "lies in its own inbox"));
 }
 
+TEST_CASE("a state folder in an inbox that is read is refused [J6]") {
+  const auto folder = [](const std::string& state, const std::string& more) {
+    return "[agent]\nstate_dir=\"" + state +
+           "\"\n[[folder]]\nname=\"a\"\ninbox=\"/i\"\noutbox=\"/o\"\nto=[\"webp\"]\n" + more;
+  };
+  CHECK(holds(problems(folder("/i/x/state", "")), "the state folder \"/i/x/state\" lies in"));
+  CHECK(holds(problems(folder("/i", "recursive=false\n")), "lies in its inbox"));
+  CHECK(problems(folder("/i/x/state", "recursive=false\n")).empty());
+  CHECK(problems(folder("/ix", "")).empty());
+}
+
 TEST_CASE("two folders on one inbox, nested inboxes and rings are refused, chains are not [A16]") {
   const auto folder = [](std::string name, std::string in, std::string out) {
     return "[[folder]]\nname=\"" + name + "\"\ninbox=\"" + in + "\"\noutbox=\"" + out +

@@ -58,6 +58,27 @@ TEST_CASE("a POST is never sent twice when a reused connection dies [E11]") {
   CHECK(server.requests == 3);
 }
 
+TEST_CASE("a POST is never sent twice when a reused connection dies after its head [E11]") {
+  FaultServer* counted = nullptr;
+  FaultServer server([&](Connection& c) {
+    for (int i = 0; !c.read_head().empty(); ++i) {
+      ++counted->requests;
+      if (i == 1) return c.reset();
+      c.write("HTTP/1.1 100 Continue\r\n\r\n");
+      c.read_body(3'000'000);
+      c.write(answer("200 OK", "fine"));
+    }
+  });
+  counted = &server;
+  const auto http = client();
+  // The body waits for a "continue" that does not come, so that nothing of it has to be rewound.
+  REQUIRE_FALSE(run(*http, post_to(server.url(), 3'000'000)).error);
+  const Outcome second = run(*http, post_to(server.url(), 3'000'000));
+  CHECK(second.kind() == ErrorKind::Transient);
+  CHECK(second.progress.body_sent == 0);
+  CHECK(server.requests == 2);
+}
+
 TEST_CASE("a POST without a body never rides a connection that may be dead [E11]") {
   FaultServer server([](Connection& c) {
     while (c.read_request()) c.write(answer("200 OK", "fine"));
