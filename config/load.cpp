@@ -42,8 +42,8 @@ class Loader {
     fill_defaults();
     validate(settings_, places_, problems_);
     if (problems_.empty()) return std::move(settings_);
-    std::ranges::stable_sort(problems_, {},
-                             [](const Problem& p) { return std::pair(p.line, p.column); });
+    std::ranges::sort(problems_, {},
+                      [](const Problem& p) { return std::tie(p.line, p.column, p.message); });
     return std::unexpected(std::move(problems_));
   }
 

@@ -57,8 +57,9 @@ struct Job {
   // request may have been billed, no answer came).
   std::string open_key;
   std::optional<WallTime> open_key_since;
-  Name output_name;             // reserved by an earlier claim, or empty
-  std::string last_bad_sha256;  // hash of the last unbelievable answer, or empty
+  Name output_name;                 // reserved by an earlier claim, or empty
+  bool has_other_versions = false;  // of its name, older or newer ones
+  std::string last_bad_sha256;      // hash of the last unbelievable answer, or empty
 };
 
 }  // namespace millrace

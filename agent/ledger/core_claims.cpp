@@ -41,6 +41,7 @@ Claim LedgerCore::read_claim(const Statement& row) const {
   claim.folded = row.text(20);
   job.source_row = row.integer(24);
   claim.replaced = row.integer(25) != 0;
+  job.has_other_versions = row.integer(26) != 0;
   return claim;
 }
 
@@ -114,33 +115,16 @@ Result<std::optional<OutputRecord>> LedgerCore::output_at(std::string_view outbo
                       found->text(9),    digest_to_hex(found->view(10))};
 }
 
-Result<std::optional<OutputRecord>> LedgerCore::delivered_same_content(
-    std::string_view folder, std::string_view name, std::string_view target,
-    std::string_view content_sha256) {
-  const std::string content = digest_to_bytes(content_sha256);
-  Statement& find = sql_[Sql::SameContent];
-  find.bind(folder, Bytes{name}, target, Bytes{content});
-  Rows rows(find);
-  while (true) {
-    const auto more = rows.next();
-    if (!more) return std::unexpected(more.error());
-    if (!*more) return std::nullopt;
-    auto output = output_at(rows->text(0), rows->text(1));
-    if (!output) return output;
-    if (*output && (*output)->content_sha256 == content_sha256) return output;
-  }
-}
-
 Result<Name> LedgerCore::reserve_name(JobId job, std::string_view outbox,
-                                      std::span<const Ledger::NameChoice> choices) {
+                                      std::span<const NameChoice> choices) {
   if (auto begun = begin(); !begun) return std::unexpected(begun.error());
   auto changed = change(job);
   if (!changed) return std::unexpected(changed.error());
   Claim& claim = **changed;
   const Candidate& source = claim.job.candidate;
   Statement& find = sql_[Sql::FindOutput];
-  const Ledger::NameChoice* free = nullptr;
-  const Ledger::NameChoice* ours = nullptr;
+  const NameChoice* free = nullptr;
+  const NameChoice* ours = nullptr;
   Name kept;
   for (const auto& choice : choices) {
     find.bind(outbox, Bytes{choice.folded});

@@ -42,6 +42,7 @@ Result<void> LedgerCore::commit() {
     if (auto done = sql_[Sql::Commit].bind().run(); !done) return done;
   }
   undo_.clear();
+  ++transaction_;
   return {};
 }
 
@@ -59,6 +60,7 @@ void LedgerCore::rollback() {
     claim.lost = claim.lost || lost;
   }
   undo_.clear();
+  ++transaction_;
   claimed_up_to_.clear();
   counts_.loaded(false);
 }

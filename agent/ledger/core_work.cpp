@@ -38,8 +38,40 @@ Result<Claim*> LedgerCore::change(JobId job) {
 
 void LedgerCore::note_before_change(JobId job) {
   const auto found = claims_.find(job);
-  undo_.push_back({job, found == claims_.end() ? std::nullopt : std::optional<Claim>(found->second),
-                   answers_early_});
+  if (found == claims_.end()) {
+    undo_.push_back({job, std::nullopt, answers_early_});
+    return;
+  }
+  Claim& claim = found->second;
+  if (claim.noted_in == transaction_) {
+    Before& before = undo_[claim.noted_at];
+    before.answered_early = before.answered_early || answers_early_;
+    return;
+  }
+  undo_.push_back({job, claim, answers_early_});
+  claim.noted_in = transaction_;
+  claim.noted_at = undo_.size() - 1;
+}
+
+Result<void> LedgerCore::reserve_for(Claim& claim, std::string_view outbox,
+                                     const NameChoice& name) {
+  const Candidate& source = claim.job.candidate;
+  Statement& find = sql_[Sql::FindOutput];
+  find.bind(outbox, Bytes{name.folded});
+  {
+    Rows found(find);
+    const auto row = found.next();
+    if (!row) return std::unexpected(row.error());
+    if (*row) return fail(ErrorKind::Exists, "the output name belongs to another source");
+  }
+  Statement& reserve = sql_[Sql::ReserveOutput];
+  reserve.bind(outbox, Bytes{name.folded}, Bytes{name.name}, std::string_view(source.folder),
+               Bytes{source.name}, std::string_view(claim.job.target), claim.job.id);
+  if (auto ok = reserve.run(); !ok) return ok;
+  claim.outbox = outbox;
+  claim.folded = name.folded;
+  claim.job.output_name = name.name;
+  return {};
 }
 
 Result<int> LedgerCore::begin_attempt(const AttemptStart& start, WallTime now) {
@@ -50,6 +82,10 @@ Result<int> LedgerCore::begin_attempt(const AttemptStart& start, WallTime now) {
   if (claim.state != JobState::Converting && !may_become(claim.state, JobState::Converting)) {
     return fail(ErrorKind::Defect,
                 "ledger: an attempt of a job that is " + std::string(to_string(claim.state)));
+  }
+  if (start.name) {
+    if (auto ok = reserve_for(claim, start.outbox, *start.name); !ok)
+      return std::unexpected(ok.error());
   }
   counts_.move(claim.job.candidate.folder, claim.state, JobState::Converting);
   claim.state = JobState::Converting;
@@ -146,7 +182,14 @@ Result<void> LedgerCore::write_end(const Claim& claim, const JobEnd& end, WallTi
   return update.run();
 }
 
-Result<SourceSummary> LedgerCore::finish(JobId job, int attempt, const JobEnd& said, WallTime now) {
+Result<void> LedgerCore::finish_and_keep(JobId job, int attempt, const JobEnd& end, WallTime now) {
+  const auto summary = end_job(job, attempt, end, "kept", now);
+  if (!summary) return std::unexpected(summary.error());
+  return {};
+}
+
+Result<SourceSummary> LedgerCore::end_job(JobId job, int attempt, const JobEnd& said,
+                                          std::string_view action, WallTime now) {
   if (auto begun = begin(); !begun) return std::unexpected(begun.error());
   auto changed = change(job);
   if (!changed) return std::unexpected(changed.error());
@@ -196,9 +239,9 @@ Result<SourceSummary> LedgerCore::finish(JobId job, int attempt, const JobEnd& s
   summary.candidate = claim.job.candidate;
   if (auto ok = count_targets(summary); !ok) return std::unexpected(ok.error());
   if (summary.all_final()) {
-    if (auto ok = set_action_if_none(summary.row, "due", 0); !ok) {
-      return std::unexpected(ok.error());
-    }
+    const bool due = action == "due";
+    auto set = set_action_if_none(summary.row, action, due ? 0 : to_unix_ms(now));
+    if (!set) return std::unexpected(set.error());
   } else {
     claimed_up_to_.erase(summary.candidate.folder);
   }

@@ -46,6 +46,12 @@ struct OutputRecord {
   std::string content_sha256;  // hex, of that candidate's bytes
 };
 
+// A name for an output. Names are compared by `folded` (case-folded, NFC; supplied by deliver).
+struct NameChoice {
+  Name name;
+  std::string folded;
+};
+
 // Written before the request goes out.
 struct AttemptStart {
   JobId job = 0;
@@ -55,6 +61,10 @@ struct AttemptStart {
   // The last attempt under this key is older than the idempotency window and its outcome is
   // unknown: this one may be billed a second time. Counted and listed.
   bool possible_extra_bill = false;
+  // The output name to reserve by the same change, in this outbox. For a job that has none yet and
+  // whose name has no other versions; any other asks reserve_name() before.
+  std::optional<NameChoice> name = {};
+  std::string outbox = {};
 };
 
 enum class Billing { No, Yes, Unknown };  // not billed; answered 2xx; whole request sent, no answer
@@ -124,8 +134,9 @@ struct OutputPlace {  // one directory of a folder's outbox, told by a name in i
 // A failed write is an Error of kind Environment (disk full, busy) and nothing was changed; no paid
 // request may be sent without a successful begin_attempt. When a change that had returned at once
 // cannot be written, the next durable call is not carried out and returns that error instead: what
-// was not admitted then is found again by the next scan. A Defect of such a change shows in
-// flush().
+// was not admitted then is found again by the next scan. Changes marked [until written] return at
+// once as well, and are repeated in their order until they are on disk; what is not by the end of
+// the process, recovery makes good. A Defect of any of these shows in flush().
 class Ledger {
  public:
   virtual ~Ledger() = default;
@@ -158,26 +169,19 @@ class Ledger {
   virtual Result<std::optional<WallTime>> next_due() = 0;
   // Gives a claimed job back as it was.
   virtual void release(JobId job) = 0;
-  // Reserves the first of `choices` that no other source owns in this outbox; names are compared by
-  // `fold(name)` (case-folded, NFC; supplied by deliver). An owner is a source name of a folder and
-  // a target, so that a newer version of the same file gets the same name. A name kept from before
-  // wins. On disk no later than the next begin_attempt. Exists if every choice is taken.
-  struct NameChoice {
-    Name name;
-    std::string folded;
-  };
+  // Reserves the first of `choices` that no other source owns in this outbox. An owner is a source
+  // name of a folder and a target, so that a newer version of the same file gets the same name. A
+  // name kept from before wins. On disk no later than the next begin_attempt. Exists if every
+  // choice is taken.
   virtual Result<Name> reserve_name(JobId job, std::string_view outbox,
                                     std::span<const NameChoice> choices) = 0;
   // What we last put at this name, if we did.
   virtual Result<std::optional<OutputRecord>> output_at(std::string_view outbox,
                                                         std::string_view folded_name) = 0;
-  // What was delivered from an earlier version of this name that had the same bytes, if it is still
-  // what we last put at that name.
-  virtual Result<std::optional<OutputRecord>> delivered_same_content(
-      std::string_view folder, const Name& name, std::string_view target,
-      std::string_view content_sha256) = 0;
-  // One row before each request; the attempt's number, from 1. [durable]
+  // One row before each request; the attempt's number, from 1. Exists, and nothing is written, if
+  // the name that is to be reserved belongs to another source. [durable]
   virtual Result<int> begin_attempt(const AttemptStart& start, WallTime now) = 0;
+  // [until written]
   virtual Result<void> end_attempt(JobId job, int attempt, const AttemptEnd& end, WallTime now) = 0;
   // Converting -> Delivering. [durable]
   virtual Result<void> begin_delivery(JobId job, const OutputRecord& output,
@@ -185,6 +189,9 @@ class Ledger {
   // Lets go of a job. `attempt` is the number that begin_attempt gave, or 0 if none was made; a
   // stale number is refused as Defect, and so is Delivered without begin_delivery. [durable]
   virtual Result<SourceSummary> finish(JobId job, int attempt, const JobEnd& end, WallTime now) = 0;
+  // The same for a job that ended well in a folder where nothing is done with sources; once all
+  // targets of the version are final, its action is "kept". [until written]
+  virtual Result<void> finish_and_keep(JobId job, int attempt, const JobEnd& end, WallTime now) = 0;
   // Archived, quarantined, deleted, kept, or why not. To be called for every version that became
   // all final; until then pending_source_actions() lists it.
   virtual Result<void> record_source_action(SourceRowId row, std::string_view action,

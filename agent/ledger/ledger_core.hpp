@@ -34,6 +34,9 @@ struct Claim {
   std::string outbox, folded, content;
   bool replaced = false;  // another version of the name was admitted since
   bool lost = false;      // a change that its holder believes in was rolled back
+  // Where in the undo list of which transaction its content before is noted; 0: in none.
+  std::uint64_t noted_in = 0;
+  std::size_t noted_at = 0;
 };
 
 class LedgerCore {
@@ -67,17 +70,16 @@ class LedgerCore {
   Result<std::optional<WallTime>> next_due();
   void release(JobId job);
   Result<Name> reserve_name(JobId job, std::string_view outbox,
-                            std::span<const Ledger::NameChoice> choices);
+                            std::span<const NameChoice> choices);
   Result<std::optional<OutputRecord>> output_at(std::string_view outbox, std::string_view folded);
-  Result<std::optional<OutputRecord>> delivered_same_content(std::string_view folder,
-                                                             std::string_view name,
-                                                             std::string_view target,
-                                                             std::string_view content_sha256);
   Result<int> begin_attempt(const AttemptStart& start, WallTime now);
   Result<void> end_attempt(JobId job, int attempt, const AttemptEnd& end, WallTime now);
   Result<void> begin_delivery(JobId job, const OutputRecord& output, const Name& temporary_name,
                               WallTime now);
-  Result<SourceSummary> finish(JobId job, int attempt, const JobEnd& end, WallTime now);
+  Result<SourceSummary> finish(JobId job, int attempt, const JobEnd& end, WallTime now) {
+    return end_job(job, attempt, end, "due", now);
+  }
+  Result<void> finish_and_keep(JobId job, int attempt, const JobEnd& end, WallTime now);
   Result<void> record_source_action(SourceRowId row, std::string_view action, WallTime now);
   Result<std::vector<DeliveryInProgress>> interrupted_deliveries();
   Result<std::vector<SourceSummary>> pending_source_actions();
@@ -133,6 +135,10 @@ class LedgerCore {
   Result<void> set_action_if_none(SourceRowId row, std::string_view action, std::int64_t acted);
   Result<void> take(sqlite::Statement& rows, std::size_t n, std::vector<Job>& out);
   Claim read_claim(const sqlite::Statement& row) const;
+  Result<void> reserve_for(Claim& claim, std::string_view outbox, const NameChoice& name);
+  // `action`: of the version, once all of its targets are final.
+  Result<SourceSummary> end_job(JobId job, int attempt, const JobEnd& said, std::string_view action,
+                                WallTime now);
   Result<void> write_end(const Claim& claim, const JobEnd& end, WallTime now);
   Result<void> write_output(Claim& claim, const OutputRecord& output);
   Result<bool> may_forget(const sqlite::Statement& row, std::int64_t older_than);
@@ -148,7 +154,8 @@ class LedgerCore {
     std::optional<Claim> claim;
     bool answered_early;
   };
-  std::vector<Before> undo_;
+  std::vector<Before> undo_;       // one a job that this transaction has changed
+  std::uint64_t transaction_ = 1;  // its number
   bool answers_early_ = false;
   FolderTally counts_;
   std::int64_t run_ = 0;

@@ -95,18 +95,11 @@ class SqliteLedger final : public Ledger {
                                                 std::string_view folded_name) override {
     return writer_.ask([&](LedgerCore& core) { return core.output_at(outbox, folded_name); });
   }
-  Result<std::optional<OutputRecord>> delivered_same_content(
-      std::string_view folder, const Name& name, std::string_view target,
-      std::string_view content_sha256) override {
-    return writer_.ask([&](LedgerCore& core) {
-      return core.delivered_same_content(folder, name, target, content_sha256);
-    });
-  }
   Result<int> begin_attempt(const AttemptStart& start, WallTime now) override {
     return writer_.durably([&](LedgerCore& core) { return core.begin_attempt(start, now); });
   }
   Result<void> end_attempt(JobId job, int attempt, const AttemptEnd& end, WallTime now) override {
-    return writer_.queue([job, attempt, end, now](LedgerCore& core) {
+    return writer_.queue_until_written([job, attempt, end, now](LedgerCore& core) {
       return core.end_attempt(job, attempt, end, now);
     });
   }
@@ -117,6 +110,11 @@ class SqliteLedger final : public Ledger {
   }
   Result<SourceSummary> finish(JobId job, int attempt, const JobEnd& end, WallTime now) override {
     return writer_.durably([&](LedgerCore& core) { return core.finish(job, attempt, end, now); });
+  }
+  Result<void> finish_and_keep(JobId job, int attempt, const JobEnd& end, WallTime now) override {
+    return writer_.queue_until_written([job, attempt, end, now](LedgerCore& core) {
+      return core.finish_and_keep(job, attempt, end, now);
+    });
   }
   Result<void> record_source_action(SourceRowId row, std::string_view action,
                                     WallTime now) override {

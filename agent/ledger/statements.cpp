@@ -15,7 +15,8 @@ struct Row {
   " j.deferred, j.next_attempt, j.attempt_number, j.crashes, j.first_tried, j.open_key,"     \
   " j.open_since, j.content_sha256, j.bad_sha256, j.outbox, j.output_name, j.output_folded," \
   " j.temporary_name, j.output_sha256, j.output_size, s.id,"                                 \
-  " s.replaced"
+  " s.replaced, EXISTS(SELECT 1 FROM source_version o WHERE o.folder=s.folder"               \
+  " AND o.name=s.name AND o.id<>s.id)"
 
 #define MILLRACE_FROM_THE_START                                                  \
   "state='waiting', kind='', reason='', attempts=0, deferred=0, next_attempt=0," \
@@ -78,11 +79,6 @@ constexpr std::array kRows{
     Row{Sql::PublishOutput,
         "UPDATE output SET name=?, job=?, published=1, size=?, version=?, sha256=?,"
         " source_version=?, content_sha256=? WHERE outbox=? AND folded=?"},
-    Row{Sql::SameContent,
-        "SELECT j.outbox, j.output_folded FROM source_version s"
-        " JOIN job j ON j.id BETWEEN s.id * 256 AND s.id * 256 + 255"
-        " WHERE s.folder=? AND s.name=? AND j.target=? AND j.state='delivered'"
-        " AND j.content_sha256=? ORDER BY j.id DESC"},
     Row{Sql::InsertAttempt,
         "INSERT INTO attempt(job, number, converter, key, bytes, begun, extra)"
         " VALUES(?,?,?,?,?,?,?)"},

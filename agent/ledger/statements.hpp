@@ -32,7 +32,6 @@ enum class Sql : std::size_t {
   FindOutput,
   ReserveOutput,
   PublishOutput,
-  SameContent,
   InsertAttempt,
   EndAttempt,
   BeginJob,

@@ -1,5 +1,8 @@
 #include "agent/ledger/writer_thread.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "platform/base/thread.hpp"
 #include "platform/fs/crash_point.hpp"
 
@@ -8,6 +11,11 @@ namespace {
 
 constexpr std::size_t kMostQueued = 8192;
 constexpr std::size_t kMostInGroup = 512;  // tasks in one transaction
+constexpr Duration kRunAgain = std::chrono::seconds{1};
+
+bool is_queued(const Task& task) {
+  return task.answer == Answer::Queued || task.answer == Answer::UntilWritten;
+}
 
 }  // namespace
 
@@ -30,8 +38,8 @@ Result<void> WriterThread::flush() {
               [](LedgerCore&) -> Result<void> { return {}; });
 }
 
-Result<void> WriterThread::queue(std::function<Result<void>(LedgerCore&)> body) {
-  push(Task{std::move(body), Answer::Queued, Telling::Nothing, nullptr, {}});
+Result<void> WriterThread::queue(std::function<Result<void>(LedgerCore&)> body, Answer answer) {
+  push(Task{std::move(body), answer, Telling::Nothing, nullptr, {}});
   return {};
 }
 
@@ -89,10 +97,14 @@ bool WriterThread::wait_for_work() {
   MutexLock lock(mutex_);
   while (queue_.empty() && !stopping_) {
     idle_ = true;
-    work_.wait(lock);
+    if (!run_again_) {
+      work_.wait(lock);
+    } else if (!work_.wait_until(lock, std::chrono::steady_clock::now() + kRunAgain)) {
+      break;
+    }
   }
   idle_ = false;
-  return !queue_.empty();
+  return !stopping_ || !queue_.empty();
 }
 
 void WriterThread::run() {
@@ -106,6 +118,7 @@ void WriterThread::run() {
 // be back with the next task.
 void WriterThread::run_group() {
   std::unique_lock<std::mutex> in_use(core_in_use_);
+  run_unwritten();
   std::size_t ran = 0;
   while (ran < kMostInGroup) {
     std::vector<Task> tasks = take();
@@ -119,14 +132,28 @@ void WriterThread::run_group() {
   for (const auto& gate : gates) gate->wake();
 }
 
+void WriterThread::run_unwritten() {
+  if (unwritten_.empty()) return;
+  {
+    const MutexLock lock(mutex_);
+    run_again_ = false;
+  }
+  for (Task& task : std::exchange(unwritten_, {})) run_one(task);
+}
+
 void WriterThread::run_one(Task& task) {
+  // Behind what is to be run again: it may be about the same job.
+  if (task.answer == Answer::UntilWritten && !unwritten_.empty()) {
+    unwritten_.push_back(std::move(task));
+    return;
+  }
   if (task.telling != Telling::Nothing && lost_) {
     return tell(task, std::unexpected(*std::exchange(lost_, std::nullopt)));
   }
   if (task.telling == Telling::Everything && defect_) {
     return tell(task, std::unexpected(*std::exchange(defect_, std::nullopt)));
   }
-  core_->answers_early(task.answer != Answer::WhenCommitted);
+  core_->answers_early(task.answer == Answer::Queued || task.answer == Answer::WhenRun);
   const Result<void> outcome = task.run(*core_);
   if (core_->take_failure()) {
     const Error why = outcome ? not_written() : outcome.error();
@@ -134,11 +161,11 @@ void WriterThread::run_one(Task& task) {
     return undo_group(why);
   }
   if (!outcome) {
-    if (task.answer == Answer::Queued) defect_ = outcome.error();
+    if (is_queued(task)) defect_ = outcome.error();
     tell(task, outcome);
   } else if (task.answer == Answer::WhenRun) {
     tell(task, outcome);
-  } else if (task.answer == Answer::Queued && !core_->dirty()) {
+  } else if (is_queued(task) && !core_->dirty()) {
     return;
   } else {
     group_.push_back(std::move(task));
@@ -169,7 +196,14 @@ void WriterThread::undo_group(const Error& why) {
     queued = queued || task.answer == Answer::Queued;
     tell(task, std::unexpected(why));
   }
+  std::erase_if(group_, [](const Task& task) { return task.answer != Answer::UntilWritten; });
+  std::ranges::move(group_, std::back_inserter(unwritten_));
   group_.clear();
+  if (!unwritten_.empty()) {
+    const MutexLock lock(mutex_);
+    run_again_ = true;
+    if (std::exchange(idle_, false)) work_.notify_one();
+  }
   if (queued && !told) lost_ = why;
 }
 

@@ -18,8 +18,9 @@
 
 namespace millrace {
 
-// When the caller goes on: at once; when the task ran; when it is committed.
-enum class Answer { Queued, WhenRun, WhenCommitted };
+// When the caller goes on: at once; at once, and the task is repeated until it is committed; when
+// the task ran; when it is committed.
+enum class Answer { Queued, UntilWritten, WhenRun, WhenCommitted };
 
 // What an earlier failure of queued tasks means to a task: nothing; it is told and not run; the
 // same, and also of failures that were our own fault.
@@ -91,7 +92,14 @@ class WriterThread {
   }
   Result<void> flush();
   // Returns at once, or when fewer than some thousands of tasks are queued. Always a success.
-  Result<void> queue(std::function<Result<void>(LedgerCore&)> body);
+  Result<void> queue(std::function<Result<void>(LedgerCore&)> body) {
+    return queue(std::move(body), Answer::Queued);
+  }
+  // The same for what must not get lost: it runs again, before anything newer, until it is
+  // committed. Destruction tries once more.
+  Result<void> queue_until_written(std::function<Result<void>(LedgerCore&)> body) {
+    return queue(std::move(body), Answer::UntilWritten);
+  }
 
  private:
   template <typename Body>
@@ -109,6 +117,7 @@ class WriterThread {
     return answered;
   }
 
+  Result<void> queue(std::function<Result<void>(LedgerCore&)> body, Answer answer);
   // The gate at which to wait for the answer.
   std::shared_ptr<Gate> push(Task task) EXCLUDES(mutex_);
   static void tell(Task& task, const Result<void>& outcome);
@@ -120,8 +129,9 @@ class WriterThread {
   void run();
   void run_group();
   void run_one(Task& task);
+  void run_unwritten() EXCLUDES(mutex_);
   void commit_group();
-  void undo_group(const Error& why);
+  void undo_group(const Error& why) EXCLUDES(mutex_);
 
   const std::filesystem::path path_;
 
@@ -131,6 +141,7 @@ class WriterThread {
   std::unique_ptr<LedgerCore> core_;
   std::vector<Task> group_;                   // ran, not yet committed
   std::vector<std::shared_ptr<Gate>> gates_;  // of everyone who waits for this commit
+  std::vector<Task> unwritten_;               // to be run again, in their order
   std::optional<Error> lost_;    // queued changes that could not be written; nobody was told yet
   std::optional<Error> defect_;  // of a queued change
   bool marked_ = false;          // the file, as damaged
@@ -142,6 +153,7 @@ class WriterThread {
   // Of those in queue_ who wait for the commit.
   std::shared_ptr<Gate> next_gate_ GUARDED_BY(mutex_) = std::make_shared<Gate>();
   bool idle_ GUARDED_BY(mutex_) = false;
+  bool run_again_ GUARDED_BY(mutex_) = false;  // unwritten_ holds something
   bool stopping_ GUARDED_BY(mutex_) = false;
 
   std::jthread thread_;  // last: it uses everything above

@@ -113,7 +113,7 @@ Result<void> Engine::open() {
       *ledger_, *dispatcher_, kept_, clock_, RetryRules{}, stop_.get_token(), stop_now_.get_token(),
       thread_random,
       [this](const Assignment& a) { intake_->look_again(a.folder->root, a.job.candidate.name); },
-      [this](const Assignment& a, const JobEnd& end, const SourceSummary& summary) {
+      [this](const Assignment& a, const JobEnd& end, const SourceSummary* summary) {
         job_finished(a, end, summary);
       }});
   if (auto set = set_services(settings); !set) return set;
@@ -140,7 +140,7 @@ void Engine::work(std::size_t worker) {
 }
 
 void Engine::job_finished(const Assignment& assignment, const JobEnd& end,
-                          const SourceSummary& summary) {
+                          const SourceSummary* summary) {
   switch (end.state) {
     case JobState::Delivered:
       ++delivered_;
@@ -160,7 +160,9 @@ void Engine::job_finished(const Assignment& assignment, const JobEnd& end,
       ++retried_;
       break;
   }
-  if (summary.all_final() && summary.action.empty()) act_on_source(*assignment.folder, summary);
+  if (summary != nullptr && summary->all_final() && summary->action.empty()) {
+    act_on_source(*assignment.folder, *summary);
+  }
   if (options_.on_end) options_.on_end(assignment, end);
   // While the folder's window is well filled the loop need not be woken for each job.
   const bool low = dispatcher_->queued(assignment.job.candidate.folder) <= kWellFilled;

@@ -119,7 +119,7 @@ class Engine {
   void remove_folder(const std::string& name);
   void recover();
   void work(std::size_t worker);
-  void job_finished(const Assignment& assignment, const JobEnd& end, const SourceSummary& summary);
+  void job_finished(const Assignment& assignment, const JobEnd& end, const SourceSummary* summary);
   void act_on_source(const Folder& folder, const SourceSummary& summary);
   std::shared_ptr<Folder> folder_named(const std::string& name) const;
 

@@ -122,8 +122,8 @@ void JobRun::run() {
 JobRun::Step JobRun::all_steps() {
   for (const auto step :
        {&JobRun::take_source, &JobRun::open_outbox, &JobRun::publish_kept_result,
-        &JobRun::open_source, &JobRun::choose_name, &JobRun::look_at_what_is_there,
-        &JobRun::read_and_hash, &JobRun::settle_for_what_is_there, &JobRun::make_key}) {
+        &JobRun::open_source, &JobRun::look_for_output, &JobRun::read_and_hash,
+        &JobRun::settle_for_what_is_there, &JobRun::make_key, &JobRun::begin_attempt}) {
     Step ended = (this->*step)();
     if (!ended || *ended || parked_) return ended;
   }
@@ -191,14 +191,38 @@ JobRun::Step JobRun::open_source() {
   return std::nullopt;
 }
 
-Result<Name> JobRun::reserve_one_of(int choices) {
+std::vector<NameChoice> JobRun::choices(int most) const {
   const NameRequest request{folder_.settings.output, job_.candidate.name, job_.target};
-  std::vector<Ledger::NameChoice> asked;
-  for (Name& name : output_names(request, choices)) {
+  std::vector<NameChoice> choices;
+  for (Name& name : output_names(request, most)) {
     std::string folded = fold_name(name);
-    asked.push_back({std::move(name), std::move(folded)});
+    choices.push_back({std::move(name), std::move(folded)});
   }
-  return tools_.ledger.reserve_name(job_.id, outbox_->id(), asked);
+  return choices;
+}
+
+// A file that is seen for the first time gets its first choice, which is reserved together with the
+// attempt, unless something is there or somebody was faster.
+JobRun::Step JobRun::look_for_output() {
+  const bool first_time = job_.output_name.empty() && !job_.has_other_versions;
+  if (first_time) {
+    NameChoice wish = std::move(choices(1).front());
+    outbox_failed_ = true;
+    auto found = folder_.outbox_io.timed(worker_, [&] { return outbox_->find(wish.name); });
+    if (!found) return std::unexpected(found.error());
+    outbox_failed_ = false;
+    if (!*found) {
+      output_name_ = wish.name;
+      to_reserve_ = std::move(wish);
+      return std::nullopt;
+    }
+  }
+  if (Step ended = choose_name(); !ended || *ended) return ended;
+  return look_at_what_is_there();
+}
+
+Result<Name> JobRun::reserve_one_of(int most) {
+  return tools_.ledger.reserve_name(job_.id, outbox_->id(), choices(most));
 }
 
 JobRun::Step JobRun::choose_name() {
@@ -262,7 +286,8 @@ JobRun::Step JobRun::make_key() {
 }
 
 Result<AttemptStart> JobRun::plan_attempt() const {
-  AttemptStart start{job_.id, key_, payload_->sha256(), payload_->size(), false};
+  AttemptStart start{job_.id, key_,        payload_->sha256(), payload_->size(),
+                     false,   to_reserve_, outbox_->id()};
   const bool unknown = job_.open_key == key_ && job_.open_key_since;
   if (!unknown) return start;
   const auto age = tools_.clock.wall_now() - *job_.open_key_since;
@@ -277,12 +302,24 @@ Result<AttemptStart> JobRun::plan_attempt() const {
   return start;
 }
 
-JobRun::Step JobRun::convert() {
+JobRun::Step JobRun::begin_attempt() {
   const auto start = plan_attempt();
   if (!start) return std::unexpected(start.error());
   auto attempt = tools_.ledger.begin_attempt(*start, tools_.clock.wall_now());
+  if (!attempt && to_reserve_ && attempt.error().kind == ErrorKind::Exists) {
+    to_reserve_.reset();
+    for (const auto step : {&JobRun::choose_name, &JobRun::look_at_what_is_there,
+                            &JobRun::settle_for_what_is_there}) {
+      if (Step ended = (this->*step)(); !ended || *ended) return ended;
+    }
+    return begin_attempt();
+  }
   if (!attempt) return std::unexpected(attempt.error());
   attempt_ = *attempt;
+  return std::nullopt;
+}
+
+JobRun::Step JobRun::convert() {
   const ConvertRequest request{job_.candidate.name, job_.target, folder_.settings.options, key_,
                                tools_.stop};
   reply_ = service_.converter->convert(request, *payload_, tools_.stop_now);
@@ -425,6 +462,13 @@ Result<SourceSummary> JobRun::record(const JobEnd& end) {
   }
 }
 
+// Nothing follows that needs this end on disk: were it lost, recovery would find the result in
+// place.
+bool JobRun::may_keep(const JobEnd& end) const {
+  return end.state == JobState::Delivered && folder_.settings.after == AfterSuccess::Keep &&
+         folder_.settings.failed == AfterFailure::Keep;
+}
+
 void JobRun::finish(const JobEnd& end) {
   if (end.state == JobState::Delivered) {
     log(Level::Debug, "delivered",
@@ -439,6 +483,12 @@ void JobRun::finish(const JobEnd& end) {
          {"kind", std::string(to_string(*end.kind))},
          {"why", end.reason}});
   }
+  if (may_keep(end)) {
+    auto kept = tools_.ledger.finish_and_keep(job_.id, attempt_, end, tools_.clock.wall_now());
+    if (!kept) log_error(Level::Error, "cannot record the end of a job", kept.error());
+    tools_.finished(assignment_, end, nullptr);
+    return;
+  }
   const auto summary = record(end);
   if (!summary) {
     log_error(Level::Error, "cannot record the end of a job", summary.error(),
@@ -447,7 +497,7 @@ void JobRun::finish(const JobEnd& end) {
     return;
   }
   // May move or delete the source.
-  folder_.inbox_io.timed(worker_, [&] { tools_.finished(assignment_, end, *summary); });
+  folder_.inbox_io.timed(worker_, [&] { tools_.finished(assignment_, end, &*summary); });
   if (end.kind == ErrorKind::Changed || end.kind == ErrorKind::Vanished) {
     tools_.settle_anew(assignment_);
   }

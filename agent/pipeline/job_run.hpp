@@ -6,6 +6,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "agent/convert/converter.hpp"
 #include "agent/deliver/outbox.hpp"
@@ -30,7 +31,8 @@ struct JobTools {
   // The file changed or vanished while it was worked on: it settles anew.
   std::function<void(const Assignment&)> settle_anew;
   // The job is over; `end.state` says how. On the worker's thread.
-  std::function<void(const Assignment&, const JobEnd&, const SourceSummary&)> finished;
+  // The summary is null where nothing can be left to do with the source.
+  std::function<void(const Assignment&, const JobEnd&, const SourceSummary*)> finished;
 };
 
 class JobRun {
@@ -47,12 +49,15 @@ class JobRun {
   Step take_source();
   Step open_outbox();
   Step publish_kept_result();
+  Step look_for_output();
   Step choose_name();
-  Result<Name> reserve_one_of(int choices);
+  std::vector<NameChoice> choices(int most) const;
+  Result<Name> reserve_one_of(int most);
   Step look_at_what_is_there();
   Step read_and_hash();
   Step settle_for_what_is_there();
   Step make_key();
+  Step begin_attempt();
   Step convert();
   Step deliver(Artifact artifact);
   Step publish(OutputFile& file, const OutputRecord& record);
@@ -63,6 +68,7 @@ class JobRun {
   JobEnd after_error(const Error& error);
   JobEnd skipped(std::string reason) const;
   Result<SourceSummary> record(const JobEnd& end);
+  bool may_keep(const JobEnd& end) const;
   void finish(const JobEnd& end);
 
   JobTools& tools_;
@@ -76,6 +82,7 @@ class JobRun {
   std::unique_ptr<SourceReader> reader_;
   std::optional<Payload> payload_;
   Name output_name_;
+  std::optional<NameChoice> to_reserve_;      // with the attempt; nothing: it is reserved
   std::optional<OutputRecord> ours_before_;   // what we put at output_name_ earlier
   std::optional<OutputIdentity> lies_there_;  // what lies there now
   std::optional<OutputIdentity> replaces_;    // what will be replaced, exactly this

@@ -40,8 +40,8 @@ T must(Result<T> result) {
 
 void convert(Ledger& ledger, const Job& job, WallTime now) {
   const std::string stem = job.candidate.name.substr(0, job.candidate.name.size() - 4);
-  const std::vector<Ledger::NameChoice> names{{stem + ".webp", stem + ".webp"},
-                                              {stem + ".png.webp", stem + ".png.webp"}};
+  const std::vector<NameChoice> names{{stem + ".webp", stem + ".webp"},
+                                      {stem + ".png.webp", stem + ".png.webp"}};
   const Name name = must(ledger.reserve_name(job.id, "outbox", names));
   const int attempt = must(ledger.begin_attempt(
       {job.id, "0123456789abcdef0123456789abcdef", kDigest, 123456, false}, now));

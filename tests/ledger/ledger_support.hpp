@@ -40,9 +40,8 @@ inline Job claim_one(Ledger& ledger, WallTime now = kNow, Ledger::Lane lane = Le
 
 inline Result<Name> reserve(Ledger& ledger, const Job& job) {
   const std::string stem = job.candidate.name.substr(0, job.candidate.name.find('.'));
-  const std::vector<Ledger::NameChoice> names{
-      {stem + ".webp", stem + ".webp"},
-      {job.candidate.name + ".webp", job.candidate.name + ".webp"}};
+  const std::vector<NameChoice> names{{stem + ".webp", stem + ".webp"},
+                                      {job.candidate.name + ".webp", job.candidate.name + ".webp"}};
   return ledger.reserve_name(job.id, "out", names);
 }
 

@@ -48,10 +48,30 @@ TEST_CASE("another source gets the next name, a newer version keeps its own [F5]
   admit(*ledger, candidate("a.png", "v2"));
   const Job newer = claim_one(*ledger);
   CHECK(*reserve(*ledger, newer) == "a.webp");
-  const auto same = ledger->delivered_same_content("photos", "a.png", "webp", kContent);
-  REQUIRE(*same);
-  CHECK((*same)->job == first.id);
-  CHECK_FALSE(*ledger->delivered_same_content("photos", "a.png", "webp", kOutput));
+  CHECK_FALSE(first.has_other_versions);
+  CHECK_FALSE(second.has_other_versions);
+  CHECK(newer.has_other_versions);
+}
+
+TEST_CASE("a name is reserved together with the first attempt, unless it is another's [F5]") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  admit(*ledger, candidate("a.png"));
+  admit(*ledger, candidate("a.jpg"));
+  const Job first = claim_one(*ledger);
+  const Job second = claim_one(*ledger);
+  AttemptStart start = start_of(first);
+  start.outbox = "out";
+  start.name = NameChoice{"A.webp", "a.webp"};
+  REQUIRE(ledger->begin_attempt(start, kNow));
+  AttemptStart late = start_of(second);
+  late.outbox = "out";
+  late.name = NameChoice{"a.webp", "a.webp"};
+  CHECK(ledger->begin_attempt(late, kNow).error().kind == ErrorKind::Exists);
+  CHECK(*ledger->attempts_billed_since("api", kNow) == 1);
+  CHECK(*reserve(*ledger, second) == "a.jpg.webp");
+  late.name.reset();
+  CHECK(ledger->begin_attempt(late, kNow) == 1);
 }
 
 TEST_CASE("a newer version cancels what waits of the older one, not what a worker has") {

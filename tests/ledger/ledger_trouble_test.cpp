@@ -78,6 +78,48 @@ TEST_CASE("on a full disk no attempt begins, and with space all goes on [J2]") {
   CHECK(*ledger->attempts_billed_since("api", kNow) == begun + 1);
 }
 
+TEST_CASE("the end of a job that cannot be written is written later, with its attempt [J2]") {
+  const Scratch scratch;
+  const SmallDisk disk(scratch / "disk");
+  if (!disk.mounted()) FAIL("this test needs root: it mounts a small disk");
+  const auto path = scratch / "disk" / "ledger.db";
+  auto ledger = opened(path);
+  admit(*ledger, candidate("a.png"));
+  const Job job = claim_one(*ledger);
+  REQUIRE(reserve(*ledger, job));
+  const int attempt = *ledger->begin_attempt(start_of(job), kNow);
+  const OutputRecord output = output_of(job, "a.webp");
+  REQUIRE(ledger->begin_delivery(job.id, output, ".tmp", kNow));
+  disk.fill();
+  while (ledger->remember("filler", std::string(2000, 'v')) && ledger->flush()) {
+  }
+  AttemptEnd end;
+  end.http_status = 200;
+  end.billing = Billing::Yes;
+  JobEnd delivered;
+  delivered.output = output;
+  REQUIRE(ledger->end_attempt(job.id, attempt, end, kNow));
+  REQUIRE(ledger->finish_and_keep(job.id, attempt, delivered, kNow));
+  CHECK(ledger->flush().error().kind == ErrorKind::Environment);
+
+  disk.empty();
+  SECTION("by itself") {
+    const auto reader = open_ledger_reader(path);
+    REQUIRE(reader);
+    CHECK(eventually([&] { return (*(*reader)->counts_by_folder())["photos"].delivered == 1; }));
+  }
+  SECTION("when the ledger is closed at once") { ledger.reset(); }
+  ledger.reset();
+  ledger = opened(path);
+  CHECK((*ledger->counts())["photos"].delivered == 1);
+  CHECK(*ledger->look_up(candidate("a.png")) == Known::Done);
+  CHECK(ledger->pending_source_actions()->empty());
+  CHECK(ledger->interrupted_deliveries()->empty());
+  ledger.reset();
+  auto database = sqlite::Database::open(path, sqlite::Access::Read, 1s);
+  CHECK(*database->integer("SELECT status FROM attempt") == 200);
+}
+
 TEST_CASE(
     "a file that is removed or replaced beneath us is noticed, with or without a write [J4]") {
   const Scratch scratch;
