@@ -14,7 +14,7 @@
 namespace millrace {
 
 // One worker thread; read() blocks on the network. Owns the exchange.
-class AnswerBody final : public ByteSource {
+class AnswerBody final : public DigestedSource {
  public:
   // Reads the first bytes and checks framing, media type and begin mark before anything is handed
   // on. Transient if it is not believable (then the rest is read, up to 64 MiB, and `verdict` gets
@@ -26,6 +26,7 @@ class AnswerBody final : public ByteSource {
   // The end only after the declared length and the end mark were found right; else Transient, and
   // the verdict has the hash.
   Result<std::size_t> read(std::span<std::byte> into) override;
+  std::string take_sha256() override { return to_hex(hash_.finish()); }
 
  private:
   AnswerBody(std::unique_ptr<HttpExchange> exchange, const HttpHead& head, const FormatMarks& marks,

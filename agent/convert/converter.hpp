@@ -1,10 +1,12 @@
 // Turns the bytes of a source into the bytes of a target format, through somebody's API.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 
@@ -27,13 +29,17 @@ class Payload {
 
   const std::string& sha256() const { return sha256_; }  // hex
   std::uint64_t size() const { return size_; }
-  const std::string* bytes() const { return in_memory_ ? &bytes_ : nullptr; }
+  // All of them, or nothing if they are to be read again.
+  std::optional<std::span<const std::byte>> bytes() const {
+    if (!in_memory_) return std::nullopt;
+    return std::span(bytes_.get(), static_cast<std::size_t>(size_));
+  }
   SourceReader& reader() { return *reader_; }
 
  private:
   Payload() = default;
   std::unique_ptr<SourceReader> reader_;
-  std::string bytes_;
+  std::unique_ptr<std::byte[]> bytes_;
   std::string sha256_;
   std::uint64_t size_ = 0;
   bool in_memory_ = false;

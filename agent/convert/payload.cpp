@@ -8,26 +8,25 @@ namespace millrace {
 Result<Payload> Payload::read(std::unique_ptr<SourceReader> reader, std::stop_token stop) {
   Payload payload;
   payload.in_memory_ = reader->size() <= kInMemory;
-  if (payload.in_memory_) payload.bytes_.reserve(reader->size());
   Sha256 hash;
-  const std::size_t piece = payload.in_memory_ ? 64 * 1024 : 256 * 1024;
-  const auto memory = std::make_unique_for_overwrite<std::byte[]>(piece);
-  const std::span buffer(memory.get(), piece);
+  // A byte more than the file has: one that grew shows.
+  const std::size_t piece =
+      payload.in_memory_ ? static_cast<std::size_t>(reader->size()) + 1 : std::size_t{256} * 1024;
+  auto memory = std::make_unique_for_overwrite<std::byte[]>(piece);
   for (;;) {
     if (stop.stop_requested()) return fail(ErrorKind::Stopped, "stopped while reading");
-    const auto got = reader->read(buffer);
+    const std::size_t at = payload.in_memory_ ? static_cast<std::size_t>(payload.size_) : 0;
+    const std::span room(memory.get() + at, piece - at);
+    const auto got = reader->read(room);
     if (!got) return std::unexpected(got.error());
     if (*got == 0) break;
     payload.size_ += *got;
     if (payload.size_ > reader->size()) return fail(ErrorKind::Changed, "grew while it was read");
-    const auto part = buffer.first(*got);
-    hash.update(part);
-    if (payload.in_memory_) {
-      payload.bytes_.append(reinterpret_cast<const char*>(part.data()), part.size());
-    }
+    hash.update(room.first(*got));
   }
   if (payload.size_ != reader->size()) return fail(ErrorKind::Changed, "shrank while it was read");
   if (auto same = reader->check_unchanged(); !same) return std::unexpected(same.error());
+  if (payload.in_memory_) payload.bytes_ = std::move(memory);
   payload.sha256_ = to_hex(hash.finish());
   payload.reader_ = std::move(reader);
   return payload;

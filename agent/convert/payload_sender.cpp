@@ -65,7 +65,7 @@ Result<Keep> send_again(LateSender& sender, Payload& payload) {
 
 Result<Keep> send_content(LateSender& sender, Payload& payload) {
   // These bytes are the ones that were hashed.
-  if (const std::string* bytes = payload.bytes()) return sender.send(bytes_of(*bytes));
+  if (const auto bytes = payload.bytes()) return sender.send(*bytes);
   return send_again(sender, payload);
 }
 

@@ -1,22 +1,23 @@
 #include "agent/deliver/fill.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <span>
 
-#include "platform/base/sha256.hpp"
-
 namespace millrace {
 namespace {
 
-constexpr std::size_t kPiece = 256 * 1024;
+constexpr std::uint64_t kPiece = 256 * 1024;
 
 }  // namespace
 
-Result<Written> fill(OutputFile& file, ByteSource& source) {
-  const auto memory = std::make_unique_for_overwrite<std::byte[]>(kPiece);
-  const std::span buffer(memory.get(), kPiece);
-  Sha256 hash;
+Result<Written> fill(OutputFile& file, DigestedSource& source,
+                     std::optional<std::uint64_t> expected) {
+  // One byte more, so that the read which fills it need not be the last but one.
+  const auto size = static_cast<std::size_t>(std::min(expected.value_or(kPiece), kPiece - 1) + 1);
+  const auto memory = std::make_unique_for_overwrite<std::byte[]>(size);
+  const std::span buffer(memory.get(), size);
   Written written;
   for (;;) {
     auto got = source.read(buffer);
@@ -28,10 +29,9 @@ Result<Written> fill(OutputFile& file, ByteSource& source) {
       error.kind = ErrorKind::Environment;
       return with_context(std::move(error), "outbox");
     }
-    hash.update(piece);
     written.size += *got;
   }
-  written.sha256 = to_hex(hash.finish());
+  written.sha256 = source.take_sha256();
   return written;
 }
 

@@ -15,7 +15,7 @@ struct Artifact {
   std::optional<std::uint64_t> length;  // bytes, where known beforehand
   // Ends only after length, framing and the target format's marks were checked; an error's kind
   // is what the retry policy acts on.
-  std::unique_ptr<ByteSource> body;
+  std::unique_ptr<DigestedSource> body;
 };
 
 }  // namespace millrace

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 
 #include "platform/base/result.hpp"
 
@@ -14,6 +15,13 @@ class ByteSource {
   // How many bytes were put into `into`; 0 is the end, given only after everything that can be
   // checked was checked. `into` is never empty. After an error every further call fails.
   virtual Result<std::size_t> read(std::span<std::byte> into) = 0;
+};
+
+// Hashes what it hands out, so that nobody need hash it again.
+class DigestedSource : public ByteSource {
+ public:
+  // SHA-256 in hex of all that was read. To be asked once, after the end.
+  virtual std::string take_sha256() = 0;
 };
 
 }  // namespace millrace

@@ -333,7 +333,7 @@ JobRun::Step JobRun::deliver(Artifact artifact) {
       folder_.outbox_io.timed(worker_, [&] { return outbox_->begin(output_name_, job_.id); });
   if (!begun) return std::unexpected(begun.error());
   MeteredFile file(**begun, folder_.outbox_io, worker_);
-  auto written = fill(file, *artifact.body);
+  auto written = fill(file, *artifact.body, artifact.length);
   if (!written) {
     outbox_failed_ = written.error().kind == ErrorKind::Environment;
     return std::unexpected(written.error());

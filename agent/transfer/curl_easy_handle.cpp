@@ -153,7 +153,7 @@ bool EasyHandle::set_fixed(const CurlOptions& options, void* share,
   // parsing it costs more than the handshake.
   set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
 
-  set(CURLOPT_EXPECT_100_TIMEOUT_MS, 1000L)(CURLOPT_BUFFERSIZE, 64L * 1024);
+  set(CURLOPT_EXPECT_100_TIMEOUT_MS, 1000L)(CURLOPT_BUFFERSIZE, 32L * 1024);
   // Servers close idle connections, many after 5 s. libcurl 7.88 takes one whose end was announced
   // (close_notify) for alive, and a request that dies costs more than a resumed handshake.
   set(CURLOPT_MAXAGE_CONN, 3L)(CURLOPT_MAXLIFETIME_CONN, 3600L);

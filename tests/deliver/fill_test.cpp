@@ -9,7 +9,7 @@ using namespace millrace;
 
 namespace {
 
-class TextSource final : public ByteSource {
+class TextSource final : public DigestedSource {
  public:
   TextSource(std::string text, std::optional<Error> then) : text_(std::move(text)), then_(then) {}
   Result<std::size_t> read(std::span<std::byte> into) override {
@@ -19,6 +19,7 @@ class TextSource final : public ByteSource {
     at_ += n;
     return n;
   }
+  std::string take_sha256() override { return to_hex(sha256(text_)); }
 
  private:
   const std::string text_;
@@ -51,7 +52,8 @@ TEST_CASE("fill writes every byte and tells their hash and size") {
   const std::string text(300'001, 'm');
   TextSource source(text, std::nullopt);
   MemoryOutput file;
-  const auto written = fill(file, source).value();
+  const auto expected = GENERATE(as<std::optional<std::uint64_t>>{}, std::nullopt, 0u, 1u, 300'001u);
+  const auto written = fill(file, source, expected).value();
   CHECK(file.content == text);
   CHECK(written.size == text.size());
   CHECK(written.sha256 == to_hex(sha256(text)));
@@ -61,7 +63,7 @@ TEST_CASE("an error of the source keeps its kind [E12 E14]") {
   for (const auto kind : {ErrorKind::Transient, ErrorKind::Stopped, ErrorKind::Converter}) {
     TextSource source("abc", Error{kind, "cut", 0, {}});
     MemoryOutput file;
-    CHECK(fill(file, source).error().kind == kind);
+    CHECK(fill(file, source, std::nullopt).error().kind == kind);
   }
 }
 
@@ -69,7 +71,7 @@ TEST_CASE("an error of the outbox is Environment whatever it was, and says so [F
   TextSource source("abcdef", std::nullopt);
   MemoryOutput file;
   file.limit = 3;
-  const auto error = fill(file, source).error();
+  const auto error = fill(file, source, std::nullopt).error();
   CHECK(error.kind == ErrorKind::Environment);
   CHECK(error.message == "outbox: no room");
 }
