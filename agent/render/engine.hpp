@@ -1,4 +1,4 @@
-// libvips behind two functions. Its headers stand in engine_vips.cpp only.
+// libvips behind two functions. Its headers stand in engine_vips.cpp and bitmap_vips.cpp only.
 #pragma once
 
 #include <expected>

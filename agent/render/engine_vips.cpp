@@ -6,6 +6,8 @@
 #include <functional>
 #include <vips/vips8>
 
+#include "agent/render/bitmap.hpp"
+#include "agent/render/bitmap_vips.hpp"
 #include "agent/render/engine.hpp"
 #include "agent/render/formats.hpp"
 #include "agent/render/input.hpp"
@@ -317,7 +319,8 @@ Result<Size> save_pdf(VImage image, const Job& job) {
 bool offered(const char* operation) {
   return operation != nullptr && vips_type_find("VipsOperation", operation) != 0;
 }
-bool can_read(const Format& format) { return offered(format.loader); }
+bool is_ours(const Format& format) { return format.decoder != Decoder::Libvips; }
+bool can_read(const Format& format) { return is_ours(format) || offered(format.loader); }
 bool can_write(const Format& format) { return format.name == "pdf" || offered(format.saver); }
 
 // A drawing that is to be enlarged is drawn larger instead of being stretched.
@@ -329,12 +332,9 @@ double drawing_scale(const VImage& image, const Job& job) {
 }
 
 std::expected<void, Refused> check_size(const VImage& image, const Job& job) {
-  const auto pixels =
-      static_cast<std::uint64_t>(image.width()) * static_cast<std::uint64_t>(image.height());
-  if (pixels > job.request.limits.pixels) {
-    return refuse(Code::TooLarge, "picture has " + std::to_string(pixels) + " pixels, limit is " +
-                                      std::to_string(job.request.limits.pixels));
-  }
+  auto fits = check_pixels(static_cast<std::uint64_t>(image.width()),
+                           static_cast<std::uint64_t>(image.height()), job.request.limits.pixels);
+  if (!fits) return fits;
   if (page_count(image) > kMostPages) return refuse(Code::TooLarge, "too many pages");
   return {};
 }
@@ -355,10 +355,13 @@ bool hides_its_size(const VImage& image, const Job& job) {
   return small.width() > image.width() || small.height() > image.height();
 }
 
-// Opens the picture; header only. Sideways pictures are read in another order than they lie in the
-// file, so they cannot stream.
+// Opens the picture; header only, except with our own decoders. Sideways pictures are read in
+// another order than they lie in the file, so they cannot stream.
 std::expected<VImage, Refused> open_picture(const Job& job) {
   try {
+    if (is_ours(job.from)) {
+      return decode_into_vips(job.from.decoder, job.request.input, job.request.limits.pixels);
+    }
     VImage image = load(job, VIPS_ACCESS_SEQUENTIAL, 1);
     if (auto fits = check_size(image, job); !fits) return std::unexpected(fits.error());
     if (hides_its_size(image, job)) return refuse(Code::TooLarge, "drawing is too large");
@@ -377,6 +380,7 @@ std::expected<VImage, Refused> open_picture(const Job& job) {
 
 // After a failure: whether it was the input, by reading it once more by itself.
 bool reads_well(const Job& job) {
+  if (is_ours(job.from)) return true;  // was decoded to its last pixel when it was opened
   vips_error_clear();
   try {
     load(job, VIPS_ACCESS_SEQUENTIAL, 1).avg();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/render/dib.hpp"
+#include "agent/render/file_bytes.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace::render {
@@ -22,6 +24,9 @@ constexpr std::array kFormats{
     Format{"pdf", "application/pdf", "pdfload", nullptr, Pages::Document, false, true, 0},
     Format{"svg", "image/svg+xml", "svgload", nullptr, Pages::One, true, false, 0},
     Format{"ppm", "image/x-portable-pixmap", "ppmload", nullptr, Pages::One, false, false, 0},
+    Format{"bmp", "image/bmp", nullptr, nullptr, Pages::One, false, false, 0, Decoder::Bmp},
+    Format{"ico", "image/vnd.microsoft.icon", nullptr, nullptr, Pages::One, false, false, 0,
+           Decoder::Ico},
 };
 
 struct Alias {
@@ -32,6 +37,7 @@ constexpr std::array kAliases{
     Alias{"jpeg", "jpg"}, Alias{"jpe", "jpg"}, Alias{"tif", "tiff"}, Alias{"heif", "heic"},
     Alias{"j2k", "jp2"},  Alias{"j2c", "jp2"}, Alias{"jpc", "jp2"},  Alias{"svgz", "svg"},
     Alias{"pnm", "ppm"},  Alias{"pgm", "ppm"}, Alias{"pbm", "ppm"},  Alias{"pfm", "ppm"},
+    Alias{"dib", "bmp"},
 };
 
 struct Magic {
@@ -77,6 +83,17 @@ bool is_svg(std::string_view head) {
          head.find("<svg") != std::string_view::npos;
 }
 
+// Two letters say little: the length of the header behind them must be one that our decoder knows.
+bool is_bmp(std::string_view head) {
+  return head.starts_with("BM") && is_dib_header_size(u32_at(head, 14));
+}
+
+// The first picture of an icon lies behind the list that it stands in.
+bool is_ico(std::string_view head) {
+  const std::uint64_t list = 6 + std::uint64_t{16} * u16_at(head, 4);
+  return head.starts_with("\0\0\1\0"sv) && list > 6 && u32_at(head, 18) >= list;
+}
+
 }  // namespace
 
 std::span<const Format> formats() { return kFormats; }
@@ -103,6 +120,8 @@ const Format* sniff(std::string_view head) {
   }
   // Up to 1024 bytes may stand before the header of a PDF (ISO 32000-1, annex H.3).
   if (head.substr(0, 1024).find("%PDF-") != std::string_view::npos) return find_format("pdf");
+  if (is_bmp(head)) return find_format("bmp");
+  if (is_ico(head)) return find_format("ico");
   if (is_netpbm(head)) return find_format("ppm");
   if (is_svg(head)) return find_format("svg");
   return nullptr;

@@ -10,16 +10,18 @@
 namespace millrace::render {
 
 enum class Pages { One, Animation, Document };  // what more than one page in a file means
+enum class Decoder { Libvips, Bmp, Ico };       // the others are our own
 
 struct Format {
   std::string_view name;  // as in requests and options
   std::string_view content_type;
-  const char* loader;  // operation of libvips; null: not read
+  const char* loader;  // operation of libvips; null: it does not read this
   const char* saver;   // null: not written
   Pages pages;
   bool alpha;                  // can be written with transparency
   bool cmyk;                   // can be written with four inks
   std::uint32_t largest_side;  // that can be written; 0: no limit to speak of
+  Decoder decoder = Decoder::Libvips;
 };
 
 std::span<const Format> formats();

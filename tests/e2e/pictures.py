@@ -7,7 +7,7 @@ from PIL import Image
 
 # What Pillow 9.4 writes; the rest is made by `vips`.
 _PILLOW = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "gif": "GIF", "tiff": "TIFF", "ppm": "PPM",
-           "jp2": "JPEG2000", "pdf": "PDF"}
+           "jp2": "JPEG2000", "pdf": "PDF", "bmp": "BMP", "ico": "ICO"}
 _VIPS = ("avif", "heic", "jxl")
 KINDS = (*_PILLOW, "svg", *_VIPS)
 
@@ -35,7 +35,10 @@ def picture(kind, width, height, seed, folder):
                         f'height="{height}"><rect width="{seed % width + 1}" height="9" '
                         f'fill="#{seed % 4096:03x}"/></svg>')
     elif kind in _PILLOW:
-        how = {"resolution": 72} if kind == "pdf" else {}
+        # Every second icon holds a bitmap and not a PNG.
+        how = {"pdf": {"resolution": 72},
+               "ico": {"sizes": [(16, 12), (width, height)],
+                       "bitmap_format": ("png", "bmp")[seed // 12 % 2]}}.get(kind, {})
         draw(width, height, seed).save(path, _PILLOW[kind], **how)
     else:
         source = path.with_suffix(".src.ppm")

@@ -29,12 +29,23 @@ TEST_CASE("formats are found by name, by alias and by their first bytes") {
                              "heic"},
                          Row{"junk before %PDF-1.7", "pdf"},
                          Row{"\xef\xbb\xbf <?xml version='1.0'?><!-- c --><svg ", "svg"},
+                         Row{"BM....\0\0\0\0\x36\0\0\0\x28\0\0\0"sv, "bmp"},
+                         Row{"\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0....\x16\0\0\0"sv, "ico"},
                          Row{"P6 1 1 255 abc", "ppm"}}) {
     INFO(row.name);
     REQUIRE(sniff(row.head) != nullptr);
     CHECK(sniff(row.head)->name == row.name);
   }
-  for (const std::string_view none : {"", "PK\x03\x04", "<html><body>", "P7", "text", "\xff"}) {
+  constexpr std::string_view kNone[] = {"",
+                                        "PK\x03\x04",
+                                        "<html><body>",
+                                        "P7",
+                                        "text",
+                                        "\xff",
+                                        "BM is how this text begins",
+                                        "\0\0\1\0\0\0"sv,
+                                        "\0\0\2\0\1\0\x10\x10\0\0\1\0\x20\0....\x16\0\0\0"sv};
+  for (const std::string_view none : kNone) {
     CHECK(sniff(none) == nullptr);
   }
 }

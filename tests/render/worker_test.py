@@ -86,6 +86,11 @@ def difference(one, other):
         / (3 * one.width * one.height)
 
 
+def icon(image, held, *smaller):
+    """Holds bitmaps ("bmp") or PNGs ("png")."""
+    return encoded(image, "ICO", sizes=[*smaller, image.size], bitmap_format=held)
+
+
 SVG = (b"<svg xmlns='http://www.w3.org/2000/svg' xmlns:xlink='http://www.w3.org/1999/xlink' "
        b"width='64' height='40'><rect width='64' height='40' fill='#0000ff'/>%s</svg>")
 
@@ -98,8 +103,9 @@ class WorkerTest(unittest.TestCase):
         png = encoded(cls.plain, "PNG")
         cls.samples = {"png": png, "svg": SVG % b"", "ppm": encoded(cls.plain, "PPM")}
         for kind, name in (("JPEG", "jpg"), ("WEBP", "webp"), ("TIFF", "tiff"), ("GIF", "gif"),
-                           ("JPEG2000", "jp2"), ("PDF", "pdf")):
+                           ("JPEG2000", "jp2"), ("PDF", "pdf"), ("BMP", "bmp")):
             cls.samples[name] = encoded(cls.plain, kind)
+        cls.samples["ico"] = icon(cls.plain, "bmp")
         for name in ("avif", "heic", "jxl"):
             cls.samples[name] = cls.worker.convert(png, name, {"quality": "90"})[1]
         cls.listed = cls.worker.ask({"list_formats": True})
@@ -140,6 +146,32 @@ class WorkerTest(unittest.TestCase):
                     before = self.shown(self.samples[source], source if source != "svg" else "pdf")
                     exact = target not in LOSSY
                     self.assertLessEqual(difference(shown, before), 0.05 if exact else 6)  # a profile may round
+
+    def test_of_an_icon_the_largest_picture_is_taken_with_its_transparency(self):
+        image = picture("RGBA")
+        for held in ("bmp", "png"):
+            with self.subTest(held=held):
+                shown = self.shown(self.good(icon(image, held, (16, 10)), "png")[1], "png")
+                self.assertEqual((shown.mode, shown.size), ("RGBA", (64, 40)))
+                self.assertEqual(list(shown.getdata()), list(image.getdata()))
+                self.refused("too_large", icon(image, held), "png", pixels=2559)
+                self.good(icon(image, held), "png", pixels=2560)
+        png = encoded(image, "PNG")
+        for damaged in (png[:-30], png[:60] + b"?" + png[61:]):
+            self.refused("broken_input", icon(image, "png").replace(png, damaged.ljust(len(png))),
+                         "webp")
+        cursor = b"\0\0\2\0" + icon(image, "bmp")[4:]
+        self.refused("unsupported_route", cursor, "png")
+
+    def test_bitmaps_of_every_mode_keep_pixels_and_resolution(self):
+        for mode in ("1", "L", "P", "RGB", "RGBA"):
+            with self.subTest(mode=mode):
+                bmp = encoded(self.plain.convert(mode), "BMP", dpi=(300, 300))
+                shown = self.shown(self.good(bmp, "png")[1], "png")
+                before = Image.open(io.BytesIO(bmp)).convert("RGB")
+                self.assertEqual(list(shown.convert("RGB").getdata()), list(before.getdata()))
+                self.assertAlmostEqual(shown.info["dpi"][0], 300, delta=0.5)
+                self.refused("too_large", bmp, "png", pixels=2559)
 
     def test_lossless_keeps_every_pixel(self):
         for target in ("webp", "jxl", "jp2"):
@@ -361,6 +393,13 @@ class WorkerTest(unittest.TestCase):
             big = encoded(Image.new("RGB", (16000, 16000)), "PNG", compress_level=1)
             reply, done = small.convert(big, "avif", seconds=60)
             self.assertTrue(reply is None or not reply["ok"])
+            # Little that claims to be much, and much: our own decoders ask before they take.
+            bmp = encoded(Image.new("P", (16000, 16000)), "BMP")
+            packed = bmp[:30] + b"\1" + bmp[31:1078] + b"\0\1"
+            for big, said in ((packed, "picture"), (bytes(bmp) + bytes(600 << 20), "file")):
+                reply, done = small.convert(big, "png", seconds=60)
+                self.assertEqual((reply["code"], reply["message"]),
+                                 ("too_large", f"no memory for the {said}"))
             self.assertTrue(small.convert(self.samples["png"], "jpg")[0]["ok"])
         finally:
             small.close()
