@@ -23,6 +23,8 @@ Result<Payload> Payload::read(std::unique_ptr<SourceReader> reader, std::stop_to
     payload.size_ += *got;
     if (payload.size_ > reader->size()) return fail(ErrorKind::Changed, "grew while it was read");
     hash.update(room.first(*got));
+    // What was there has been read; what came since, the look at the file below tells.
+    if (payload.size_ == reader->size() && *got < room.size()) break;
   }
   if (payload.size_ != reader->size()) return fail(ErrorKind::Changed, "shrank while it was read");
   if (auto same = reader->check_unchanged(); !same) return std::unexpected(same.error());

@@ -63,12 +63,15 @@ Result<OutputIdentity> publish_as(Directory& directory, const Name& name,
                                   const std::optional<OutputIdentity>& replaces, Publish publish,
                                   Replace replace) {
   if (auto there = expect_there(directory); !there) return std::unexpected(there.error());
-  auto found = find_in(directory, name);
-  if (!found) return std::unexpected(outbox_error(found.error()));
-  // A version of ours that somebody removed needs no replacing.
-  const bool is_replacement = replaces && *found;
-  if (is_replacement && **found != *replaces)
-    return fail(ErrorKind::Exists, printable(name) + " was changed by somebody else");
+  bool is_replacement = false;
+  if (replaces) {
+    auto found = find_in(directory, name);
+    if (!found) return std::unexpected(outbox_error(found.error()));
+    // A version of ours that somebody removed needs no replacing.
+    is_replacement = found->has_value();
+    if (is_replacement && **found != *replaces)
+      return fail(ErrorKind::Exists, printable(name) + " was changed by somebody else");
+  }
   if (auto done = is_replacement ? replace() : publish(); !done)
     return std::unexpected(outbox_error(done.error()));
   auto info = directory.info(name);

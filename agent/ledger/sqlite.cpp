@@ -140,7 +140,7 @@ Result<void> Database::configure(Access access) {
       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA fullfsync=1;"
       "PRAGMA mmap_size=0; PRAGMA cell_size_check=1; PRAGMA temp_store=MEMORY;"
       "PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=33554432;"
-      "PRAGMA cache_size=-16000;");
+      "PRAGMA cache_size=-16000; PRAGMA secure_delete=0;");
 }
 
 Result<void> Database::exec(const std::string& sql) {

@@ -1,13 +1,45 @@
 #include "agent/watch/version.hpp"
 
+#include <array>
+#include <charconv>
+
 namespace millrace {
 
-std::string version_text(const FileInfo& info, FileSystemNature nature) {
-  std::string text = std::to_string(info.size) + '.' + std::to_string(info.mtime_ns);
-  if (nature == FileSystemNature::Local && info.file_id != 0) {
-    text += '.' + std::to_string(info.changed_ns) + '.' + std::to_string(info.file_id);
+namespace {
+
+// Four numbers of up to 20 digits, and what parts them; on the stack, since every look at a file
+// compares one.
+class VersionText {
+ public:
+  VersionText(const FileInfo& info, FileSystemNature nature) {
+    add(info.size);
+    add(info.mtime_ns);
+    if (nature != FileSystemNature::Local || info.file_id == 0) return;
+    add(info.changed_ns);
+    add(info.file_id);
   }
-  return text;
+  std::string_view view() const { return {text_.data(), size_}; }
+
+ private:
+  template <typename Integer>
+  void add(Integer number) {
+    if (size_ > 0) text_[size_++] = '.';
+    const auto end = std::to_chars(text_.data() + size_, text_.data() + text_.size(), number).ptr;
+    size_ = static_cast<std::size_t>(end - text_.data());
+  }
+
+  std::array<char, 96> text_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace
+
+std::string version_text(const FileInfo& info, FileSystemNature nature) {
+  return std::string(VersionText(info, nature).view());
+}
+
+bool is_version(const FileInfo& info, FileSystemNature nature, std::string_view version) {
+  return VersionText(info, nature).view() == version;
 }
 
 Stamp stamp_of(const FileInfo& info) {

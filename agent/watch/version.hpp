@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "agent/job/observation.hpp"
 #include "platform/base/clock.hpp"
@@ -14,6 +15,9 @@ namespace millrace {
 // share, FUSE or FAT, where inodes and change times do not survive a remount. Nanoseconds since
 // 1970.
 std::string version_text(const FileInfo& info, FileSystemNature nature);
+
+// Whether that would be `version`; allocates nothing.
+bool is_version(const FileInfo& info, FileSystemNature nature, std::string_view version);
 
 Stamp stamp_of(const FileInfo& info);
 

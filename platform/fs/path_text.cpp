@@ -17,13 +17,16 @@ std::unexpected<Error> refuse(std::string_view name, std::string_view why) {
 
 Result<void> check_relative_name(std::string_view name) {
   if (name.find('\0') != std::string_view::npos) return refuse(name, "holds a zero byte");
-  const auto parts = split_name(name);
-  if (parts.size() > kMaxNameDepth) return refuse(name, "is too deep");
-  for (const std::string_view part : parts) {
+  std::size_t depth = 0;
+  for (std::size_t begin = 0;; ++depth) {
+    const auto slash = name.find('/', begin);
+    const std::string_view part = name.substr(begin, slash - begin);
+    if (depth == kMaxNameDepth) return refuse(name, "is too deep");
     if (part.empty()) return refuse(name, "has an empty part");
     if (part == "." || part == "..") return refuse(name, "leads out of its directory");
+    if (slash == std::string_view::npos) return {};
+    begin = slash + 1;
   }
-  return {};
 }
 
 std::string_view parent_of(std::string_view name) {
