@@ -17,6 +17,8 @@ constexpr std::size_t kMostSettling = SettleEngine::kMostFiles * 8 / 10;
 // The loop looks again after this long, whatever happens.
 constexpr Duration kLongestTurn = std::chrono::seconds{30};
 constexpr std::size_t kClaimAtOnce = 128;
+// A ledger that could not answer (disk full, locked) is asked again after this long.
+constexpr Duration kAskAgain = std::chrono::seconds{1};
 
 std::string quiet_key(const std::string& folder, Evidence why) {
   return (why == Evidence::Moved ? "quiet_moved/" : "quiet/") + folder;
@@ -338,21 +340,27 @@ void Intake::learn(TimePoint now) {
 void Intake::refill() {
   claim_wanted_ = false;
   const WallTime asked_at = clock_.wall_now();
+  bool unanswered = false;
   for (const auto& [root, state] : roots_) {
     const std::string& folder = state.at.folder->settings.name;
     for (const auto lane : {Ledger::Lane::Fresh, Ledger::Lane::Deferred}) {
-      if (refill(folder, lane)) claim_wanted_ = true;
+      const auto more = refill(folder, lane);
+      if (!more) unanswered = true;
+      if (more && *more) claim_wanted_ = true;
     }
   }
   next_due_.reset();
   const auto due = ledger_.next_due();
   // What was due before we asked had no room, or belongs to a folder that is gone.
-  if (!due || !*due || **due <= asked_at) return;
-  next_due_ = clock_.now() + (**due - clock_.wall_now());
+  if (due && *due && **due > asked_at) next_due_ = clock_.now() + (**due - clock_.wall_now());
+  if (!due || unanswered) {
+    const TimePoint again = clock_.now() + kAskAgain;
+    next_due_ = std::min(next_due_.value_or(again), again);
+  }
 }
 
-// True if there may be more where this came from.
-bool Intake::refill(const std::string& folder, Ledger::Lane lane) {
+// True if there may be more where this came from; an error that was logged.
+Result<bool> Intake::refill(const std::string& folder, Ledger::Lane lane) {
   const std::size_t room = std::min(dispatcher_.room(folder, lane), kClaimAtOnce);
   // A half-full window waits for more room, so that jobs are fetched in handfuls; each job that
   // ends asks again.
@@ -361,7 +369,7 @@ bool Intake::refill(const std::string& folder, Ledger::Lane lane) {
   auto jobs = ledger_.claim(folder, lane, room, clock_.wall_now());
   if (!jobs) {
     log_error(Level::Error, "cannot take work from the ledger", jobs.error());
-    return false;
+    return std::unexpected(jobs.error());
   }
   const bool more = jobs->size() == room;
   if (!jobs->empty()) dispatcher_.push(std::move(*jobs));

@@ -101,7 +101,7 @@ class Intake final : public RootSink {
   void admit(std::size_t root, const std::vector<Candidate>& candidates);
   void learn(TimePoint now);
   void refill();
-  bool refill(const std::string& folder, Ledger::Lane lane);
+  Result<bool> refill(const std::string& folder, Ledger::Lane lane);
   void update_quiet();
   std::optional<TimePoint> next_turn();
 
