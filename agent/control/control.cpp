@@ -76,7 +76,9 @@ class LiveControl final : public ControlServer {
     ServerOptions options;
     options.unix_socket = socket;
     options.max_body = 64 * 1024;
-    options.max_connections = 8;  // each takes a descriptor from the workers
+    // Each takes a descriptor from the workers, and one that says nothing is soon let go.
+    options.max_connections = 4;
+    options.idle_timeout = std::chrono::seconds{5};
     auto server = start_http_server(
         std::move(options), [this](std::shared_ptr<ServerRequest> request, Respond respond) {
           const MutexLock lock(mutex_);

@@ -34,19 +34,24 @@ constexpr Duration kAliveWithin = std::chrono::minutes{1};
 // Jobs of a folder in the dispatcher's window below which more are claimed.
 constexpr std::size_t kWellFilled = 128;
 
-// What a worker has open at most: source, temporary file, two directories, connection. What the
-// rest has open: ledger, log, command channel, network thread, and for each folder its watch.
+// What a worker has open at most: source, temporary file, a directory of each, connection. What a
+// folder has: inbox, outbox, watch. What the rest has: streams, lock, ledger and its reader,
+// network, command channel and its guests.
 constexpr std::size_t kDescriptorsOfWorker = 5;
+constexpr std::size_t kDescriptorsOfFolder = 5;
 constexpr std::size_t kDescriptorsOfRest = 20;
-constexpr std::size_t kDescriptorsOfFolder = 3;
 
 // Fewer workers than wanted where each could not open what it needs.
-std::size_t affordable_workers(std::size_t wanted, std::size_t folders) {
+Result<std::size_t> affordable_workers(std::size_t wanted, std::size_t folders) {
   const std::size_t limit = descriptor_limit();
   if (limit == 0) return wanted;
   const std::size_t rest = kDescriptorsOfRest + folders * kDescriptorsOfFolder;
-  const std::size_t left = limit > rest ? limit - rest : 0;
-  const auto workers = std::clamp<std::size_t>(left / kDescriptorsOfWorker, 1, wanted);
+  if (limit < rest + kDescriptorsOfWorker) {
+    return fail(ErrorKind::Configuration,
+                "this process may open " + std::to_string(limit) + " files (ulimit -n); " +
+                    std::to_string(rest + kDescriptorsOfWorker) + " are needed at least");
+  }
+  const std::size_t workers = std::min((limit - rest) / kDescriptorsOfWorker, wanted);
   if (workers < wanted) {
     log(Level::Warning, "fewer workers, since this process may open few files (ulimit -n)",
         {{"limit", std::to_string(limit)},
@@ -96,6 +101,9 @@ Result<std::unique_ptr<Engine>> Engine::start(EngineOptions options, const Clock
 
 Result<void> Engine::open() {
   const Settings& settings = options_.settings;
+  const auto workers =
+      affordable_workers(static_cast<std::size_t>(settings.agent.workers), settings.folders.size());
+  if (!workers) return std::unexpected(workers.error());
   auto ledger = open_ledger({options_.ledger_file, clock_.wall_now()});
   if (!ledger) return std::unexpected(ledger.error());
   ledger_ = std::move(*ledger);
@@ -104,9 +112,7 @@ Result<void> Engine::open() {
   if (!http) return std::unexpected(http.error());
   http_ = std::move(*http);
 
-  const std::size_t workers =
-      affordable_workers(static_cast<std::size_t>(settings.agent.workers), settings.folders.size());
-  dispatcher_ = std::make_unique<Dispatcher>(clock_, workers);
+  dispatcher_ = std::make_unique<Dispatcher>(clock_, *workers);
   dispatcher_->pause_after_refusals(options_.most_refusals);
   intake_ = std::make_unique<Intake>(*ledger_, *dispatcher_, clock_);
   tools_ = std::make_unique<JobTools>(JobTools{
@@ -120,7 +126,7 @@ Result<void> Engine::open() {
   for (const FolderSettings& folder : settings.folders) add_folder(folder);
   recover();
   intake_->start();
-  for (std::size_t i = 0; i < workers; ++i) {
+  for (std::size_t i = 0; i < *workers; ++i) {
     workers_.push_back(start_thread("worker-" + std::to_string(i),
                                     [this, i](const std::stop_token&) { work(i); }));
   }
