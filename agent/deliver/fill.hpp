@@ -17,8 +17,8 @@ struct Written {
 
 // Pulls `source` to its end into `file`, which is neither finished nor committed here. An error of
 // the source comes back with its own kind; an error of the file is Environment and its message
-// begins with "outbox: ". `expected`: how many bytes will probably come, where that is known. Blocks
-// on both.
+// begins with "outbox: ". `expected`: how many bytes will probably come, where that is known.
+// Blocks on both.
 Result<Written> fill(OutputFile& file, DigestedSource& source,
                      std::optional<std::uint64_t> expected);
 

@@ -7,6 +7,7 @@
 
 #include "agent/deliver/fill.hpp"
 #include "agent/deliver/naming.hpp"
+#include "agent/pipeline/metered.hpp"
 #include "agent/report/log.hpp"
 #include "platform/base/text.hpp"
 
@@ -28,51 +29,6 @@ constexpr int kAllChoices = 20;
 // A result is often larger than its source (an image unpacked to TIFF); room for twice its size is
 // asked for before anything is paid.
 constexpr std::uint64_t kSpaceFactor = 2;
-
-// Seen by the outbox's meter while it writes.
-class MeteredFile final : public OutputFile {
- public:
-  MeteredFile(OutputFile& file, IoMeter& meter, std::size_t worker)
-      : file_(file), meter_(meter), worker_(worker) {}
-
-  const Name& temporary_name() const override { return file_.temporary_name(); }
-  Result<void> write(std::span<const std::byte> bytes) override {
-    return meter_.timed(worker_, [&] { return file_.write(bytes); });
-  }
-  Result<void> finish() override {
-    return meter_.timed(worker_, [&] { return file_.finish(); });
-  }
-  Result<OutputIdentity> commit(const std::optional<OutputIdentity>& replaces) override {
-    return meter_.timed(worker_, [&] { return file_.commit(replaces); });
-  }
-  void keep() override { file_.keep(); }
-
- private:
-  OutputFile& file_;
-  IoMeter& meter_;
-  std::size_t worker_;
-};
-
-// Seen by the inbox's meter while it reads, however long the whole file takes.
-class MeteredReader final : public SourceReader {
- public:
-  MeteredReader(std::unique_ptr<SourceReader> reader, IoMeter& meter, std::size_t worker)
-      : reader_(std::move(reader)), meter_(meter), worker_(worker) {}
-
-  Result<std::size_t> read(std::span<std::byte> into) override {
-    return meter_.timed(worker_, [&] { return reader_->read(into); });
-  }
-  std::uint64_t size() const override { return reader_->size(); }
-  Result<void> rewind() override { return reader_->rewind(); }
-  Result<void> check_unchanged() override {
-    return meter_.timed(worker_, [&] { return reader_->check_unchanged(); });
-  }
-
- private:
-  const std::unique_ptr<SourceReader> reader_;
-  IoMeter& meter_;
-  const std::size_t worker_;
-};
 
 // By its extension; jpeg and jpg are one, tiff and tif as well.
 bool is_format(const Name& name, const std::string& format) {

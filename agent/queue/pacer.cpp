@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <vector>
 
 namespace millrace {
 namespace {
@@ -152,11 +153,24 @@ std::optional<double> Pacer::first_guess() const {
   const auto* window = std::ranges::find_if(
       kUsualWindows, [&](Duration usual) { return *first_pause_ < usual + kRounded; });
   if (window == kUsualWindows.end()) return std::nullopt;
-  const auto count = std::ranges::count_if(accepted_, [&](TimePoint start) {
-    return refused_at_ - *window < start && start <= refused_at_;
-  });
-  if (count == 0) return std::nullopt;
-  return static_cast<double>(count) / in_seconds(*window);
+  const std::size_t most = most_within(*window);
+  if (most == 0) return std::nullopt;
+  return static_cast<double>(most) / in_seconds(*window);
+}
+
+// Of what was accepted, the most that was sent within one window, wherever it lies: requests travel
+// at unequal speed, so that the window which was full for the server is not the one that ends with
+// the first refusal.
+std::size_t Pacer::most_within(Duration window) const {
+  std::vector<TimePoint> starts(accepted_.begin(), accepted_.end());
+  std::ranges::sort(starts);
+  std::size_t most = 0;
+  auto first = starts.begin();
+  for (auto last = starts.begin(); last != starts.end(); ++last) {
+    while (*last - *first >= window) ++first;
+    most = std::max(most, static_cast<std::size_t>(last - first) + 1);
+  }
+  return most;
 }
 
 void Pacer::learn(TimePoint until) {

@@ -53,6 +53,7 @@ class Pacer {
  private:
   double accepted_rate(TimePoint until) const;
   std::optional<double> first_guess() const;
+  std::size_t most_within(Duration window) const;
   void learn(TimePoint until);
   void probe_upward(TimePoint now);
 

@@ -52,7 +52,8 @@ TEST_CASE("fill writes every byte and tells their hash and size") {
   const std::string text(300'001, 'm');
   TextSource source(text, std::nullopt);
   MemoryOutput file;
-  const auto expected = GENERATE(as<std::optional<std::uint64_t>>{}, std::nullopt, 0u, 1u, 300'001u);
+  const auto expected =
+      GENERATE(as<std::optional<std::uint64_t>>{}, std::nullopt, 0u, 1u, 300'001u);
   const auto written = fill(file, source, expected).value();
   CHECK(file.content == text);
   CHECK(written.size == text.size());
