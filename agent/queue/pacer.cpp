@@ -17,7 +17,7 @@ using std::chrono::seconds;
 // Below a rate that is known: so much of a window stays free for requests that travel at unequal
 // speed. The late start that may be made up for is the same share of the shortest usual window.
 constexpr double kBelowKnown = 0.97;
-constexpr Duration kCatchUp = milliseconds{30};
+constexpr Duration kCatchUp = milliseconds{20};
 constexpr double kBelowLearnt = 0.98;
 constexpr double kBelowConfirmed = 0.985;
 constexpr double kLowered = 0.97;
@@ -185,7 +185,8 @@ void Pacer::learn(TimePoint until) {
              : too_high ? std::min(rate, *ceiling_before_) * kLowered
                         : std::max(rate, *ceiling_before_);
   learnt_ = *ceiling_ * (confirmed ? kBelowConfirmed : kBelowLearnt);
-  const Plateau& plateau = confirmed ? kConfirmed : kSearching;
+  // A window that was filled to its brim is as good as a ceiling that was met twice.
+  const Plateau& plateau = confirmed || guess ? kConfirmed : kSearching;
   const Duration shortest =
       std::max(plateau.shortest_hold, from_seconds(plateau.requests_to_hold / *learnt_));
   const Duration longest = std::max(kLongestHold, shortest);
