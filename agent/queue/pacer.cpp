@@ -15,7 +15,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 // Below a rate that is known: so much of a window stays free for requests that travel at unequal
-// speed. The late start that may be made up for is the same share of the shortest usual window.
+// speed. A late start that may be made up for takes less than that of the shortest usual window.
 constexpr double kBelowKnown = 0.97;
 constexpr Duration kCatchUp = milliseconds{20};
 constexpr double kBelowLearnt = 0.98;
