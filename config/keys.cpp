@@ -188,6 +188,12 @@ constexpr std::array kAgent{
                                                        Pair{"warning", "warning"},
                                                        Pair{"error", "error"}, Pair{"off", "off"}});
                        }},
+    Key<AgentSettings>{"log_file", "path", "stderr", "the log goes there",
+                       [](auto& t, auto& v) { return read_path(t.log_file, v); }},
+    Key<AgentSettings>{"log_size", "size", "\"10MB\"", "of each file of the log",
+                       [](auto& t, auto& v) { return read_size(t.log_size, v); }},
+    Key<AgentSettings>{"log_files", "number", "5", "of the log, the oldest is dropped",
+                       [](auto& t, auto& v) { return read_integer(t.log_files, v, 1, 100); }},
     Key<AgentSettings>{"rescan", "duration", "\"5m\"", "how often every inbox is scanned again",
                        [](auto& t, auto& v) { return read_duration(t.rescan_every, v); }},
 };

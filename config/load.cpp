@@ -152,6 +152,7 @@ class Loader {
 
   void fill_defaults() {
     settings_.agent.state_dir = expand(settings_.agent.state_dir);
+    settings_.agent.log_file = expand(settings_.agent.log_file);
     for (FolderSettings& folder : settings_.folders) {
       folder.inbox = expand(folder.inbox);
       folder.outbox = expand(folder.outbox);

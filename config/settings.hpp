@@ -25,6 +25,9 @@ struct AgentSettings {
   std::filesystem::path state_dir;
   int workers = 16;
   std::string log_level = "info";
+  std::filesystem::path log_file;  // empty: stderr
+  std::uint64_t log_size = 10'000'000;
+  int log_files = 5;
   Duration rescan_every = std::chrono::minutes{5};
   bool operator==(const AgentSettings&) const = default;
 };

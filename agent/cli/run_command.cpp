@@ -53,7 +53,8 @@ class Agent {
     auto lock = lock_instance(agent.state_dir);
     if (!lock) return std::unexpected(lock.error());
     lock_ = std::move(*lock);
-    if (auto logging = start_log(agent.log_level); !logging) return logging;
+    const LogFile file{agent.log_file, agent.log_size, agent.log_files};
+    if (auto logging = start_log(agent.log_level, file); !logging) return logging;
     EngineOptions engine;
     engine.settings = context_.settings;
     engine.ledger_file = ledger_file(context_.settings);

@@ -8,6 +8,7 @@
 #include "agent/convert/answer_body.hpp"
 #include "agent/convert/api_error.hpp"
 #include "agent/convert/idempotency_key.hpp"
+#include "agent/convert/link_query.hpp"
 #include "agent/convert/payload_sender.hpp"
 #include "platform/base/text.hpp"
 
@@ -156,9 +157,10 @@ Result<Artifact> ApiConverter::believe(std::unique_ptr<HttpExchange> exchange, c
   }
   auto body = AnswerBody::open(std::move(exchange), head, request.target, std::move(verdict));
   if (!body) return std::unexpected(body.error());
-  return Artifact{.content_type = printable(head.header("content-type").value_or(""), 100),
-                  .length = head.length,
-                  .body = std::move(*body)};
+  return Artifact{
+      .content_type = printable(without_queries(head.header("content-type").value_or("")), 100),
+      .length = head.length,
+      .body = std::move(*body)};
 }
 
 ConvertReply ApiConverter::convert(const ConvertRequest& request, Payload& payload,

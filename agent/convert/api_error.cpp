@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "agent/convert/json_strings.hpp"
+#include "agent/convert/link_query.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
@@ -115,7 +116,8 @@ std::optional<ApiError> parse_api_error(std::string_view body) {
   const auto code = json_string_at(body, {"error", "code"});
   if (!code || code->empty()) return std::nullopt;
   const auto message = json_string_at(body, {"error", "message"});
-  return ApiError{printable(*code, 100), printable(message.value_or(""), kLongestText)};
+  return ApiError{printable(without_queries(*code), 100),
+                  printable(without_queries(message.value_or("")), kLongestText)};
 }
 
 std::optional<WallTime> parse_http_date(std::string_view text) {
@@ -179,8 +181,7 @@ Error error_of_answer(const HttpHead& head, const std::optional<ApiError>& own, 
     if (!own->message.empty()) error.message += ": " + own->message;
   }
   if (const auto to = head.header("location"); to && head.status / 100 == 3) {
-    // A presigned link may stand in the query.
-    error.message += " to " + printable(to->substr(0, to->find('?')), 200);
+    error.message += " to " + printable(without_queries(*to), 200);
   }
   if (retry_after) {
     error.retry_after = std::chrono::duration_cast<std::chrono::milliseconds>(*retry_after);

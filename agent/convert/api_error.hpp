@@ -10,7 +10,8 @@
 
 namespace millrace {
 
-// {"error":{"code":"...","message":"..."}}; both cleaned for one line and bounded (500 bytes).
+// {"error":{"code":"...","message":"..."}}; both cleaned for one line, without queries of links,
+// and bounded (500 bytes).
 struct ApiError {
   std::string code;
   std::string message;

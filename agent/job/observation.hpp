@@ -70,6 +70,7 @@ struct ProbeAnswer {
   EndMark end_mark = EndMark::NotExpected;
   bool marker_present = true;  // false only if the folder has a ready_marker and it is not there
   std::string version;         // Candidate::version for exactly this stamp
+  bool placeholder = false;    // its bytes are not on this machine
   std::string refusal;         // not empty: cannot be read (permission, lock), in a person's words
 };
 

@@ -108,6 +108,13 @@ void Intake::refused(std::size_t root, std::vector<Refused> names) {
   }
 }
 
+void Intake::left_in_cloud(std::size_t root, const LeftInCloud& files) {
+  log(Level::Warning, "left out",
+      {{"folder", folder_name(root)},
+       {"files", std::to_string(files.files)},
+       {"why", to_text(files)}});
+}
+
 void Intake::health_changed(std::size_t root, const RootHealth& health) {
   const bool bad = health.state == RootState::Offline || health.state == RootState::Stalled;
   log(bad ? Level::Warning : Level::Debug, "inbox",

@@ -56,6 +56,7 @@ class Intake final : public RootSink {
   void observed(std::vector<Observation> seen) override;
   void probed(std::vector<ProbeAnswer> answers) override;
   void refused(std::size_t root, std::vector<Refused> names) override;
+  void left_in_cloud(std::size_t root, const LeftInCloud& files) override;
   void scan_finished(const ScanReport& report) override;
   void health_changed(std::size_t root, const RootHealth& health) override;
   std::vector<bool> known(std::size_t root, const std::vector<SeenVersion>& seen) override;

@@ -1,6 +1,7 @@
 #include "agent/report/log.hpp"
 
 #include <spdlog/async.h>
+#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -9,13 +10,11 @@
 #include <chrono>
 #include <future>
 #include <memory>
-#include <optional>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 
+#include "agent/report/repeats.hpp"
 #include "platform/base/clock.hpp"
-#include "platform/base/mutex.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
@@ -66,32 +65,6 @@ void append_value(std::string& line, std::string_view value) {
   line += '"';
 }
 
-// Collapses a line that comes again and again: the first is written, then one a minute with the
-// number of those that were not.
-class Repeats {
- public:
-  // How many equal lines were held back before this one; nothing if this one is held back too.
-  std::optional<int> pass(const std::string& line, TimePoint now) EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
-    if (seen_.size() >= kMostLines) seen_.clear();
-    const auto [at, fresh] = seen_.try_emplace(std::hash<std::string>{}(line), Seen{now, 0});
-    if (fresh) return 0;
-    if (now - at->second.written < kWindow) return ++at->second.held_back, std::nullopt;
-    at->second.written = now;
-    return std::exchange(at->second.held_back, 0);
-  }
-
- private:
-  static constexpr std::size_t kMostLines = 1024;
-  static constexpr Duration kWindow = std::chrono::minutes{1};
-  struct Seen {
-    TimePoint written;
-    int held_back = 0;
-  };
-  Mutex mutex_;
-  std::unordered_map<std::size_t, Seen> seen_ GUARDED_BY(mutex_);
-};
-
 void write_line(Level level, std::string_view message, const Error* error,
                 std::initializer_list<Field> fields) {
   const auto logger = spdlog::default_logger();
@@ -115,6 +88,13 @@ void write_line(Level level, std::string_view message, const Error* error,
   logger->log(to_spdlog(level), "{}", line);
 }
 
+spdlog::sink_ptr make_sink(const LogFile& file) {
+  if (file.path.empty()) return std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  const auto older = static_cast<std::size_t>(std::max(file.files - 1, 0));
+  return std::make_shared<spdlog::sinks::rotating_file_sink_mt>(file.path.string(), file.most_bytes,
+                                                                older);
+}
+
 }  // namespace
 
 void log(Level level, std::string_view message, std::initializer_list<Field> fields) {
@@ -126,7 +106,7 @@ void log_error(Level level, std::string_view message, const Error& error,
   write_line(level, message, &error, fields);
 }
 
-Result<void> start_log(std::string_view level) {
+Result<void> start_log(std::string_view level, const LogFile& file) {
   const auto* row = std::ranges::find(kLevels, level, &LevelRow::name);
   if (row == kLevels.end()) {
     return fail(ErrorKind::Configuration, "log level \"" + printable(level) +
@@ -134,15 +114,15 @@ Result<void> start_log(std::string_view level) {
   }
   try {
     spdlog::init_thread_pool(kQueueLines, 1);
-    auto logger = std::make_shared<spdlog::async_logger>(
-        "millrace", std::make_shared<spdlog::sinks::stderr_sink_mt>(), spdlog::thread_pool(),
-        spdlog::async_overflow_policy::overrun_oldest);
+    auto logger =
+        std::make_shared<spdlog::async_logger>("millrace", make_sink(file), spdlog::thread_pool(),
+                                               spdlog::async_overflow_policy::overrun_oldest);
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
     logger->set_level(row->level);
     logger->flush_on(spdlog::level::info);
     spdlog::set_default_logger(std::move(logger));
   } catch (const spdlog::spdlog_ex& problem) {
-    return fail(ErrorKind::Environment, std::string("cannot start the log: ") + problem.what());
+    return fail(ErrorKind::Configuration, std::string("cannot start the log: ") + problem.what());
   }
   return {};
 }

@@ -2,6 +2,8 @@
 // reader of our output is stuck, the oldest lines are dropped and counted.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -21,9 +23,17 @@ void log(Level level, std::string_view message, std::initializer_list<Field> fie
 void log_error(Level level, std::string_view message, const Error& error,
                std::initializer_list<Field> fields = {});
 
-// "debug", "info", "warning", "error" or "off"; Configuration for anything else. Lines go to
-// stderr.
-Result<void> start_log(std::string_view level);
+// Where lines go instead of stderr: `agent.log`, and before it `agent.1.log` and so on. Whoever
+// reads our stderr bounds what he keeps; a file of ours has nobody else to do it.
+struct LogFile {
+  std::filesystem::path path;             // empty: stderr
+  std::uint64_t most_bytes = 10'000'000;  // of each file
+  int files = 5;                          // at most, with the one that is written to
+};
+
+// "debug", "info", "warning", "error" or "off"; Configuration for anything else, and for a file
+// that cannot be written.
+Result<void> start_log(std::string_view level, const LogFile& file = {});
 // Writes what is queued, waits a second at most. False if the reader of our output does not read:
 // then only exit_now() ends the process, since its writer hangs in the kernel.
 bool stop_log();

@@ -156,7 +156,8 @@ bool EasyHandle::set_fixed(const CurlOptions& options, void* share,
   set(CURLOPT_EXPECT_100_TIMEOUT_MS, 1000L)(CURLOPT_BUFFERSIZE, 32L * 1024);
   // Servers close idle connections, many after 5 s. libcurl 7.88 takes one whose end was announced
   // (close_notify) for alive, and a request that dies costs more than a resumed handshake.
-  set(CURLOPT_MAXAGE_CONN, 3L)(CURLOPT_MAXLIFETIME_CONN, 3600L);
+  set(CURLOPT_MAXAGE_CONN, 3L);
+  set(CURLOPT_MAXLIFETIME_CONN, static_cast<long>(options.longest_connection.count()));
   set(CURLOPT_TCP_NODELAY, 1L)(CURLOPT_TCP_KEEPALIVE, 1L);
   set(CURLOPT_TCP_KEEPIDLE, 30L)(CURLOPT_TCP_KEEPINTVL, 15L);
   return set.ok();

@@ -1,6 +1,7 @@
 // HttpClient over libcurl: one network thread drives one multi handle for all workers.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,9 @@ struct CurlOptions {
   // are closed that the next request would have used.
   unsigned max_connections = 256;
   TlsShare tls_share = TlsShare::On;
+  // An older connection ends its request and takes no further one: names are looked up again and
+  // certificates checked again at least this often, however busy the agent is.
+  std::chrono::seconds longest_connection = std::chrono::hours{1};
 };
 
 // HTTP/1.1 only. Proxies, cookies, .netrc and redirects are never used, whatever the environment

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "agent/watch/mount_memory.hpp"
+#include "agent/watch/placeholders.hpp"
 #include "agent/watch/shelf.hpp"
 #include "agent/watch/version.hpp"
 #include "platform/base/mutex.hpp"
@@ -20,8 +21,12 @@ struct OpenInbox {
 };
 using SharedInbox = std::shared_ptr<const OpenInbox>;
 
+// Its bytes were here when it settled: it settles anew, and is then left out like all such files.
+Error sent_away() { return {ErrorKind::Changed, "its bytes have been moved to the cloud", 0, {}}; }
+
 // A name that is gone from an inbox that is gone says nothing about the file.
 Error explained(Error error, Directory& directory) {
+  if (means_placeholder(error)) return sent_away();
   if (error.kind != ErrorKind::Vanished) return error;
   auto there = directory.still_there();
   if (there && *there) return error;
@@ -52,12 +57,12 @@ class LocalReader final : public SourceReader {
   Result<std::size_t> read(std::span<std::byte> into) override {
     if (failed_) return std::unexpected(*failed_);
     auto got = file_->read_at(offset_, into);
-    if (!got) {
-      failed_ = got.error();
-    } else {
+    if (got) {
       offset_ += *got;
+      return got;
     }
-    return got;
+    failed_ = means_placeholder(got.error()) ? sent_away() : got.error();
+    return std::unexpected(*failed_);
   }
 
   std::uint64_t size() const override { return size_; }
@@ -105,6 +110,7 @@ class LocalSource final : public Source {
     if (!is_version(*info, (*inbox)->nature, candidate.version)) {
       return fail(ErrorKind::Changed, "the file changed since it settled");
     }
+    if (info->placeholder) return std::unexpected(sent_away());
     if ((*inbox)->everybody_may_write && info->links > 1) {
       return fail(ErrorKind::Input,
                   "it has a second hard link, and everybody may write into this inbox");

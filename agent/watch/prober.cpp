@@ -1,6 +1,7 @@
 #include "agent/watch/prober.hpp"
 
 #include "agent/watch/end_mark.hpp"
+#include "agent/watch/placeholders.hpp"
 #include "agent/watch/version.hpp"
 #include "platform/base/text.hpp"
 
@@ -19,11 +20,17 @@ WriterTest writer_test(WriterPresence presence) {
   return WriterTest::Unknown;
 }
 
+void refuse(const Error& error, ProbeAnswer& answer) {
+  answer.placeholder = means_placeholder(error);
+  answer.refusal = error.message;
+}
+
 void look_inside(InputFile& file, const Name& name, ProbeAnswer& answer) {
   answer.writer = writer_test(file.writer());
   auto info = file.info();
-  if (!info) {
-    answer.refusal = info.error().message;
+  if (!info) return refuse(info.error(), answer);
+  if (info->placeholder) {
+    answer.placeholder = true;
     return;
   }
   auto mark = end_mark_of(name, info->size, [&](std::uint64_t offset, std::span<std::byte> into) {
@@ -32,7 +39,7 @@ void look_inside(InputFile& file, const Name& name, ProbeAnswer& answer) {
   if (mark) {
     answer.end_mark = *mark;
   } else {
-    answer.refusal = mark.error().message;
+    refuse(mark.error(), answer);
   }
 }
 
@@ -46,7 +53,7 @@ ProbeAnswer probe(Directory& directory, const NameFilter& filter, FileSystemNatu
   if (auto file = directory.open(request.name)) {
     look_inside(**file, request.name, answer);
   } else if (file.error().kind != ErrorKind::Vanished) {
-    answer.refusal = file.error().message;
+    refuse(file.error(), answer);
   }
   if (const auto marker = filter.marker_of(request.name)) {
     answer.marker_present = directory.info(*marker).has_value();

@@ -16,6 +16,7 @@
 
 #include "agent/job/observation.hpp"
 #include "agent/watch/name_filter.hpp"
+#include "agent/watch/placeholders.hpp"
 #include "platform/base/clock.hpp"
 #include "platform/fs/file_system.hpp"
 #include "platform/watch/watcher.hpp"
@@ -34,6 +35,8 @@ struct RootSettings {
   // First and longest time between two tries to open a root that is away.
   Duration first_retry = std::chrono::milliseconds{250};
   Duration longest_retry = std::chrono::seconds{30};
+  // How long files without bytes are gathered before they are told.
+  Duration gather_placeholders = std::chrono::seconds{10};
 };
 
 enum class RootState { Offline, Scanning, Watching, Stalled, Stopped };
@@ -92,6 +95,8 @@ class RootSink {
   virtual void probed(std::vector<ProbeAnswer> answers) = 0;
   // Each name once, as long as the reason stays.
   virtual void refused(std::size_t root, std::vector<Refused> names) = 0;
+  // Files that are left out because their bytes are not on this machine; see Placeholders.
+  virtual void left_in_cloud(std::size_t root, const LeftInCloud& files) = 0;
   virtual void scan_finished(const ScanReport& report) = 0;
   virtual void health_changed(std::size_t root, const RootHealth& health) = 0;
   // One answer for each: true if the ledger has that version (waiting or final), so that it need

@@ -52,7 +52,8 @@ RootLoop::RootLoop(const RootSettings& settings, const NameFilter& filter, FileS
       clock_(clock),
       sink_(sink),
       board_(board),
-      random_(std::random_device{}()) {}
+      random_(std::random_device{}()),
+      placeholders_(settings.gather_placeholders) {}
 
 RootLoop::~RootLoop() { board_.set_watcher(nullptr); }
 
@@ -68,6 +69,7 @@ void RootLoop::run(std::stop_token stop) {
     }
     if (ended_) go_offline(*std::exchange(ended_, std::nullopt));
   }
+  tell_placeholders(TimePoint::max());
   board_.set_watcher(nullptr);
   watcher_.reset();
   directory_.reset();
@@ -169,6 +171,7 @@ void RootLoop::turn() {
   note_requests();
   answer_probes();
   if (!ended_) scan_what_is_due();
+  tell_placeholders(now);
   if (ended_ || stop_.stop_requested()) return;
   const TimePoint deadline = next_deadline(now);
   listen(deadline);
@@ -193,6 +196,7 @@ TimePoint RootLoop::next_deadline(TimePoint now) const {
   TimePoint deadline = std::min(now + kTurn, rescan_at_);
   if (whole_.is_wanted()) deadline = std::min(deadline, whole_.due());
   if (parts_.is_wanted()) deadline = std::min(deadline, parts_.due());
+  if (const auto due = placeholders_.due()) deadline = std::min(deadline, *due);
   return deadline;
 }
 
@@ -222,14 +226,31 @@ void RootLoop::answer_probes() {
     for (const ProbeRequest& request : requests) {
       if (stop_.stop_requested()) return;
       still_alive();
-      answers.push_back(probe(*directory_, filter_, kind_.nature, request));
-      suspicious = suspicious || answers.back().gone || !answers.back().refusal.empty();
+      ProbeAnswer& answer =
+          answers.emplace_back(probe(*directory_, filter_, kind_.nature, request));
+      suspicious = suspicious || answer.gone || !answer.refusal.empty();
+      note_placeholder(answer);
     }
     // A name that is gone from a root that is gone was not deleted: it is asked for again later.
     if (suspicious && !root_is_there()) return board_.give_back_probes(std::move(requests));
     board_.is_back();
     sink_.probed(std::move(answers));
   }
+}
+
+// One is as good as gone until a scan finds it again: nothing tells when its bytes come.
+void RootLoop::note_placeholder(ProbeAnswer& answer) {
+  if (!answer.placeholder || answer.gone) return placeholders_.forget(answer.name);
+  placeholders_.saw(answer.name, clock_.now());
+  answer.gone = true;
+  answer.refusal.clear();
+}
+
+void RootLoop::tell_placeholders(TimePoint now) {
+  const auto left = placeholders_.take_due(now);
+  if (!left) return;
+  board_.is_back();
+  sink_.left_in_cloud(settings_.index, *left);
 }
 
 // -- events --------------------------------------------------------------------------------------
@@ -266,12 +287,14 @@ void RootLoop::look_at(const Name& name, Evidence why) {
   if (info->type == FileType::Directory) return;
   if (info->type != FileType::Regular) return report_refused(name, refusal_of(info->type));
   if (board_.is_acknowledged(name, version_text(*info, kind_.nature))) return;
+  if (info->placeholder) return placeholders_.saw(name, clock_.now());
   observations_.push_back(observation_of(name, *info, why));
   if (observations_.size() >= RootSink::kMostObservations) hand_over();
 }
 
 void RootLoop::report_gone(const Name& name) {
   if (!root_is_there()) return;
+  placeholders_.forget(name);
   Observation gone;
   gone.root = settings_.index;
   gone.name = name;

@@ -11,6 +11,7 @@
 
 #include "agent/watch/mount_memory.hpp"
 #include "agent/watch/pacer.hpp"
+#include "agent/watch/placeholders.hpp"
 #include "agent/watch/root.hpp"
 #include "agent/watch/root_board.hpp"
 #include "agent/watch/tree_scan.hpp"
@@ -41,6 +42,7 @@ class RootLoop final : private ScanVisitor {
   void serve();                     // probes and events, without waiting for new ones
   void listen(TimePoint deadline);  // waits for events
   void answer_probes();
+  void note_placeholder(ProbeAnswer& answer);
   void note_requests();
   void note_gaps(TimePoint expected);
   TimePoint next_deadline(TimePoint now) const;
@@ -64,6 +66,7 @@ class RootLoop final : private ScanVisitor {
   void finish_scan(Completeness completeness, TimePoint start, Duration cpu);
 
   void hand_over();  // what is in observations_
+  void tell_placeholders(TimePoint now);
   void report_refused(const Name& name, std::string reason);
   Observation observation_of(const Name& name, const FileInfo& info, Evidence why) const;
 
@@ -94,11 +97,17 @@ class RootLoop final : private ScanVisitor {
   Duration asleep_{0};
   std::mt19937_64 random_;
 
-  std::optional<ScanReport> scan_;                            // of the walk under way
-  std::vector<std::pair<Observation, std::string>> scanned_;  // with their versions
+  std::optional<ScanReport> scan_;  // of the walk under way
+  struct Scanned {
+    Observation seen;
+    std::string version;
+    bool placeholder = false;
+  };
+  std::vector<Scanned> scanned_;
   std::vector<Observation> observations_;
   std::map<Name, std::string> refused_;  // already told, at most kMostRefused
   std::vector<Refused> new_refused_;
+  Placeholders placeholders_;
 };
 
 }  // namespace millrace

@@ -39,7 +39,10 @@ void RootLoop::scan(const Name& below, Pacer& pacer) {
   scan_->below = below;
   pacer.begin();
   set_state(RootState::Scanning, limit_);
-  if (whole) board_.begin_sweep();
+  if (whole) {
+    board_.begin_sweep();
+    placeholders_.begin_scan();
+  }
   auto completeness = scan_tree(*directory_, filter_, below, *this);
   if (!ended_ && !stop_.stop_requested()) flush_scanned();
   const Duration cpu = thread_cpu_time() - cpu_before;
@@ -84,7 +87,8 @@ Visit RootLoop::file(const Name& name, const FileInfo& info) {
   if (report.files % kFilesPerServe == 0) serve();
   std::string version = version_text(info, kind_.nature);
   if (!board_.is_acknowledged(name, version)) {
-    scanned_.emplace_back(observation_of(name, info, Evidence::Found), std::move(version));
+    scanned_.push_back(
+        {observation_of(name, info, Evidence::Found), std::move(version), info.placeholder});
   }
   if (scanned_.size() >= RootSink::kMostObservations) return flush_scanned();
   return ended_ || stop_.stop_requested() ? Visit::Stop : Visit::Continue;
@@ -106,15 +110,17 @@ void RootLoop::still_alive() { board_.expect_back(clock_.now()); }
 Visit RootLoop::flush_scanned() {
   std::vector<SeenVersion> asked;
   asked.reserve(scanned_.size());
-  for (const auto& [seen, version] : scanned_) asked.push_back({seen.name, version});
+  for (const Scanned& one : scanned_) asked.push_back({one.seen.name, one.version});
   board_.is_back();
   const std::vector<bool> known = sink_.known(settings_.index, asked);
   std::vector<Observation> fresh;
   for (std::size_t i = 0; i < scanned_.size(); ++i) {
     if (i < known.size() && known[i]) {
       board_.acknowledge(asked[i].name, asked[i].version);
+    } else if (scanned_[i].placeholder) {
+      placeholders_.saw(asked[i].name, clock_.now());
     } else {
-      fresh.push_back(std::move(scanned_[i].first));
+      fresh.push_back(std::move(scanned_[i].seen));
     }
   }
   scanned_.clear();

@@ -24,6 +24,9 @@ struct FileInfo {
   std::int64_t changed_ns = 0;  // ctime; 0 where there is none
   std::uint64_t file_id = 0;    // inode or file index; 0 where it is not stable
   std::uint64_t links = 1;
+  // Its bytes are not on this machine: reading would fetch them, or fail with EDEADLK. macOS and
+  // Windows tell; Linux knows no such files.
+  bool placeholder = false;
   bool same_version(const FileInfo& other) const {
     return size == other.size && mtime_ns == other.mtime_ns && changed_ns == other.changed_ns &&
            file_id == other.file_id;

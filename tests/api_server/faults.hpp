@@ -10,6 +10,7 @@
 //               close-after-upload          converted and billed, closed without an answer
 //               status=503 [code=.. message=.. body=json|html|text|none retry-after=..
 //                           header=Name:Value ...]   `_` in a message stands for a blank
+//               ok header=Name:Value ...    served well, with such headers (so every other 200)
 //               early=401 [at=0.1] [...]    as status, while the upload is still coming
 //               redirect=307 to=http://other/
 //               html | json | empty | magic 200 with such a body, billed

@@ -247,6 +247,7 @@ Wire Service::converted_answer(Post& post) {
       make_fake_output(swap ? other : post.sha256, post.target, post.fields, options_.output_bytes);
   last_sha256_ = post.sha256;
   HeaderList headers = common_headers(post);
+  headers.insert(headers.end(), post.fault.headers.begin(), post.fault.headers.end());
   if (post.replay) headers.emplace_back("Idempotency-Replayed", "true");
   if (post.fault.kind != FaultKind::None) {
     return faulty_answer(post, std::move(body), std::move(headers));

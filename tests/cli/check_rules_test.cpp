@@ -59,7 +59,7 @@ TEST_CASE("the watch limit is named with the command that raises it [B5]") {
   CHECK(judge_watches(5, {~std::uint64_t{0}, "x"}).level == FindingLevel::Ok);
 }
 
-TEST_CASE("a ledger on a network file system is an error") {
+TEST_CASE("a ledger on a network file system is an error [C7]") {
   FileSystemKind kind;
   kind.name = "nfs";
   CHECK(judge_state_place("/s", kind).level == FindingLevel::Ok);

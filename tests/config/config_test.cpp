@@ -56,8 +56,20 @@ TEST_CASE("a small configuration gets every default") {
   CHECK(folder.quarantine == "/home/ann/failed");
   CHECK(folder.output == "{stem}.{to}");
   CHECK(settings->agent.workers == 16);
+  CHECK(settings->agent.log_file.empty());
   REQUIRE(settings->converter("local") != nullptr);
   CHECK(settings->converter("local")->embedded);
+}
+
+TEST_CASE("a log file is bounded by size and count [I9]") {
+  const auto settings =
+      load("[agent]\nlog_file = \"~/agent.log\"\nlog_size = \"1MiB\"\nlog_files = 9\n" +
+           std::string(kFolder));
+  REQUIRE(settings);
+  CHECK(settings->agent.log_file == "/home/ann/agent.log");
+  CHECK(settings->agent.log_size == 1'048'576u);
+  CHECK(settings->agent.log_files == 9);
+  CHECK(holds(problems("[agent]\nlog_files = 0\n"), "from 1 to 100"));
 }
 
 TEST_CASE("every problem is reported at once, with line, column and a suggestion") {

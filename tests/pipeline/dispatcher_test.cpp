@@ -183,6 +183,45 @@ TEST_CASE("two converters of one account share its gate") {
   CHECK_FALSE(setup.ask());
 }
 
+TEST_CASE("a budget counts a request once, also when it is counted anew under way [E3]") {
+  Setup setup;
+  const WallTime month = setup.clock.wall_now();
+  GateRules budget = rules(100);
+  budget.monthly_budget = 10;
+  setup.dispatcher.set_service(service("api", "account"), budget);
+  setup.dispatcher.set_spent_since(month, "account", 7);
+  setup.dispatcher.push(jobs("a", 1, 5));
+  REQUIRE(setup.dispatcher.next());
+  REQUIRE(setup.dispatcher.next());
+  // The ledger has rows of these two by now.
+  setup.dispatcher.set_spent_since(month, "account", 9);
+  const auto third = setup.dispatcher.next();
+  REQUIRE(third);
+  setup.queued = setup.dispatcher.queued();
+  setup.dispatcher.request_ended(*third, nullptr, {}, 1ms, true);
+  CHECK(setup.dispatcher.gate("api")->budget_left == 2);
+  CHECK_FALSE(setup.ask());  // two are under way
+}
+
+TEST_CASE("a new month and a raised budget wake who waits [E3]") {
+  Setup setup;
+  const WallTime month = setup.clock.wall_now();
+  GateRules budget = rules(100);
+  budget.monthly_budget = 10;
+  setup.dispatcher.set_service(service("api", "account"), budget);
+  setup.dispatcher.set_spent_since(month, "account", 10);
+  setup.dispatcher.push(jobs("a", 1, 1));
+  std::atomic<bool> came = false;
+  std::jthread worker([&] { came = setup.dispatcher.next().has_value(); });
+  SECTION("a month") { setup.dispatcher.set_spent_since(month + 24h * 31, "account", 0); }
+  SECTION("more") {
+    budget.monthly_budget = 11;
+    setup.dispatcher.set_service(service("api", "account"), budget);
+  }
+  CHECK(test::eventually([&] { return came.load(); }));
+  setup.dispatcher.stop();
+}
+
 TEST_CASE("a kept result is handed out once") {
   KeptResults kept;
   KeptResult result;

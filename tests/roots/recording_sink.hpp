@@ -33,6 +33,10 @@ class RecordingSink final : public RootSink {
       ++refusals_;
     }
   }
+  void left_in_cloud(std::size_t, const LeftInCloud& files) override {
+    MutexLock lock(mutex_);
+    left_in_cloud_.push_back(files);
+  }
   void scan_finished(const ScanReport& report) override {
     MutexLock lock(mutex_);
     reports_.push_back(report);
@@ -100,6 +104,10 @@ class RecordingSink final : public RootSink {
     const auto it = refused_.find(name);
     return it == refused_.end() ? "" : it->second;
   }
+  std::vector<LeftInCloud> cloud_warnings() const {
+    MutexLock lock(mutex_);
+    return left_in_cloud_;
+  }
   int refusals() const {
     MutexLock lock(mutex_);
     return refusals_;
@@ -121,6 +129,7 @@ class RecordingSink final : public RootSink {
   std::map<Name, int> times_ GUARDED_BY(mutex_);
   std::map<Name, ProbeAnswer> answers_ GUARDED_BY(mutex_);
   std::map<Name, std::string> refused_ GUARDED_BY(mutex_);
+  std::vector<LeftInCloud> left_in_cloud_ GUARDED_BY(mutex_);
   std::set<Name> known_names_ GUARDED_BY(mutex_);
   std::vector<ScanReport> reports_ GUARDED_BY(mutex_);
   std::vector<RootState> states_ GUARDED_BY(mutex_);

@@ -17,7 +17,7 @@ GROUPS = {"A": 17, "B": 9, "C": 8, "D": 7, "E": 24, "F": 13, "G": 9, "H": 4, "I"
 LATER = {"B7", "E21", "G8", "I5", "K9", "K10"}
 ELSEWHERE = {"B2", "B3", "C8", "F11", "H4", "I10"}
 # Rows that no test names so far. One that gets a test is taken out here, and never comes back.
-NOT_YET = {"A15", "C6", "C7", "E19", "E24", "H2", "I9", "K8", "M3"}
+NOT_YET = set()
 ROWS = [f"{group}{number}" for group, most in GROUPS.items() for number in range(1, most + 1)
         if f"{group}{number}" not in LATER | ELSEWHERE]
 
@@ -46,7 +46,7 @@ def covered(tree):
     """{row: paths of the tests that name it}"""
     found = {}
     for path, text in sorted(tree.items()):
-        if path.startswith("tests/") and not path.startswith("tests/rules/"):
+        if path.startswith("tests/") and path != "tests/rules/rows_test.py":
             for row in named_in(path, text):
                 found.setdefault(row, []).append(path)
     return found

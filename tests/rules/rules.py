@@ -64,6 +64,17 @@ ONLY_IN = {
     r"\bsqlite3_open": "agent/ledger/sqlite.cpp",
     r"\bvips_init\b|\bVIPS_INIT\b": "agent/render/engine_vips.cpp",
 }
+# What opens a file by its name or copies one, SQLite excepted.
+OPENS_A_FILE = re.compile(r"\b[io]?fstream\b(?!>)|\bf(re)?open\b|\bopen(at2?)?\(|\bcreat\(|"
+                          r"\bopen_directory\(|\bcopy(_file)?\(|\b(read|write)_small_file\(|"
+                          r"\bAtomicFile\b|\bmmap\(")
+# Who opens a file in agent/ledger: SQLite, a marker beside the ledger, the folder it lies in.
+LEDGERS_OWN = re.compile(r"Database(::|> )open\(|\.suspect\"|open_directory\(folder\)")
+LEDGER_NAMED = re.compile(r"\bledger_file\b|\"ledger\.db")
+# What may be done with the name of the ledger's file elsewhere.
+LEDGER_USED = re.compile(r"\bopen_ledger(_reader)?\(|\bexists\(ledger_file|\bowner_of\(|"
+                         r"\bledger_file\.(parent_path|string)\(|\bledger_file = |"
+                         r"\bpath ledger_file[;(]")
 PRODUCT = ("platform", "config", "agent")
 TOP_LEVEL = {"CMakeLists.txt", "CMakePresets.json", "README.md", "agent", "platform", "config",
              "installer", "tests"}
@@ -174,6 +185,19 @@ def one_place(tree):
                 yield f"{path}: {pattern} belongs in {home}"
 
 
+def ledger_only_by_sqlite(tree):
+    """[J6]: closing any other descriptor of its file would drop SQLite's locks, and a copy made by
+    hand tears (https://www.sqlite.org/howtocorrupt.html, 2.2)."""
+    for path in sources(tree, *PRODUCT):
+        text = re.sub(r"//[^\n]*|#include[^\n]*", "", tree[path])
+        for number, line in enumerate(text.splitlines(), 1):
+            if folder_of(path) == "agent/ledger":
+                if OPENS_A_FILE.search(line) and not LEDGERS_OWN.search(line):
+                    yield f"{path}:{number}: opens a file beside SQLite: {line.strip()}"
+            elif LEDGER_NAMED.search(line) and not LEDGER_USED.search(line):
+                yield f"{path}:{number}: only SQLite may open the ledger: {line.strip()}"
+
+
 def top_level(tree):
     there = {path.split("/")[0] for path in tree if not path.startswith(".")}
     for name in sorted(there ^ TOP_LEVEL):
@@ -202,5 +226,6 @@ def long_files(tree):
 
 
 RULES = (include_table, declared_deps, one_target_a_unit, libraries_in_sources,
-         asio_headers_stay_home, system_in_platform, vips_in_render_only, one_place, top_level,
+         asio_headers_stay_home, system_in_platform, vips_in_render_only, one_place,
+         ledger_only_by_sqlite, top_level,
          line_counts, nothing_left_for_later)

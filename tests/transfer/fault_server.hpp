@@ -66,6 +66,9 @@ class FaultServer {
   int port() const { return port_; }
   std::string url(std::string_view path = "/v1/convert") const;
   int connections() const { return connections_; }
+  // Connections made from now on see this certificate and, as with a server that was started anew,
+  // find no session to resume.
+  void swap_certificate(const ServerTls& tls);
   std::atomic<int> requests{0};  // for scripts to count whole requests
 
  private:
@@ -73,9 +76,10 @@ class FaultServer {
   void serve(int fd, int number);
 
   Script script_;
-  ssl_ctx_st* tls_ = nullptr;
+  ssl_ctx_st* tls_ = nullptr;  // under mutex_ once the server runs
   int listener_ = -1;
   int port_ = 0;
+  const bool is_tls_;
   std::atomic<int> connections_{0};
   std::mutex mutex_;
   std::vector<Connection*> open_;

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <csignal>
 #include <stdexcept>
+#include <utility>
 
 namespace millrace::test {
 namespace {
@@ -124,14 +125,16 @@ void Connection::wait_for_close() {
 void Connection::unblock() { shutdown(fd_, SHUT_RDWR); }
 
 FaultServer::FaultServer(Script script, std::optional<ServerTls> tls)
-    : script_(std::move(script)), tls_(tls ? tls_context(*tls) : nullptr) {
+    : script_(std::move(script)),
+      tls_(tls ? tls_context(*tls) : nullptr),
+      is_tls_(tls_ != nullptr) {
   std::signal(SIGPIPE, SIG_IGN);
   listener_ = listen_on_loopback(512, port_);
   acceptor_ = std::jthread([this] { accept_all(); });
 }
 
 FaultServer::FaultServer(Script script, const std::filesystem::path& unix_socket)
-    : script_(std::move(script)) {
+    : script_(std::move(script)), is_tls_(false) {
   listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -170,13 +173,20 @@ FaultServer::~FaultServer() {
 }
 
 std::string FaultServer::url(std::string_view path) const {
-  return (tls_ ? "https://127.0.0.1:" : "http://127.0.0.1:") + std::to_string(port_) +
+  return (is_tls_ ? "https://127.0.0.1:" : "http://127.0.0.1:") + std::to_string(port_) +
          std::string(path);
+}
+
+void FaultServer::swap_certificate(const ServerTls& tls) {
+  SSL_CTX* const fresh = tls_context(tls);
+  const std::scoped_lock lock(mutex_);
+  SSL_CTX_free(std::exchange(tls_, fresh));
 }
 
 void FaultServer::serve(int fd, int number) {
   SSL* tls = nullptr;
-  if (tls_) {
+  if (is_tls_) {
+    const std::scoped_lock lock(mutex_);
     tls = SSL_new(tls_);
     SSL_set_fd(tls, fd);
   }

@@ -1,6 +1,7 @@
 // Trust, versions and resumed sessions.
 #include <openssl/ssl.h>
 
+#include <functional>
 #include <thread>
 
 #include "tests/support/scratch.hpp"
@@ -145,4 +146,46 @@ TEST_CASE("a TLS connection is used again for the next request") {
   for (int i = 0; i < 10; ++i) CHECK_FALSE(run(*http, post_to(server.url(), 20'000)).error);
   CHECK(http->counters().connections == 1);
   CHECK(http->counters().requests == 10);
+}
+
+TEST_CASE("a busy connection is replaced when it is old, and a swapped certificate seen [E24]") {
+  const Scratch scratch;
+  const TestAuthority authority(scratch.path());
+  FaultServer server(keep_answering, ServerTls{authority.issue("server")});
+  CurlOptions options;
+  options.ca_file = authority.trust_file();
+  options.longest_connection = std::chrono::seconds{1};
+  const auto http = client(options);
+  const auto ask_until = [&](const std::function<bool(const Outcome&)>& state) {
+    Outcome last;
+    CHECK(eventually([&] {
+      last = run(*http, post_to(server.url(), 1000));
+      return last.error || state(last);
+    }));
+    return last;
+  };
+  CHECK_FALSE(ask_until([&](const Outcome&) { return server.connections() == 2; }).error);
+  CHECK(http->counters().requests > 2);
+
+  // The same name, the same authority: business as usual.
+  server.swap_certificate(ServerTls{authority.issue("renewed")});
+  const int before = server.connections();
+  CHECK_FALSE(ask_until([&](const Outcome&) { return server.connections() > before; }).error);
+
+  // Somebody else's: the next connection is refused before a byte is sent.
+  server.swap_certificate(ServerTls{authority.self_signed("other")});
+  check_refused(ask_until([](const Outcome&) { return false; }), "self-signed");
+}
+
+TEST_CASE("a connection that is young is kept whatever the certificate is by now [E24]") {
+  const Scratch scratch;
+  const TestAuthority authority(scratch.path());
+  FaultServer server(keep_answering, ServerTls{authority.issue("server")});
+  CurlOptions options;
+  options.ca_file = authority.trust_file();
+  const auto http = client(options);
+  CHECK_FALSE(run(*http, post_to(server.url(), 1000)).error);
+  server.swap_certificate(ServerTls{authority.self_signed("other")});
+  for (int i = 0; i < 10; ++i) CHECK_FALSE(run(*http, post_to(server.url(), 1000)).error);
+  CHECK(server.connections() == 1);
 }
