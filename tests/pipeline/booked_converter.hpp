@@ -27,16 +27,21 @@ struct Book {
   int replays = 0;
   int mismatches = 0;  // a key that came with other bytes
   bool refuses = false;
+  int answers_cut_short = 0;  // that many of the next answers end in their middle
   // What happens while the request is on its way, and between the bill and the answer.
   std::function<void()> before_sent = [] {};
   std::function<void()> after_billed = [] {};
+  std::function<void()> in_mid_answer = [] {};
 };
 
 class TextBody final : public ByteSource {
  public:
-  explicit TextBody(std::string text) : text_(std::move(text)) {}
+  TextBody(std::string text, bool whole, const std::function<void()>& in_the_middle)
+      : text_(std::move(text)), whole_(whole), in_the_middle_(in_the_middle) {}
   // In pieces, so that there is a middle to be cut off in.
   Result<std::size_t> read(std::span<std::byte> into) override {
+    if (at_ > 0) in_the_middle_();
+    if (at_ > 0 && !whole_) return fail(ErrorKind::Transient, "the answer was cut short");
     const std::size_t n = std::min({into.size(), text_.size() - at_, std::size_t{1'500}});
     std::memcpy(into.data(), text_.data() + at_, n);
     at_ += n;
@@ -45,6 +50,8 @@ class TextBody final : public ByteSource {
 
  private:
   const std::string text_;
+  const bool whole_;
+  const std::function<void()>& in_the_middle_;
   std::size_t at_ = 0;
 };
 
@@ -78,8 +85,10 @@ class BookedConverter final : public Converter {
       return reply;
     }
     reply.http_status = 200;
-    reply.artifact =
-        Artifact{"", {}, std::make_unique<TextBody>(result_of(payload.sha256(), request.target))};
+    const bool whole = book_.answers_cut_short-- <= 0;
+    auto body = std::make_unique<TextBody>(result_of(payload.sha256(), request.target), whole,
+                                           book_.in_mid_answer);
+    reply.artifact = Artifact{"", {}, std::move(body)};
     return reply;
   }
 

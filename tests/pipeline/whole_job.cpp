@@ -94,6 +94,9 @@ WholeJob::WholeJob(const JobPlan& plan) : plan_(plan) {
     open_ledger({scratch_ / kLedger, clock_.wall_now()}).value();
   files_.draw_from(power_);
   book_.refuses = plan_.answer == Answer::Refusal;
+  book_.answers_cut_short = plan_.answer == Answer::CutShortOnce ? 1 : 0;
+  // As another job does that is published there meanwhile.
+  if (plan_.answer == Answer::CutShortOnce) book_.in_mid_answer = [this] { sync_outbox(); };
   if (plan_.replaced == Replaced::WhileSent) book_.before_sent = [this] { replace_source(); };
   if (plan_.replaced == Replaced::AfterBilled) book_.after_billed = [this] { replace_source(); };
 }
@@ -111,7 +114,15 @@ void WholeJob::replace_source() {
   });
 }
 
+void WholeJob::sync_outbox() {
+  power_.uncounted([&] {
+    auto outbox = files_.open_directory(kOutbox);
+    if (outbox) static_cast<void>((*outbox)->sync_directory(""));
+  });
+}
+
 void WholeJob::cut_power(const Kept& kept) {
+  loses_names_ = loses_names_ || kept.files.names == Unsynced::Lost;
   files_.cut_power(kept.files);
   database_.cut_power(kept.database);
   power_.restore();

@@ -23,7 +23,7 @@ namespace millrace::test {
 
 // When somebody puts another version at the source's name.
 enum class Replaced { Never, WhileSent, AfterBilled };
-enum class Answer { Result, Refusal };
+enum class Answer { Result, Refusal, CutShortOnce };
 enum class LedgerBefore { Exists, None };
 
 struct JobPlan {
@@ -70,12 +70,14 @@ class WholeJob {
 
   void expect(bool holds, const std::string& what);
   void replace_source();
+  void sync_outbox();
   std::unique_ptr<Agent> start_agent();
   void work(Agent& agent);
   std::vector<NewVersion> look_for_sources(Agent& agent);
   void check_ledger(Ledger& ledger);
   void check_outbox(bool finished);
   void check_source(const std::string& content);
+  void check_shelf(const std::string& folder, const std::vector<Name>& wanted);
   std::vector<std::string> contents_of(const std::string& folder);
   bool has_all_results(const std::string& content);
   std::string latest() const;
@@ -88,6 +90,7 @@ class WholeJob {
   ManualClock clock_;
   Book book_;
   bool was_replaced_ = false;
+  bool loses_names_ = false;  // in a cut so far
   std::vector<std::string> problems_;
 };
 

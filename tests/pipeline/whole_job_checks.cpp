@@ -59,7 +59,7 @@ void WholeJob::check_safe() {
 void WholeJob::check_outbox(bool finished) {
   auto outbox = files_.open_directory(kOutbox).value();
   Names wanted;
-  if (plan_.answer == Answer::Result)
+  if (plan_.answer != Answer::Refusal)
     for (const std::string& target : plan_.targets) wanted.push_back(output_name(target));
   std::ranges::sort(wanted);
   const Names names = names_in(*outbox);
@@ -104,10 +104,8 @@ void WholeJob::check_finished() {
   const bool stays = !refused && plan_.after == AfterSuccess::Keep;
   const bool archived = !refused && plan_.after == AfterSuccess::Archive;
   expect(names(kInbox) == (stays ? Names{kSource} : Names{}), "inbox:" + text_of(names(kInbox)));
-  expect(names(kArchive) == (archived ? Names{kSource} : Names{}),
-         "archive:" + text_of(names(kArchive)));
-  expect(names(kQuarantine) == (refused ? Names{kSource, kSource + ".error.json"} : Names{}),
-         "quarantine:" + text_of(names(kQuarantine)));
+  check_shelf(kArchive, archived ? Names{kSource} : Names{});
+  check_shelf(kQuarantine, refused ? Names{kSource, kSource + ".error.json"} : Names{});
   if (refused) {
     auto directory = files_.open_directory(kQuarantine);
     const auto note = nlohmann::json::parse(
@@ -122,6 +120,15 @@ void WholeJob::check_finished() {
   expect(book_.mismatches == 0, "a key came with other bytes");
 }
 
+// A disk may keep the new name of a rename between two directories and lose the removal of the old
+// one. The file, which then has both, is shelved again.
+void WholeJob::check_shelf(const std::string& folder, const Names& wanted) {
+  auto directory = files_.open_directory(folder);
+  Names names = directory ? names_in(**directory) : Names{};
+  if (loses_names_) std::erase_if(names, [](const Name& name) { return name.contains(" (2)"); });
+  expect(names == wanted, folder + ":" + text_of(names));
+}
+
 void WholeJob::check_ledger(Ledger& ledger) {
   const auto counts = ledger.counts();
   const auto pending = ledger.pending_source_actions();
@@ -132,7 +139,7 @@ void WholeJob::check_ledger(Ledger& ledger) {
   const FolderCounts of = found == counts->end() ? FolderCounts{} : found->second;
   expect(of.waiting == 0 && of.converting == 0, "the ledger says that work is left");
   const bool refused = plan_.answer == Answer::Refusal;
-  expect(refused ? of.failed == 1 && of.delivered == 0
+  expect(refused ? of.failed >= 1 && of.delivered == 0
                  : of.failed == 0 && of.delivered >= std::ssize(plan_.targets),
          "the ledger counts " + std::to_string(of.delivered) + " delivered, " +
              std::to_string(of.failed) + " failed");
