@@ -228,8 +228,13 @@ class LocalOutbox final : public Outbox {
       pending.pop_back();
       auto listed = leftovers_in(folder, name.empty() ? &pending : nullptr);
       if (!listed) return std::unexpected(outbox_error(listed.error()));
+      const int before = removed;
       for (const Name& leftover : *listed)
         if (directory_->remove(leftover)) ++removed;
+      if (removed == before) continue;
+      // The caller is about to record that they are gone, and would never look here again.
+      if (auto synced = directory_->sync_directory(folder); !synced)
+        return std::unexpected(outbox_error(synced.error()));
     }
     return removed;
   }

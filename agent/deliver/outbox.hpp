@@ -58,7 +58,7 @@ class Outbox {
       const Name& temporary_name, const Name& final_name, const std::string& sha256,
       std::uint64_t size, const std::optional<OutputIdentity>& replaces) = 0;
   // Removes temporaries of ours that no live job owns, in the directory of `name` only, or
-  // everywhere if `name` is empty. How many.
+  // everywhere if `name` is empty; for good, whatever happens to the power. How many.
   virtual Result<int> remove_leftovers(const Name& name) = 0;
   virtual std::string describe(const Name& name) const = 0;  // full path, for people
 };

@@ -230,10 +230,12 @@ Result<void> remove_temporaries(Directory& shelf, const Name& name, const std::s
     return Visit::Continue;
   });
   if (!listed && listed.error().kind != ErrorKind::Vanished) return listed;
+  if (found.empty()) return {};
   for (const Name& one : found) {
     if (auto removed = shelf.remove(one); !removed) return removed;
   }
-  return {};
+  // The caller is about to record that nothing is left to do here.
+  return shelf.sync_directory(std::string(parent_of(name)));
 }
 
 }  // namespace millrace

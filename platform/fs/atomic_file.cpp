@@ -70,7 +70,11 @@ AtomicFile::AtomicFile(Directory& directory, std::string final_name, std::string
       file_(std::move(file)) {}
 
 AtomicFile::~AtomicFile() {
-  if (removes_ && state_ != State::Published) static_cast<void>(directory_.remove(temporary_));
+  if (!removes_ || state_ == State::Published) return;
+  // Another file's sync may have made the name durable by now. Its removal must be as durable: the
+  // caller goes on to record that this attempt is over, and nobody would look for the name again.
+  if (directory_.remove(temporary_))
+    static_cast<void>(directory_.sync_directory(std::string(parent_of(temporary_))));
 }
 
 Result<void> AtomicFile::end_with(Error error) {

@@ -116,3 +116,19 @@ TEST_CASE("after a power cut past finish, recovery has the output without a seco
     CHECK(names_in(*box) == std::vector<std::string>{"a"});
   }
 }
+
+TEST_CASE("a temporary that was removed is not back after a power cut [G3] [F12]") {
+  ForgetfulFileSystem files;
+  files.make_directory("/box").value();
+  auto outbox = open_local_outbox(files, "/box").value();
+  auto file = outbox->begin("a", 7).value();
+  files.open_directory("/box").value()->sync_directory("").value();
+  SECTION("by the delivery that was given up") { file.reset(); }
+  SECTION("by the search for leftovers") {
+    file->keep();
+    file.reset();
+    REQUIRE(outbox->remove_leftovers("a") == 1);
+  }
+  files.cut_power({});
+  CHECK(names_in(*files.open_directory("/box").value()).empty());
+}

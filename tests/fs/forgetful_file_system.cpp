@@ -60,6 +60,8 @@ struct ForgetfulFileSystem::State {
   int fail_code GUARDED_BY(mutex) = 0;
   Happens fail_happens GUARDED_BY(mutex) = Happens::No;
   std::uint64_t dark_at GUARDED_BY(mutex) = std::numeric_limits<std::uint64_t>::max();
+  Power* power GUARDED_BY(mutex) = nullptr;
+  bool directories_lie GUARDED_BY(mutex) = false;
   std::uint64_t next_id GUARDED_BY(mutex) = 2;
   std::int64_t tick GUARDED_BY(mutex) = 1'000'000'000;
   std::uint64_t used GUARDED_BY(mutex) = 0;
@@ -73,7 +75,9 @@ struct ForgetfulFileSystem::State {
     return node;
   }
 
-  bool is_dark() const REQUIRES(mutex) { return operations >= dark_at; }
+  bool is_dark() const REQUIRES(mutex) {
+    return operations >= dark_at || (power != nullptr && power->is_off());
+  }
   Result<void> alive(std::uint64_t since) const REQUIRES(mutex) {
     if (since != generation) return os_failure(ESTALE, "power was cut");
     if (is_dark()) return os_failure(EIO, "no power");
@@ -86,7 +90,7 @@ struct ForgetfulFileSystem::State {
       REQUIRES(mutex) {
     if (auto ok = alive(since); !ok) return std::unexpected(ok.error());
     ++operations;
-    if (is_dark()) return os_failure(EIO, "no power");
+    if (is_dark() || (power != nullptr && !power->spend())) return os_failure(EIO, "no power");
     if (operations != fail_at) return work();
     if (fail_happens == Happens::Yes) static_cast<void>(work());
     return os_failure(fail_code, what);
@@ -286,10 +290,10 @@ class MemoryDirectory final : public Directory {
 
   Result<void> sync_directory(const std::string& directory) override {
     const MutexLock lock(state_->mutex);
-    return state_->change(since_, directory, [&]() -> Result<void> {
+    return state_->change(since_, directory, [&]() NO_THREAD_SAFETY_ANALYSIS -> Result<void> {
       auto node = find_directory(node_, directory);
       if (!node) return std::unexpected(node.error());
-      (*node)->synced_names = (*node)->names;
+      if (!state_->directories_lie) (*node)->synced_names = (*node)->names;
       return {};
     });
   }
@@ -406,6 +410,16 @@ void ForgetfulFileSystem::fail_at(std::uint64_t n, int os_code, Happens happens)
 void ForgetfulFileSystem::lose_power_at(std::uint64_t n) {
   const MutexLock lock(state_->mutex);
   state_->dark_at = state_->operations + n;
+}
+
+void ForgetfulFileSystem::draw_from(Power& power) {
+  const MutexLock lock(state_->mutex);
+  state_->power = &power;
+}
+
+void ForgetfulFileSystem::lie_about_directories() {
+  const MutexLock lock(state_->mutex);
+  state_->directories_lie = true;
 }
 
 void ForgetfulFileSystem::cut_power(Cut cut) {

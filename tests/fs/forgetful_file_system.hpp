@@ -7,6 +7,7 @@
 #include <string>
 
 #include "platform/fs/file_system.hpp"
+#include "tests/support/power.hpp"
 
 namespace millrace::test {
 
@@ -36,6 +37,10 @@ class ForgetfulFileSystem final : public FileSystem {
   void fail_at(std::uint64_t n, int os_code, Happens happens = Happens::No);
   // The n-th of them from now does not happen, nor does anything after it, until cut_power().
   void lose_power_at(std::uint64_t n);
+  // Changes are counted by this one too, and end when it is off. It outlives the file system.
+  void draw_from(Power& power);
+  // From now on sync_directory() says that it was done and does nothing: for controls.
+  void lie_about_directories();
   // Forgets, and is on again. What was there right after construction is durable.
   void cut_power(Cut cut);
 

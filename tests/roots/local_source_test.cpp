@@ -6,6 +6,7 @@
 
 #include "agent/watch/shelf.hpp"
 #include "agent/watch/version.hpp"
+#include "tests/fs/each_file_system.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
 
@@ -151,6 +152,19 @@ TEST_CASE("what a crash cut off between move and note is ended later [F12] [G6]"
   REQUIRE(inbox.source->finish_shelving(candidate, Shelf::Quarantine, "why"));
   CHECK(fs::exists(note));
   CHECK_FALSE(fs::exists(where.parent_path() / "a.png (2).error.json"));
+}
+
+TEST_CASE("a temporary removed from a shelf is not back after a power cut [G3] [F12]") {
+  test::ForgetfulFileSystem files;
+  const Name temporary = ".millrace-shelf-0123456789abcdef.tmp";
+  files.make_directory("/no/inbox").value();
+  auto shelf = files.make_directory("/no/archive").value();
+  test::put(*shelf, temporary, "half");
+  shelf->sync_directory("").value();
+  const auto source = make_local_source({"f", "/no/inbox", "/no/archive", "/no/failed"}, files);
+  REQUIRE(source->finish_shelving({"f", "a", 1, "v"}, Shelf::Archive, ""));
+  files.cut_power({});
+  CHECK(test::names_in(*files.open_directory("/no/archive").value()).empty());
 }
 
 TEST_CASE("across devices a file is copied, compared and then removed [F10]") {
