@@ -12,6 +12,7 @@
 
 #include "agent/convert/converter.hpp"
 #include "agent/convert/idempotency_key.hpp"
+#include "platform/base/sha256.hpp"
 #include "tests/support/power.hpp"
 
 namespace millrace::test {
@@ -34,7 +35,7 @@ struct Book {
   std::function<void()> in_mid_answer = [] {};
 };
 
-class TextBody final : public ByteSource {
+class TextBody final : public DigestedSource {
  public:
   TextBody(std::string text, bool whole, const std::function<void()>& in_the_middle)
       : text_(std::move(text)), whole_(whole), in_the_middle_(in_the_middle) {}
@@ -47,6 +48,7 @@ class TextBody final : public ByteSource {
     at_ += n;
     return n;
   }
+  std::string take_sha256() override { return to_hex(sha256(text_)); }
 
  private:
   const std::string text_;

@@ -56,9 +56,9 @@ struct WholeJob::Agent {
               stop.get_token(),
               [] { return 0.5; },
               [](const Assignment&) {},  // every round looks at the inbox anew
-              [this](const Assignment& assignment, const JobEnd&, const SourceSummary& summary) {
-                if (summary.all_final() && summary.action.empty())
-                  act_on_source(*assignment.folder, summary);
+              [this](const Assignment& assignment, const JobEnd&, const SourceSummary* summary) {
+                if (summary != nullptr && summary->all_final() && summary->action.empty())
+                  act_on_source(*assignment.folder, *summary);
               }},
         recovery(*ledger, dispatcher, clock,
                  [this](const Folder& f, const SourceSummary& s) { act_on_source(f, s); }) {
