@@ -13,24 +13,21 @@ int hex_value(char c) {
 
 }  // namespace
 
-using sqlite::Rows;
+using sqlite::each_row;
 using sqlite::Statement;
 
 Result<void> LedgerCore::load_counts() {
   counts_.loaded(false);
   Statement& read = sql_[Sql::ReadCounts];
   read.bind();
-  Rows rows(read);
-  while (true) {
-    const auto more = rows.next();
-    if (!more) return std::unexpected(more.error());
-    if (!*more) break;
-    const auto state = job_state_from(rows->view(1));
+  auto done = each_row(read, [&](const Statement& row) -> Result<void> {
+    const auto state = job_state_from(row.view(1));
     if (!state) return std::unexpected(state.error());
-    counts_.set(rows->view(0), *state, rows->integer(2));
-  }
-  counts_.loaded(true);
-  return {};
+    counts_.set(row.view(0), *state, row.integer(2));
+    return {};
+  });
+  if (done) counts_.loaded(true);
+  return done;
 }
 
 Result<void> LedgerCore::write_counts() {

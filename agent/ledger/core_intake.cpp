@@ -6,6 +6,7 @@
 namespace millrace {
 
 using sqlite::Bytes;
+using sqlite::each_row;
 using sqlite::Rows;
 using sqlite::Statement;
 
@@ -48,29 +49,26 @@ Result<std::vector<LedgerCore::VersionRow>> LedgerCore::versions_of(const Candid
   std::vector<VersionRow> all;
   Statement& find = sql_[Sql::FindVersions];
   find.bind(std::string_view(candidate.folder), Bytes{candidate.name});
-  Rows rows(find);
-  while (true) {
-    const auto more = rows.next();
-    if (!more) return std::unexpected(more.error());
-    if (!*more) return all;
-    all.push_back({rows->integer(0), rows->view(1) == candidate.version, rows->integer(2) != 0});
-  }
+  const auto done = each_row(find, [&](const Statement& row) -> Result<void> {
+    all.push_back({row.integer(0), row.view(1) == candidate.version, row.integer(2) != 0});
+    return {};
+  });
+  if (!done) return std::unexpected(done.error());
+  return all;
 }
 
 Result<std::vector<LedgerCore::TargetRow>> LedgerCore::targets_of(SourceRowId row) {
   std::vector<TargetRow> all;
   Statement& list = sql_[Sql::TargetsOfVersion];
   list.bind(first_job(row), last_job(row));
-  Rows rows(list);
-  while (true) {
-    const auto more = rows.next();
-    if (!more) return std::unexpected(more.error());
-    if (!*more) return all;
-    const auto state = job_state_from(rows->view(2));
+  const auto done = each_row(list, [&](const Statement& job) -> Result<void> {
+    const auto state = job_state_from(job.view(2));
     if (!state) return std::unexpected(state.error());
-    all.push_back(
-        {rows->integer(0), rows->text(1), *state, rows->text(3), rows->text(4), rows->text(5)});
-  }
+    all.push_back({job.integer(0), job.text(1), *state, job.text(3), job.text(4), job.text(5)});
+    return {};
+  });
+  if (!done) return std::unexpected(done.error());
+  return all;
 }
 
 Result<void> LedgerCore::admit(const Candidate& candidate, std::span<const TargetSpec> targets,

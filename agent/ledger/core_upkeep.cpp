@@ -13,6 +13,7 @@ constexpr std::string_view kLeftovers = "ledger.leftovers";
 }  // namespace
 
 using sqlite::Bytes;
+using sqlite::each_row;
 using sqlite::Rows;
 using sqlite::Statement;
 
@@ -75,20 +76,16 @@ Result<void> LedgerCore::recover(WallTime now) {
   std::vector<Left> left;
   Statement& list = sql_[Sql::ReadRunning];
   list.bind();
-  {
-    Rows rows(list);
-    while (true) {
-      const auto more = rows.next();
-      if (!more) return std::unexpected(more.error());
-      if (!*more) break;
-      const auto state = job_state_from(rows->view(1));
-      if (!state) return std::unexpected(state.error());
-      left.push_back({rows->integer(0),
-                      *state,
-                      static_cast<int>(rows->integer(2)),
-                      {rows->text(3), rows->text(4), rows->text(5)}});
-    }
-  }
+  const auto listed = each_row(list, [&](const Statement& row) -> Result<void> {
+    const auto state = job_state_from(row.view(1));
+    if (!state) return std::unexpected(state.error());
+    left.push_back({row.integer(0),
+                    *state,
+                    static_cast<int>(row.integer(2)),
+                    {row.text(3), row.text(4), row.text(5)}});
+    return {};
+  });
+  if (!listed) return listed;
   const int share = std::max(1, kWholeCrash / std::max(1, static_cast<int>(left.size())));
   // Written even if nothing is left: the WAL exists from here on, and a full disk or a read-only
   // one shows at the start.
@@ -120,43 +117,41 @@ Result<std::vector<DeliveryInProgress>> LedgerCore::interrupted_deliveries() {
   std::vector<DeliveryInProgress> found;
   Statement& list = sql_[Sql::JobsDelivering];
   list.bind();
-  Rows rows(list);
-  while (true) {
-    const auto more = rows.next();
-    if (!more) return std::unexpected(more.error());
-    if (!*more) return found;
-    if (claims_.contains(rows->integer(0))) continue;
-    Claim claim = read_claim(*rows.operator->());
-    if (claim.state != JobState::Delivering) continue;
+  const auto done = each_row(list, [&](const Statement& row) -> Result<void> {
+    if (claims_.contains(row.integer(0))) return {};
+    Claim claim = read_claim(row);
+    if (claim.state != JobState::Delivering) return {};
     DeliveryInProgress delivery;
     delivery.job = claim.job;
     delivery.outbox = claim.outbox;
     delivery.final_name = claim.job.output_name;
-    delivery.temporary_name = rows->text(21);
-    delivery.sha256 = digest_to_hex(rows->view(22));
-    delivery.size = static_cast<std::uint64_t>(rows->integer(23));
+    delivery.temporary_name = row.text(21);
+    delivery.sha256 = digest_to_hex(row.view(22));
+    delivery.size = static_cast<std::uint64_t>(row.integer(23));
     auto replaces = output_at(claim.outbox, claim.folded);
     if (!replaces) return std::unexpected(replaces.error());
     delivery.replaces = std::move(*replaces);
     note_before_change(claim.job.id);
     claims_[claim.job.id] = std::move(claim);
     found.push_back(std::move(delivery));
-  }
+    return {};
+  });
+  if (!done) return std::unexpected(done.error());
+  return found;
 }
 
 Result<std::vector<SourceSummary>> LedgerCore::pending_source_actions() {
   std::vector<SourceSummary> found;
   Statement& list = sql_[Sql::DueActions];
   list.bind();
-  Rows rows(list);
-  while (true) {
-    const auto more = rows.next();
-    if (!more) return std::unexpected(more.error());
-    if (!*more) return found;
-    auto summary = summary_of(rows->integer(0));
+  const auto done = each_row(list, [&](const Statement& row) -> Result<void> {
+    auto summary = summary_of(row.integer(0));
     if (!summary) return std::unexpected(summary.error());
     found.push_back(std::move(*summary));
-  }
+    return {};
+  });
+  if (!done) return std::unexpected(done.error());
+  return found;
 }
 
 Result<std::vector<OutputPlace>> LedgerCore::leftover_places() {
@@ -250,13 +245,11 @@ Result<int> LedgerCore::retry(JobId job) {
   } else {
     Statement& list = sql_[Sql::FailedJobs];
     list.bind();
-    Rows rows(list);
-    while (true) {
-      const auto more = rows.next();
-      if (!more) return std::unexpected(more.error());
-      if (!*more) break;
-      jobs.push_back(rows->integer(0));
-    }
+    const auto listed = each_row(list, [&](const Statement& row) -> Result<void> {
+      jobs.push_back(row.integer(0));
+      return {};
+    });
+    if (!listed) return std::unexpected(listed.error());
   }
   int count = 0;
   for (const JobId id : jobs) {

@@ -8,6 +8,7 @@ namespace millrace {
 namespace {
 
 using sqlite::Bytes;
+using sqlite::each_row;
 using sqlite::Rows;
 using sqlite::Statement;
 
@@ -252,12 +253,8 @@ Result<SourceSummary> LedgerCore::end_job(JobId job, int attempt, const JobEnd& 
 Result<void> LedgerCore::count_targets(SourceSummary& summary) {
   Statement& list = sql_[Sql::JobsOfVersion];
   list.bind(first_job(summary.row), last_job(summary.row));
-  Rows jobs(list);
-  while (true) {
-    const auto more = jobs.next();
-    if (!more) return std::unexpected(more.error());
-    if (!*more) return {};
-    const auto state = job_state_from(jobs->view(0));
+  return each_row(list, [&](const Statement& row) -> Result<void> {
+    const auto state = job_state_from(row.view(0));
     if (!state) return std::unexpected(state.error());
     switch (*state) {
       case JobState::Delivered:
@@ -270,12 +267,13 @@ Result<void> LedgerCore::count_targets(SourceSummary& summary) {
         ++summary.cancelled;
         break;
       case JobState::Failed:
-        if (summary.failed++ == 0) summary.first_reason = jobs->text(1);
+        if (summary.failed++ == 0) summary.first_reason = row.text(1);
         break;
       default:
         ++summary.waiting;
     }
-  }
+    return {};
+  });
 }
 
 Result<SourceSummary> LedgerCore::summary_of(SourceRowId row) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "platform/base/result.hpp"
 
@@ -76,6 +77,18 @@ class Rows {
  private:
   Statement& statement_;
 };
+
+// Runs `body(row)` for each row of a bound SELECT, until one of them fails.
+template <typename Body>
+Result<void> each_row(Statement& select, Body body) {
+  const Rows rows(select);
+  while (true) {
+    const auto more = select.step();
+    if (!more) return std::unexpected(more.error());
+    if (!*more) return {};
+    if (auto ok = body(std::as_const(select)); !ok) return ok;
+  }
+}
 
 enum class Access { Write, Read };
 

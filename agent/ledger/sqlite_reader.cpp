@@ -10,7 +10,7 @@ namespace millrace {
 namespace {
 
 using sqlite::Bytes;
-using sqlite::Rows;
+using sqlite::each_row;
 using sqlite::Statement;
 
 constexpr std::string_view kViewColumns =
@@ -119,13 +119,10 @@ class SqliteReader final : public LedgerReader {
     auto statement = database_.prepare(sql);
     if (!statement) return std::unexpected(statement.error());
     statement->bind(values...);
-    Rows rows(*statement);
-    while (true) {
-      const auto more = rows.next();
-      if (!more) return std::unexpected(more.error());
-      if (!*more) return {};
-      take(*rows.operator->());
-    }
+    return each_row(*statement, [&](const Statement& row) -> Result<void> {
+      take(row);
+      return {};
+    });
   }
   template <typename... Values>
   Result<std::vector<JobView>> views(std::string_view where, const Values&... values) {

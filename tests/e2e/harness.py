@@ -197,6 +197,23 @@ class Agent:
             self.kill()
 
 
+class Running:
+    """An agent and the API that it asks, running inside `with`; a subclass makes `agent` and
+    `server`."""
+
+    def __enter__(self):
+        try:
+            self.agent.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *unused):
+        self.agent.__exit__()
+        self.server.stop()
+
+
 def toml_value(value):
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {toml_value(one)}" for key, one in value.items()) + " }"

@@ -5,14 +5,14 @@ import signal
 import time
 from pathlib import Path
 
-from harness import (LONG, Agent, ApiServer, Scratch, converter_toml, count, eventually,
+from harness import (LONG, Agent, ApiServer, Running, Scratch, converter_toml, count, eventually,
                      folder_toml, main, png)
 
 MOST_MEMORY_KB = 60_000
 DISK, MEMORY = None, "/dev/shm"
 
 
-class Load:
+class Load(Running):
     """An agent on one folder beneath `home`, and a server that answers at once."""
 
     def __init__(self, home):
@@ -23,18 +23,6 @@ class Load:
         self.server = ApiServer()
         self.agent = Agent(home / "a", folder_toml("load", self.inbox, self.outbox),
                            converter_toml(self.server.url, concurrency=16))
-
-    def __enter__(self):
-        try:
-            self.agent.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *unused):
-        self.agent.__exit__()
-        self.server.stop()
 
     def memory_kb(self):
         for line in Path(f"/proc/{self.agent.process.pid}/status").read_text().splitlines():

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 
-from harness import Agent, ApiServer, converter_toml, eventually, folder_toml
+from harness import Agent, ApiServer, Running, converter_toml, eventually, folder_toml
 
 NOBODY, DAEMON = 65534, 1
 
@@ -13,7 +13,7 @@ def sha256_of(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-class Desk:
+class Desk(Running):
     """An agent, a stand-in API that takes its time, and folders that another user writes into."""
 
     def __init__(self, home, agent_user=0, **folders):
@@ -31,18 +31,6 @@ class Desk:
             self.folders[name] = (inbox, outbox)
             text += folder_toml(name, inbox, outbox, **keys)
         self.agent = Agent(home / "a", text, converter_toml(self.server.url), user=agent_user)
-
-    def __enter__(self):
-        try:
-            self.agent.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *unused):
-        self.agent.__exit__()
-        self.server.stop()
 
     def complete_requests(self):
         self.server.bill()  # flushes the book

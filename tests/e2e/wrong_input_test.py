@@ -7,14 +7,14 @@ import socket
 import stat
 from pathlib import Path
 
-from harness import (Agent, ApiServer, Scratch, converter_toml, drop, eventually, folder_toml,
-                     main, png)
+from harness import (Agent, ApiServer, Running, Scratch, converter_toml, drop, eventually,
+                     folder_toml, main, png)
 from whole_files import png as big_png
 
 DAEMON = 1
 
 
-class Bench:
+class Bench(Running):
     """An agent (as `user`, when given) on one folder, with fast settling of odd cases."""
 
     def __init__(self, home, user=0, converter=None, **folder):
@@ -26,18 +26,6 @@ class Bench:
         self.server = ApiServer()
         self.agent = Agent(home / "a", folder_toml("odd", self.inbox, self.outbox, **folder),
                            converter_toml(self.server.url, **(converter or {})), user=user)
-
-    def __enter__(self):
-        try:
-            self.agent.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *unused):
-        self.agent.__exit__()
-        self.server.stop()
 
     def says(self, path):
         return " / ".join(self.agent.command("explain", str(path))["says"])
