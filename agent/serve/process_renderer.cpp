@@ -168,9 +168,23 @@ class ProcessRenderer final : public Renderer {
     return fail(ErrorKind::Environment, "no render worker stays alive");
   }
 
+  // Asked of the system, since a write into its pipe need not fail: while another child is being
+  // started, that one holds a copy of the far end.
+  bool has_ended_idle() {
+    Child* idle = nullptr;
+    {
+      const MutexLock lock(mutex_);
+      idle = worker_.get();
+    }
+    if (idle == nullptr) return false;
+    const auto status = idle->wait(now());
+    return status && *status;
+  }
+
   // `worker_` changes under the lock, for cancel(); only this thread changes it, so that what is
   // returned stays until this thread retires it.
   Result<Child*> ready_worker() {
+    if (has_ended_idle()) retire();
     {
       const MutexLock lock(mutex_);
       if (stopped_) return stopped_error();
