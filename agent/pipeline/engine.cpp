@@ -455,9 +455,19 @@ Result<int> Engine::retry(JobId job) {
 }
 
 std::optional<std::string> Engine::explain(const std::string& folder, const Name& name) const {
-  const auto found = folder_named(folder);
-  if (!found) return std::nullopt;
-  return intake_->explain(found->root, name);
+  std::shared_ptr<Root> root;
+  std::size_t index = 0;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = members_.find(folder);
+    if (found == members_.end()) return std::nullopt;
+    root = found->second.root;
+    index = found->second.folder->root;
+  }
+  if (root->is_in_cloud(name)) {
+    return "left out: its bytes are in the cloud only; it is taken once kept on this computer";
+  }
+  return intake_->explain(index, name);
 }
 
 Settings Engine::settings() const {

@@ -21,19 +21,37 @@ std::string to_text(const LeftInCloud& left) {
 bool means_placeholder(const Error& error) { return error.os_code == EDEADLK; }
 
 void Placeholders::saw(const Name& name, TimePoint now) {
+  const MutexLock lock(mutex_);
   if (names_.size() >= kMost && !names_.contains(name)) return;
   names_[name] = scan_;
   if (!due_ && names_.size() >= std::max<std::size_t>(1, 2 * told_)) due_ = now + gather_;
 }
 
 void Placeholders::forget(const Name& name) {
+  const MutexLock lock(mutex_);
   if (names_.erase(name) > 0) settle_count();
 }
 
 void Placeholders::begin_scan() {
-  std::erase_if(names_, [this](const auto& seen) { return seen.second < scan_; });
+  const MutexLock lock(mutex_);
+  std::erase_if(names_, [scan = scan_](const auto& seen) { return seen.second < scan; });
   ++scan_;
   settle_count();
+}
+
+std::size_t Placeholders::count() const {
+  const MutexLock lock(mutex_);
+  return names_.size();
+}
+
+bool Placeholders::holds(const Name& name) const {
+  const MutexLock lock(mutex_);
+  return names_.contains(name);
+}
+
+std::optional<TimePoint> Placeholders::due() const {
+  const MutexLock lock(mutex_);
+  return due_;
 }
 
 void Placeholders::settle_count() {
@@ -43,6 +61,7 @@ void Placeholders::settle_count() {
 }
 
 std::optional<LeftInCloud> Placeholders::take_due(TimePoint now) {
+  const MutexLock lock(mutex_);
   if (!due_ || *due_ > now) return std::nullopt;
   due_.reset();
   told_ = names_.size();

@@ -11,6 +11,7 @@
 
 #include "agent/job/candidate.hpp"
 #include "platform/base/clock.hpp"
+#include "platform/base/mutex.hpp"
 #include "platform/base/result.hpp"
 
 namespace millrace {
@@ -26,7 +27,7 @@ std::string to_text(const LeftInCloud& left);
 // The error of a call that would have had to fetch the bytes first.
 bool means_placeholder(const Error& error);
 
-// Of one root. Single-threaded; reads no clock and no disk.
+// Of one root: its thread tells, any thread may ask. Reads no clock and no disk.
 class Placeholders {
  public:
   static constexpr std::size_t kMost = 10'000;
@@ -34,24 +35,27 @@ class Placeholders {
   // The first one is told after `gather`, together with those that came meanwhile.
   explicit Placeholders(Duration gather) : gather_(gather) {}
 
-  void saw(const Name& name, TimePoint now);
-  void forget(const Name& name);  // its bytes have come, or it is gone
+  void saw(const Name& name, TimePoint now) EXCLUDES(mutex_);
+  void forget(const Name& name) EXCLUDES(mutex_);  // its bytes have come, or it is gone
   // Forgets what was not seen since the scan before began.
-  void begin_scan();
-  std::size_t count() const { return names_.size(); }
+  void begin_scan() EXCLUDES(mutex_);
+  std::size_t count() const EXCLUDES(mutex_);
+  bool holds(const Name& name) const EXCLUDES(mutex_);
 
-  std::optional<TimePoint> due() const { return due_; }
+  std::optional<TimePoint> due() const EXCLUDES(mutex_);
   // The warning, once it is due; again when there are twice as many, or some after there were none.
-  std::optional<LeftInCloud> take_due(TimePoint now);
+  std::optional<LeftInCloud> take_due(TimePoint now) EXCLUDES(mutex_);
 
  private:
-  void settle_count();
+  void settle_count() REQUIRES(mutex_);
 
   const Duration gather_;
-  std::map<Name, std::size_t> names_;  // with the scan since whose beginning they were seen
-  std::size_t scan_ = 0;
-  std::size_t told_ = 0;
-  std::optional<TimePoint> due_;
+  mutable Mutex mutex_;
+  // With the scan since whose beginning they were seen.
+  std::map<Name, std::size_t> names_ GUARDED_BY(mutex_);
+  std::size_t scan_ GUARDED_BY(mutex_) = 0;
+  std::size_t told_ GUARDED_BY(mutex_) = 0;
+  std::optional<TimePoint> due_ GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace

@@ -22,12 +22,14 @@ struct Root::State {
       : settings(std::move(s)),
         filter(settings.names),
         clock(c),
-        loop(settings, filter, fs, clock, k, board) {}
+        placeholders(settings.gather_placeholders),
+        loop(settings, filter, fs, clock, k, board, placeholders) {}
 
   const RootSettings settings;
   const NameFilter filter;
   const Clock& clock;
   RootBoard board;
+  Placeholders placeholders;
   RootLoop loop;        // touched by the thread only
   std::jthread thread;  // last: it is joined before anything that it uses goes
 };
@@ -67,6 +69,8 @@ RootHealth Root::health() const {
 std::optional<std::string> Root::why_not(std::string_view name) const {
   return state_->filter.why_not(name);
 }
+
+bool Root::is_in_cloud(const Name& name) const { return state_->placeholders.holds(name); }
 
 void Root::request_stop() { state_->thread.request_stop(); }
 

@@ -136,6 +136,8 @@ class Root {
   RootHealth health() const;
   // Nothing if the name would be a candidate; else why not. Looks at the name only.
   std::optional<std::string> why_not(std::string_view name) const;
+  // Left out since its bytes are not on this machine.
+  bool is_in_cloud(const Name& name) const;
 
   void request_stop();
   // True if the thread has ended by then; false if it hangs in a call, and then the process has to

@@ -45,15 +45,15 @@ RootNature nature_of_root(const FileSystemKind& kind, bool polls) {
 }  // namespace
 
 RootLoop::RootLoop(const RootSettings& settings, const NameFilter& filter, FileSystem& file_system,
-                   const Clock& clock, RootSink& sink, RootBoard& board)
+                   const Clock& clock, RootSink& sink, RootBoard& board, Placeholders& placeholders)
     : settings_(settings),
       filter_(filter),
       file_system_(file_system),
       clock_(clock),
       sink_(sink),
       board_(board),
-      random_(std::random_device{}()),
-      placeholders_(settings.gather_placeholders) {}
+      placeholders_(placeholders),
+      random_(std::random_device{}()) {}
 
 RootLoop::~RootLoop() { board_.set_watcher(nullptr); }
 

@@ -22,7 +22,7 @@ namespace millrace {
 class RootLoop final : private ScanVisitor {
  public:
   RootLoop(const RootSettings& settings, const NameFilter& filter, FileSystem& file_system,
-           const Clock& clock, RootSink& sink, RootBoard& board);
+           const Clock& clock, RootSink& sink, RootBoard& board, Placeholders& placeholders);
   ~RootLoop() override;
 
   void run(std::stop_token stop);
@@ -76,6 +76,7 @@ class RootLoop final : private ScanVisitor {
   const Clock& clock_;
   RootSink& sink_;
   RootBoard& board_;
+  Placeholders& placeholders_;
 
   std::stop_token stop_;
   std::unique_ptr<Directory> directory_;
@@ -107,7 +108,6 @@ class RootLoop final : private ScanVisitor {
   std::vector<Observation> observations_;
   std::map<Name, std::string> refused_;  // already told, at most kMostRefused
   std::vector<Refused> new_refused_;
-  Placeholders placeholders_;
 };
 
 }  // namespace millrace

@@ -67,6 +67,8 @@ TEST_CASE("files whose bytes are in a cloud are left out unread, with one warnin
   CHECK(drive.sink.count() == 1);
   CHECK(drive.sink.refusals() == 0);
   CHECK(drive.cloud.reads() == 0);
+  CHECK(drive.root->is_in_cloud("7.gif"));
+  CHECK_FALSE(drive.root->is_in_cloud("here.gif"));
   REQUIRE(drive.sink.cloud_warnings().size() == 1);
   CHECK(drive.sink.cloud_warnings()[0].files == 100);
   // An event that a touch makes changes nothing.
@@ -97,6 +99,7 @@ TEST_CASE("a file whose bytes come back is taken by the next scan [A15]") {
   drive.rescan();
   CHECK(drive.sink.saw("a.gif"));
   CHECK_FALSE(drive.probe("a.gif").gone);
+  CHECK_FALSE(drive.root->is_in_cloud("a.gif"));
 }
 
 TEST_CASE("a warning that is due when the root stops is given, not lost [A15]") {
