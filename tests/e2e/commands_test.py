@@ -183,6 +183,88 @@ def test_a_secret_is_kept_for_its_user_alone_and_used():
                            env=agent.environment)
             assert not kept.exists()
 
+def test_a_configuration_that_is_no_file_is_told_and_holds_nobody():
+    with Scratch() as home:
+        user = User(home)
+        os.mkfifo(home / "pipe.toml")
+        for command in (["check"], ["run"], ["status"]):
+            for file, word in (("nothing.toml", "is not there; `millrace init`"),
+                               (home, "is a folder"), ("pipe.toml", "no regular file")):
+                said = user.says(*command, "--config", file, status=2)
+                assert word in said and str(file) in said, (command, file, said)
+
+
+def test_paths_of_keys_and_certificates_follow_the_configuration_and_the_home():
+    with Scratch() as home, ApiServer("--require-token", "sesame") as api:
+        user = User(home)
+        place = home / "etc"
+        pictures(place / "in", [1])
+        (place / "out").mkdir()
+        for key in (place / "key", home / "key"):
+            key.write_text("sesame\n")
+            key.chmod(0o600)
+        for key in ("key", "~/key"):
+            (place / "c.toml").write_text(
+                converter_toml(api.url, api_key={"file": key}, ca_file="~/no.pem") +
+                folder_toml("p", "in", "out"))
+            said = user.says("check", "--config", "etc/c.toml", status=2)
+            assert f"{home}/no.pem is not there" in said and "1 error" in said, said
+        assert "1 converted" in user.says("run", "--once", "--config", "etc/c.toml")
+
+
+def test_a_state_folder_that_leads_into_an_inbox_is_refused_before_anything_is_made():
+    with Scratch() as home:
+        user = User(home)
+        for place in ("in", "out"):
+            (home / place).mkdir()
+        (home / "link").symlink_to(home / "in")
+        (home / "c.toml").write_text('[agent]\nstate_dir = "link/state"\n' +
+                                     folder_toml("p", "in", "out", via="local"))
+        for command in (["check"], ["run", "--once"]):
+            said = user.says(*command, "--config", "c.toml", status=2)
+            assert "state_dir" in said and "lies in its inbox" in said, said
+        assert os.listdir(home / "in") == []
+        (home / "c.toml").write_text('[agent]\nstate_dir = "in/state"\n' +
+                                     folder_toml("p", "link", "out", via="local"))
+        assert "lies in its inbox" in user.says("check", "--config", "c.toml", status=2)
+
+
+def test_run_once_ends_at_once_with_4_when_only_a_person_can_help():
+    with Scratch() as home, ApiServer("--require-token", "sesame") as api:
+        inbox, outbox = home / "in", home / "out"
+        pictures(inbox, [1, 2])
+        outbox.mkdir()
+        with Agent(home / "a", folder_toml("p", inbox, outbox), converter_toml(api.url)) as agent:
+            done = agent.run_once(timeout=60)
+            assert done.returncode == 4, done
+            assert "stopped: converter api" in done.stderr and "2 waiting" in done.stdout, done
+            assert agent.run_once("--json", timeout=60).returncode == 4
+
+
+def test_run_once_that_is_stopped_tells_that_files_wait():
+    with Scratch() as home, ApiServer("--latency-ms", "60000") as api:
+        inbox, outbox = home / "in", home / "out"
+        pictures(inbox, [1])
+        outbox.mkdir()
+        with Agent(home / "a", folder_toml("p", inbox, outbox), converter_toml(api.url)) as agent:
+            agent.start("--once")
+            eventually(lambda: api.bill()["posts"] == 1, 30, "the request")
+            assert agent.stop()[0] == 1, agent.read_log()
+
+
+def test_run_once_waits_for_no_folder_that_is_configured_no_more():
+    with Scratch() as home, ApiServer("--require-token", "sesame") as api:
+        for place in ("in", "out", "in2"):
+            (home / place).mkdir()
+        pictures(home / "in", [1])
+        with Agent(home / "a", folder_toml("p", home / "in", home / "out"),
+                   converter_toml(api.url)) as agent:
+            agent.run_once("--patience", "1s")
+            agent.write_config(folder_toml("q", home / "in2", home / "out"),
+                               converter_toml(api.url))
+            done = agent.run_once("--patience", "30s")
+            assert done.returncode == 0 and " 0 waiting" in done.stdout, done
+
 
 if __name__ == "__main__":
     main(globals())
