@@ -64,19 +64,6 @@ std::expected<Context, int> base_context(const Options& options) {
   return context;
 }
 
-// Why the batch cannot go on, if no converter may be asked any more.
-std::optional<std::string> hopeless(const Engine& engine) {
-  for (const ConverterStatus& converter : engine.converters()) {
-    const GateState state = converter.gate.state;
-    const bool forever =
-        state == GateState::Stopped || (state == GateState::Paused && !converter.gate.opens_in);
-    if (forever && converter.gate.in_flight == 0) {
-      return "converter " + converter.name + ": " + converter.gate.reason;
-    }
-  }
-  return std::nullopt;
-}
-
 class BatchRun {
  public:
   BatchRun(const Options& options, Context context, Batch batch, FailureGuard guard)
@@ -100,7 +87,7 @@ class BatchRun {
     const Duration patience = parse_duration(options_.patience).value_or(std::chrono::minutes{10});
     const IdleEnd end =
         wait_until_idle(*engine_, **reader, patience, *signals,
-                        [this](std::int64_t waiting) { return each_turn(waiting); });
+                        [&](std::int64_t waiting) { return each_turn(waiting, **reader); });
     progress_.finish();
     const bool all_back = engine_->stop();
     const int status = sum_up(end, **reader, *signals);
@@ -132,13 +119,13 @@ class BatchRun {
     return {};
   }
 
-  bool each_turn(std::int64_t waiting) {
+  bool each_turn(std::int64_t waiting, LedgerReader& reader) {
     const Tally tally = engine_->tally();
     progress_.show(tally, waiting, clock_.now());
     if (guard_.tripped(tally)) {
       stopped_because_ = "too many files failed (--max-failures " + options_.max_failures + ")";
-    } else if (auto why = hopeless(*engine_)) {
-      stopped_because_ = std::move(*why);
+    } else if (waiting > 0) {
+      stopped_because_ = why_hopeless(*engine_, reader).value_or("");
     }
     return stopped_because_.empty();
   }
