@@ -132,8 +132,10 @@ class BatchRun {
 
   int sum_up(const IdleEnd& end, LedgerReader& reader, const SignalSource& signals) {
     const Tally tally = engine_->tally();
-    const auto failures = reader.failures(1000);
+    const auto failures = of_this_batch(reader.failures(1000));
     if (options_.json) {
+      list_json(failures, "failed");
+      if (end.waiting > 0) list_json(of_this_batch(reader.waiting(1000)), "waiting");
       nlohmann::json summary{{"type", "summary"},           {"delivered", tally.delivered},
                              {"skipped", tally.skipped},    {"failed", tally.failed},
                              {"waiting", end.waiting},      {"bytes_in", tally.bytes_in},
@@ -146,16 +148,32 @@ class BatchRun {
       if (end.waiting > 0) std::cout << ", " << end.waiting << " still waiting";
       std::cout << " (" << rough_size(tally.bytes_in) << " in, " << rough_size(tally.bytes_out)
                 << " out)\n";
-      if (failures) list(*failures, "failed");
-      if (end.waiting > 0) {
-        if (const auto rows = reader.waiting(20)) list(*rows, "waiting");
-      }
+      list(failures, "failed");
+      if (end.waiting > 0) list(of_this_batch(reader.waiting(20)), "waiting");
       if (!stopped_because_.empty()) std::cerr << "millrace: stopped: " << stopped_because_ << "\n";
     }
     if (end.stopped && signals.interrupted()) return kInterrupted;
     if (!stopped_because_.empty()) return kStoppedEarly;
-    const bool all_well = tally.failed == 0 && end.waiting == 0 && failures && failures->empty();
+    const bool all_well = tally.failed == 0 && end.waiting == 0 && failures.empty();
     return all_well ? kAllWell : kSomeFailed;
+  }
+
+  // The ledger also remembers what other commands with this destination asked for.
+  std::vector<JobView> of_this_batch(Result<std::vector<JobView>> rows) const {
+    if (!rows) return {};
+    std::erase_if(*rows, [&](const JobView& row) { return !batch_.asked_for(row); });
+    return std::move(*rows);
+  }
+
+  static void list_json(const std::vector<JobView>& rows, std::string_view what) {
+    for (const JobView& row : rows) {
+      std::cout << nlohmann::json{{"type", what},
+                                  {"folder", printable(row.candidate.folder)},
+                                  {"file", printable(row.candidate.name)},
+                                  {"to", row.target},
+                                  {"reason", printable(row.reason)}}
+                << "\n";
+    }
   }
 
   static void list(const std::vector<JobView>& rows, std::string_view what) {
