@@ -60,7 +60,8 @@ void declare_serve(CLI::App& app, Options& o) {
   app.add_option("--token-file", o.token_file, "file with the token that clients must send");
   app.add_option("--scratch", o.scratch, "folder for uploads and results under way");
   app.add_option("--max-size", o.max_size, "largest upload");
-  app.add_option("--renderers", o.renderers, "worker processes (default: one a core)");
+  app.add_option("--renderers", o.renderers, "worker processes (default: 0, one a core)")
+      ->check(CLI::Range(0, 256));
   app.add_option("--allow-fetch", o.allow_fetch,
                  "HOST:PORT that file_url may lead to though it is not public");
   app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust for file_url");

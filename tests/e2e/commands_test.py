@@ -265,6 +265,81 @@ def test_run_once_waits_for_no_folder_that_is_configured_no_more():
             done = agent.run_once("--patience", "30s")
             assert done.returncode == 0 and " 0 waiting" in done.stdout, done
 
+def test_explain_knows_a_folder_by_its_other_name_and_tells_what_is_no_file():
+    with Scratch() as home:
+        user = User(home)
+        real = home / "disk/in"
+        pictures(real / "sub", [1])
+        pictures(real, [2])
+        (home / "out").mkdir()
+        (home / "link").symlink_to(real)
+        (home / "c.toml").write_text(folder_toml("p", "link", "out", via="local",
+                                                 exclude=["no/*"], include=["*.png"]))
+        (real / "no").mkdir()
+        user.environment["MILLRACE_CONFIG"] = str(home / "c.toml")
+
+        def says(file, status=0):
+            return user.says("explain", file, status=status)
+
+        def is_running():  # None while it starts or ends
+            asked = subprocess.run([MILLRACE, "status", "--json"], env=user.environment,
+                                   capture_output=True, text=True)
+            return json.loads(asked.stdout).get("running")
+
+        user.run("run", "--once")
+        agent = subprocess.Popen([MILLRACE, "run"], env=user.environment, cwd=home)
+        try:
+            for running in (True, False):
+                eventually(lambda: is_running() == running, 30, "the agent's start or end")
+                for file in ("link/2.png", real / "2.png", real / "x/../2.png"):
+                    assert "delivered as 2.webp" in says(file), says(file)
+                assert "delivered as sub/1.webp" in says("disk/in/sub/1.png")
+                assert "a folder; the files in it" in says("link/sub"), says("link/sub")
+                assert "a folder; the files in it" in says("link/sub/"), says("link/sub/")
+                assert "is the inbox of folder `p`" in says("link", status=2)
+                assert "is the inbox of folder `p`" in says("disk/in/", status=2)
+                assert "name is empty" in says("", status=2)
+                assert f"inboxes are {home}/link" in says("out/2.webp", status=2)
+                if running:
+                    agent.terminate()
+                    agent.wait(10)
+        finally:
+            agent.kill()
+            agent.wait()
+
+
+def test_a_ledger_that_cannot_be_read_is_not_called_missing():
+    with Scratch() as home:
+        user = User(home)
+        user.run("init")
+        pictures(home / "Millrace/inbox", [1])
+        user.run("run", "--once")
+        for id in ("1x", "x", "-1", "0"):
+            assert "is no job number" in user.says("retry", "--", id, status=2), id
+        for ledger in (home / ".local/state/millrace").glob("ledger.db*"):
+            ledger.write_bytes(b"no database " * 1000)
+        said = user.says("status", status=2)
+        assert "cannot read the ledger" in said and "no ledger yet" not in said, said
+
+
+def test_serve_tells_wrong_words_before_it_listens_and_its_address_as_json():
+    with Scratch() as home:
+        user = User(home)
+        for more, word in ((["--renderers", "-1"], "--renderers"),
+                           (["--allow-fetch", "host"], "HOST:PORT"),
+                           (["--cert", "no.pem", "--key", "no.pem"], "there is no file no.pem"),
+                           (["--token-file", "."], "no regular file")):
+            said = user.says("serve", "--listen", "127.0.0.1:0", *more, status=2)
+            assert word in said, (more, said)
+        serve = subprocess.Popen([MILLRACE, "serve", "--listen", "127.0.0.1:0", "--json"],
+                                 env=user.environment, stdout=subprocess.PIPE, text=True)
+        try:
+            address = json.loads(serve.stdout.readline())["serving_on"]
+            assert address.startswith("http://127.0.0.1:"), address
+        finally:
+            serve.kill()
+            serve.wait()
+
 
 if __name__ == "__main__":
     main(globals())

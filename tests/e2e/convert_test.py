@@ -65,6 +65,9 @@ def test_the_embedded_converter_needs_no_configuration():
                                           "--state-dir", "state")
         assert all((home / "out" / f"{n}.jpg").read_bytes()[:2] == b"\xff\xd8" for n in range(2))
         assert (home / "state/batch").is_dir() and not (home / ".local").exists()
+        (home / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\ngarbage")  # its decoder says nothing
+        said = user.says("convert", "bad.png", "--to", "webp", "--out", "o", status=1)
+        assert "conversion_failed: the file is damaged" in said, said
 
 
 def test_raw_upload_and_a_key_from_the_environment():
