@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 #include <tuple>
 
 #include "config/keys.hpp"
@@ -164,6 +167,10 @@ class Loader {
     }
     for (ConverterSettings& converter : settings_.converters) {
       if (converter.embedded && converter.account.empty()) converter.account = "local";
+      converter.ca_file = expand(converter.ca_file).string();
+      if (converter.api_key.where == SecretRef::Where::File) {
+        converter.api_key.name = expand(converter.api_key.name).string();
+      }
     }
   }
 
@@ -202,12 +209,40 @@ LoadResult load_settings(std::string_view toml, const std::filesystem::path& fil
   return Loader(file, around).load(*root);
 }
 
+namespace {
+
+// Looked at before it is opened: a stream throws on a folder, and a FIFO would hold its reader for
+// ever.
+std::string why_no_configuration(const std::filesystem::path& file) {
+  std::error_code problem;
+  const auto type = std::filesystem::status(file, problem).type();
+  switch (type) {
+    case std::filesystem::file_type::not_found:
+      return "is not there; `millrace init` writes a first one";
+    case std::filesystem::file_type::directory:
+      return "is a folder; name the configuration file in it";
+    case std::filesystem::file_type::fifo:
+    case std::filesystem::file_type::socket:
+      return "is no regular file; copy the configuration into one";
+    default:
+      return problem ? "cannot be read: " + problem.message() : "";
+  }
+}
+
+}  // namespace
+
 LoadResult load_settings_file(const std::filesystem::path& file, const Surroundings& around) {
+  const auto refused = [](std::string why) {
+    return std::unexpected(std::vector{Problem{0, 0, std::move(why)}});
+  };
+  if (auto why = why_no_configuration(file); !why.empty()) return refused(std::move(why));
+  errno = 0;
   std::ifstream in(file, std::ios::binary);
+  const int number = errno;
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   if (!in) {
-    return std::unexpected(
-        std::vector{Problem{0, 0, "cannot be read; `millrace init` writes a first one"}});
+    return refused("cannot be read: " + std::generic_category().message(number) +
+                   "; give the user that runs this read permission (chmod u+r)");
   }
   return load_settings(text, std::filesystem::absolute(file), around);
 }

@@ -22,12 +22,6 @@ bool is_beneath_or_same(const fs::path& path, const fs::path& folder) {
 
 std::string quoted(const fs::path& path) { return "\"" + printable(path.string()) + "\""; }
 
-bool is_format(std::string_view text) {
-  return !text.empty() && text.size() <= 16 && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-  });
-}
-
 // The host of a URL, without brackets and port.
 std::string_view host_of(std::string_view url) {
   url.remove_prefix(std::min(url.size(), url.find("://") + 3));
@@ -207,6 +201,12 @@ class Validator {
 };
 
 }  // namespace
+
+bool is_format(std::string_view text) {
+  return !text.empty() && text.size() <= 16 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+  });
+}
 
 void validate(const Settings& settings, const Places& places, std::vector<Problem>& problems) {
   Validator(settings, places, problems).run();

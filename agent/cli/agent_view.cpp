@@ -110,6 +110,37 @@ NameRules name_rules(const FolderSettings& folder) {
   return rules;
 }
 
+// `type` unknown: nobody could look.
+std::optional<std::string> why_not_taken(const FolderSettings& folder, const Name& name,
+                                         fs::file_type type) {
+  const NameFilter filter(name_rules(folder));
+  if (type == fs::file_type::directory) {
+    const auto shut = filter.why_not_enter(name);
+    return shut ? "a folder that is not looked into: " + *shut
+                : "a folder; the files in it are taken, each on its own";
+  }
+  if (const auto why = filter.why_not(name)) return "not taken: " + *why;
+  switch (type) {
+    case fs::file_type::symlink:
+      return "not taken: it is a symbolic link, and links are not followed";
+    case fs::file_type::regular:
+    case fs::file_type::not_found:
+    case fs::file_type::unknown:
+      return std::nullopt;
+    default:
+      return "not taken: it is not a regular file";
+  }
+}
+
+std::string inboxes_text(const std::vector<FolderSettings>& folders) {
+  constexpr std::size_t kMost = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(folders.size(), kMost); ++i) {
+    text += (i == 0 ? "; inboxes are " : ", ") + printable(folders[i].inbox.string());
+  }
+  return text + (folders.size() > kMost ? ", ..." : "");
+}
+
 std::string sentence_for(const JobView& job) {
   std::string text = job.target + ": " + job.state;
   if (!job.output_name.empty() && job.state == "delivered") {
@@ -121,6 +152,14 @@ std::string sentence_for(const JobView& job) {
 }
 
 }  // namespace
+
+Result<JobId> job_number(std::string_view text) {
+  JobId job = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), job);
+  if (problem == std::errc{} && end == text.data() + text.size() && job > 0) return job;
+  return fail(ErrorKind::Configuration,
+              "\"" + printable(text) + "\" is no job number; `millrace failures` lists them");
+}
 
 AgentView::AgentView(Engine* engine, Settings settings, std::unique_ptr<LedgerReader> reader,
                      std::function<Result<void>()> reload_settings)
@@ -198,6 +237,10 @@ Result<std::string> AgentView::explain(const std::string& file) {
   for (const FolderSettings& folder : settings().folders) {
     const auto name = name_beneath(folder.inbox, path);
     if (!name) continue;
+    if (*name == ".") {
+      return fail(ErrorKind::Configuration, printable(path.string()) + " is the inbox of folder `" +
+                                                folder.name + "` itself; name a file in it");
+    }
     Json json{{"file", printable(path.string())}, {"folder", folder.name}};
     Json says = Json::array();
     const std::optional<std::string> stalled = why_stalled(folder.name);
@@ -205,13 +248,7 @@ Result<std::string> AgentView::explain(const std::string& file) {
     std::error_code ignored;
     const auto type = stalled ? fs::file_type::unknown : fs::symlink_status(path, ignored).type();
     if (type == fs::file_type::not_found) says.push_back("there is no such file now");
-    if (const auto why = NameFilter(name_rules(folder)).why_not(*name)) {
-      says.push_back("not taken: " + *why);
-    } else if (type == fs::file_type::symlink) {
-      says.push_back("not taken: it is a symbolic link, and links are not followed");
-    } else if (!stalled && type != fs::file_type::not_found && type != fs::file_type::regular) {
-      says.push_back("not taken: it is not a regular file");
-    }
+    if (const auto why = why_not_taken(folder, *name, type)) says.push_back(*why);
     if (engine_ != nullptr) {
       if (const auto settling = engine_->explain(folder.name, *name)) says.push_back(*settling);
     }
@@ -229,8 +266,9 @@ Result<std::string> AgentView::explain(const std::string& file) {
     json["history"] = rows_json(*rows);
     return json.dump();
   }
-  return fail(ErrorKind::Configuration,
-              printable(path.string()) + " lies in no inbox of the configuration");
+  return fail(ErrorKind::Configuration, printable(path.string()) +
+                                            " lies in no inbox of the configuration" +
+                                            inboxes_text(settings().folders));
 }
 
 // Asked before a file is looked at: the look would hang as well.
@@ -270,16 +308,11 @@ std::vector<std::string> AgentView::why_waiting(const FolderSettings& folder,
 }
 
 Result<std::string> AgentView::retry(const std::string& id) {
-  JobId job = 0;
-  if (!id.empty() && id != "all") {
-    const auto [end, problem] = std::from_chars(id.data(), id.data() + id.size(), job);
-    if (problem != std::errc{} || end != id.data() + id.size() || job <= 0) {
-      return fail(ErrorKind::Configuration, "\"" + printable(id) + "\" is no job number");
-    }
-  }
-  const auto count = engine_->retry(job);
+  const auto job = id.empty() || id == "all" ? Result<JobId>(0) : job_number(id);
+  if (!job) return std::unexpected(job.error());
+  const auto count = engine_->retry(*job);
   if (!count) return std::unexpected(count.error());
-  if (job != 0 && *count == 0) {
+  if (*job != 0 && *count == 0) {
     return fail(ErrorKind::Configuration, "job " + id + " is not among the failures");
   }
   return Json{{"retried", *count}}.dump();

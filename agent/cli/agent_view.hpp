@@ -42,4 +42,7 @@ class AgentView final : public ControlledAgent {
   std::function<Result<void>()> reload_settings_;
 };
 
+// A job as `millrace failures` numbers it.
+Result<JobId> job_number(std::string_view text);
+
 }  // namespace millrace

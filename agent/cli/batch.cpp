@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <sstream>
 
+#include "agent/cli/check_paths.hpp"
 #include "agent/transfer/url_rule.hpp"
 #include "agent/watch/glob.hpp"
 #include "platform/base/sha256.hpp"
@@ -34,7 +36,7 @@ Result<void> add_pattern(const fs::path& pattern, Places& places) {
   const fs::path folder = pattern.has_parent_path() ? pattern.parent_path() : fs::path(".");
   std::size_t found = 0;
   for (const auto& entry : fs::directory_iterator(folder, problem)) {
-    if (!entry.is_regular_file(problem)) continue;
+    if (!fs::is_regular_file(entry.symlink_status(problem))) continue;
     const std::string name = entry.path().filename().string();
     if (!glob_matches(pattern.filename().string(), name)) continue;
     places[fs::canonical(folder)].insert(name);
@@ -42,7 +44,18 @@ Result<void> add_pattern(const fs::path& pattern, Places& places) {
   }
   if (found > 0) return {};
   return fail(ErrorKind::Configuration,
-              printable(pattern.string()) + ": there is no such file or folder");
+              "\"" + printable(pattern.string()) + "\": there is no such file or folder");
+}
+
+// Named on its own, a file that would never be taken is told at once.
+std::optional<std::string> why_never_taken(const fs::path& path) {
+  std::error_code problem;
+  const fs::file_status itself = fs::symlink_status(path, problem);
+  if (!fs::exists(itself)) return std::nullopt;
+  if (!fs::is_symlink(itself)) return "is no regular file and no folder";
+  fs::path target = fs::read_symlink(path, problem);
+  if (target.is_relative()) target = (path.parent_path() / target).lexically_normal();
+  return "is a symbolic link, and links are not followed; name the file itself: " + target.string();
 }
 
 Result<Places> find_places(const std::vector<std::string>& named) {
@@ -51,12 +64,13 @@ Result<Places> find_places(const std::vector<std::string>& named) {
   for (const std::string& text : named) {
     const fs::path path(text);
     std::error_code problem;
-    const fs::file_status status = fs::status(path, problem);
-    if (fs::is_directory(status)) {
+    if (fs::is_directory(path, problem)) {
       whole.insert(fs::canonical(path));
-    } else if (fs::is_regular_file(status)) {
+    } else if (fs::is_regular_file(fs::symlink_status(path, problem))) {
       const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
       places[fs::canonical(parent)].insert(path.filename().string());
+    } else if (const auto why = why_never_taken(path)) {
+      return fail(ErrorKind::Configuration, printable(path.string()) + " " + printable(*why));
     } else if (auto added = add_pattern(path, places); !added) {
       return std::unexpected(added.error());
     }
@@ -139,12 +153,30 @@ std::string batch_id(const FolderSettings& folder, const Places& places, const O
 
 }  // namespace
 
+bool Batch::asked_for(const JobView& job) const {
+  const FolderSettings* folder = settings.folder(job.candidate.folder);
+  if (folder == nullptr) return false;
+  return folder->recursive || std::ranges::any_of(folder->include, [&](const std::string& pattern) {
+           return glob_matches(pattern, job.candidate.name);
+         });
+}
+
 Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& state_root) {
   auto places = find_places(options.files);
   if (!places) return std::unexpected(places.error());
   FolderSettings folder;
   folder.to = split_commas(options.to);
   if (folder.to.empty()) return fail(ErrorKind::Configuration, "--to names no format");
+  for (const std::string& format : folder.to) {
+    if (is_format(format)) continue;
+    return fail(ErrorKind::Configuration,
+                "--to: \"" + printable(format) + "\" is no format; write webp, jpg, ...");
+  }
+  const fs::path out = options.out.empty() ? fs::path() : fs::absolute(options.out);
+  if (auto trouble = out.empty() ? std::nullopt : why_not_writable(out.lexically_normal())) {
+    return fail(ErrorKind::Configuration,
+                "--out: " + trouble->message + "; " + trouble->what_to_do);
+  }
   auto converter_options = parse_options(options.options);
   if (!converter_options) return std::unexpected(converter_options.error());
   folder.options = std::move(*converter_options);
@@ -160,7 +192,7 @@ Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& 
   for (const auto& [place, names] : *places) {
     folder.name = place.string();
     folder.inbox = place;
-    folder.outbox = options.out.empty() ? place : fs::absolute(options.out).lexically_normal();
+    folder.outbox = out.empty() ? place : out.lexically_normal();
     folder.make_outbox = !options.out.empty();
     folder.recursive = names.empty();
     if (!names.empty()) {

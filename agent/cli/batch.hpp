@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/cli/options.hpp"
+#include "agent/ledger/ledger.hpp"
 #include "config/load.hpp"
 #include "platform/base/result.hpp"
 
@@ -15,6 +16,8 @@ namespace millrace {
 struct Batch {
   Settings settings;                // one [[folder]] for each place that files were named in
   std::filesystem::path state_dir;  // its own, by destination and options
+  // Whether this command names the job's file; its ledger may hold those of others.
+  bool asked_for(const JobView& job) const;
 };
 
 // Configuration: a file that is not there, a format or an option that makes no sense. `base` holds

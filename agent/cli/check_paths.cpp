@@ -88,6 +88,20 @@ std::optional<PathTrouble> why_not_writable(const fs::path& folder) {
   return trouble;
 }
 
+Result<void> state_dir_apart(const Settings& settings) {
+  Settings real = settings;
+  real.agent.state_dir = resolved(settings.agent.state_dir);
+  std::vector<Problem> problems;
+  validate(real, unknown_places(real), problems);
+  if (problems.empty()) return {};
+  return fail(ErrorKind::Configuration, problems.front().message + " (links were followed)");
+}
+
+Places unknown_places(const Settings& settings) {
+  return {std::vector<Place>(settings.converters.size()),
+          std::vector<Place>(settings.folders.size())};
+}
+
 Settings with_real_places(const Settings& settings) {
   Settings real = settings;
   std::vector<fs::path> inboxes;
@@ -100,6 +114,8 @@ Settings with_real_places(const Settings& settings) {
       if (!path->empty()) *path = renamed_by_identity(resolved(*path), inboxes);
     }
   }
+  fs::path& state = real.agent.state_dir;
+  state = renamed_by_identity(resolved(state), inboxes);
   return real;
 }
 

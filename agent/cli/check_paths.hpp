@@ -6,6 +6,8 @@
 #include <string>
 
 #include "config/settings.hpp"
+#include "config/validate.hpp"
+#include "platform/base/result.hpp"
 
 namespace millrace {
 
@@ -26,5 +28,11 @@ std::optional<PathTrouble> why_not_there(const std::filesystem::path& folder);
 // The settings with every path as the system sees it: symbolic links resolved, and a folder that is
 // mounted at a second place named by the first inbox that is the same folder.
 Settings with_real_places(const Settings& settings);
+// For rules that are asked again: settings whose lines are not known.
+Places unknown_places(const Settings& settings);
+
+// Configuration if the state folder, its links followed, lies in an inbox. Only the state folder
+// is looked at: an inbox may lie on a share that hangs.
+Result<void> state_dir_apart(const Settings& settings);
 
 }  // namespace millrace

@@ -9,10 +9,8 @@ namespace millrace {
 // paths may be one folder all the same.
 std::vector<Finding> check_places(const Context& context) {
   const Settings real = with_real_places(context.settings);
-  const Places nowhere{std::vector<Place>(real.converters.size()),
-                       std::vector<Place>(real.folders.size())};
   std::vector<Problem> problems;
-  validate(real, nowhere, problems);
+  validate(real, unknown_places(real), problems);
   std::vector<Finding> findings;
   for (const Problem& problem : problems) {
     findings.push_back({FindingLevel::Error, "places",

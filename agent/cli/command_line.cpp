@@ -32,17 +32,23 @@ void declare_convert(CLI::App& app, Options& o) {
   app.add_option("FILE", o.files, "files, folders or patterns")->required();
   app.add_option("--to", o.to, "target format, or several with commas: webp,jpg")->required();
   app.add_option("--out", o.out, "folder for the results (default: beside each source)");
-  app.add_option("--via", o.via, "a converter of the configuration (default: local)");
+  auto* via = app.add_option("--via", o.via, "a converter of the configuration (default: local)");
   app.add_option("--workers", o.workers, "conversions in flight")->check(CLI::Range(1, 256));
   app.add_option("--options", o.options, "options for the converter, as quality=80")
       ->delimiter(',');
   app.add_option("--max-failures", o.max_failures, "stop when more fail: a number or a share, 2%");
   app.add_option("--patience", o.patience, "give up after this long without progress")
       ->check(is_duration);
-  app.add_option("--url", o.url, "a conversion API, without a configuration file");
-  app.add_option("--api-key-env", o.api_key_env, "environment variable that holds its key");
-  app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust");
+  auto* url = app.add_option("--url", o.url, "a conversion API, without a configuration file");
+  url->excludes(via);
+  // With a converter of the configuration, that one says how: ignoring these would mislead.
+  app.add_option("--api-key-env", o.api_key_env, "environment variable that holds its key")
+      ->needs(url);
+  app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust")
+      ->needs(url)
+      ->check(CLI::ExistingFile);
   app.add_option("--upload", o.upload, "multipart, raw or url")
+      ->needs(url)
       ->check(CLI::IsMember({"multipart", "raw", "url"}));
   app.add_option("--state-dir", o.state_dir, "where the ledger of this batch is kept");
 }
@@ -54,7 +60,8 @@ void declare_serve(CLI::App& app, Options& o) {
   app.add_option("--token-file", o.token_file, "file with the token that clients must send");
   app.add_option("--scratch", o.scratch, "folder for uploads and results under way");
   app.add_option("--max-size", o.max_size, "largest upload");
-  app.add_option("--renderers", o.renderers, "worker processes (default: one a core)");
+  app.add_option("--renderers", o.renderers, "worker processes (default: 0, one a core)")
+      ->check(CLI::Range(0, 256));
   app.add_option("--allow-fetch", o.allow_fetch,
                  "HOST:PORT that file_url may lead to though it is not public");
   app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust for file_url");

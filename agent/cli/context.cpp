@@ -87,8 +87,9 @@ int exit_status_for(const Error& error) {
 Result<std::string> ask_agent(const Context& context, std::string_view method,
                               const std::string& path_and_query) {
   if (!instance_runs(context.settings.agent.state_dir)) {
-    return fail(ErrorKind::Vanished,
-                "no agent runs with the state folder " + context.settings.agent.state_dir.string());
+    return fail(ErrorKind::Vanished, "no agent runs with the state folder " +
+                                         context.settings.agent.state_dir.string() +
+                                         "; `millrace run` starts one");
   }
   auto http = start_curl_http({});
   if (!http) return std::unexpected(http.error());
@@ -99,7 +100,11 @@ Result<std::string> ask_agent(const Context& context, std::string_view method,
   auto exchange = (*http)->start(std::move(request), {});
   if (!exchange) return std::unexpected(exchange.error());
   auto head = (*exchange)->head();
-  if (!head) return with_context(head.error(), "the agent does not answer");
+  if (!head) {
+    return with_context(head.error(),
+                        "the agent does not answer (just after its start, or while it ends, ask "
+                        "again)");
+  }
   std::string body;
   std::array<std::byte, 16384> buffer{};
   for (;;) {

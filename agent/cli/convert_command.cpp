@@ -64,19 +64,6 @@ std::expected<Context, int> base_context(const Options& options) {
   return context;
 }
 
-// Why the batch cannot go on, if no converter may be asked any more.
-std::optional<std::string> hopeless(const Engine& engine) {
-  for (const ConverterStatus& converter : engine.converters()) {
-    const GateState state = converter.gate.state;
-    const bool forever =
-        state == GateState::Stopped || (state == GateState::Paused && !converter.gate.opens_in);
-    if (forever && converter.gate.in_flight == 0) {
-      return "converter " + converter.name + ": " + converter.gate.reason;
-    }
-  }
-  return std::nullopt;
-}
-
 class BatchRun {
  public:
   BatchRun(const Options& options, Context context, Batch batch, FailureGuard guard)
@@ -100,7 +87,7 @@ class BatchRun {
     const Duration patience = parse_duration(options_.patience).value_or(std::chrono::minutes{10});
     const IdleEnd end =
         wait_until_idle(*engine_, **reader, patience, *signals,
-                        [this](std::int64_t waiting) { return each_turn(waiting); });
+                        [&](std::int64_t waiting) { return each_turn(waiting, **reader); });
     progress_.finish();
     const bool all_back = engine_->stop();
     const int status = sum_up(end, **reader, *signals);
@@ -132,21 +119,23 @@ class BatchRun {
     return {};
   }
 
-  bool each_turn(std::int64_t waiting) {
+  bool each_turn(std::int64_t waiting, LedgerReader& reader) {
     const Tally tally = engine_->tally();
     progress_.show(tally, waiting, clock_.now());
     if (guard_.tripped(tally)) {
       stopped_because_ = "too many files failed (--max-failures " + options_.max_failures + ")";
-    } else if (auto why = hopeless(*engine_)) {
-      stopped_because_ = std::move(*why);
+    } else if (waiting > 0) {
+      stopped_because_ = why_hopeless(*engine_, reader).value_or("");
     }
     return stopped_because_.empty();
   }
 
   int sum_up(const IdleEnd& end, LedgerReader& reader, const SignalSource& signals) {
     const Tally tally = engine_->tally();
-    const auto failures = reader.failures(1000);
+    const auto failures = of_this_batch(reader.failures(1000));
     if (options_.json) {
+      list_json(failures, "failed");
+      if (end.waiting > 0) list_json(of_this_batch(reader.waiting(1000)), "waiting");
       nlohmann::json summary{{"type", "summary"},           {"delivered", tally.delivered},
                              {"skipped", tally.skipped},    {"failed", tally.failed},
                              {"waiting", end.waiting},      {"bytes_in", tally.bytes_in},
@@ -159,16 +148,32 @@ class BatchRun {
       if (end.waiting > 0) std::cout << ", " << end.waiting << " still waiting";
       std::cout << " (" << rough_size(tally.bytes_in) << " in, " << rough_size(tally.bytes_out)
                 << " out)\n";
-      if (failures) list(*failures, "failed");
-      if (end.waiting > 0) {
-        if (const auto rows = reader.waiting(20)) list(*rows, "waiting");
-      }
+      list(failures, "failed");
+      if (end.waiting > 0) list(of_this_batch(reader.waiting(20)), "waiting");
       if (!stopped_because_.empty()) std::cerr << "millrace: stopped: " << stopped_because_ << "\n";
     }
     if (end.stopped && signals.interrupted()) return kInterrupted;
     if (!stopped_because_.empty()) return kStoppedEarly;
-    const bool all_well = tally.failed == 0 && end.waiting == 0 && failures && failures->empty();
+    const bool all_well = tally.failed == 0 && end.waiting == 0 && failures.empty();
     return all_well ? kAllWell : kSomeFailed;
+  }
+
+  // The ledger also remembers what other commands with this destination asked for.
+  std::vector<JobView> of_this_batch(Result<std::vector<JobView>> rows) const {
+    if (!rows) return {};
+    std::erase_if(*rows, [&](const JobView& row) { return !batch_.asked_for(row); });
+    return std::move(*rows);
+  }
+
+  static void list_json(const std::vector<JobView>& rows, std::string_view what) {
+    for (const JobView& row : rows) {
+      std::cout << nlohmann::json{{"type", what},
+                                  {"folder", printable(row.candidate.folder)},
+                                  {"file", printable(row.candidate.name)},
+                                  {"to", row.target},
+                                  {"reason", printable(row.reason)}}
+                << "\n";
+    }
   }
 
   static void list(const std::vector<JobView>& rows, std::string_view what) {

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
 
 #include "agent/ledger/ledger.hpp"
 #include "agent/pipeline/engine.hpp"
@@ -11,7 +13,7 @@
 namespace millrace {
 
 struct IdleEnd {
-  std::int64_t waiting = 0;  // targets that are not final
+  std::int64_t waiting = 0;  // targets of the engine's folders that are not final
   bool stopped = false;      // by a signal
   bool given_up = false;     // no progress for as long as patience lasts
   bool guarded = false;      // `each_turn` said to stop
@@ -22,5 +24,9 @@ struct IdleEnd {
 IdleEnd wait_until_idle(Engine& engine, LedgerReader& reader, Duration patience,
                         SignalSource& signals,
                         const std::function<bool(std::int64_t waiting)>& each_turn);
+
+// Why nothing that waits can move before a person does something (a key, a quota, a budget): all of
+// it needs converters that are shut for good. Nothing while one of them may be asked.
+std::optional<std::string> why_hopeless(const Engine& engine, LedgerReader& reader);
 
 }  // namespace millrace

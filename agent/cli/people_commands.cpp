@@ -1,5 +1,7 @@
 // status, failures, explain, retry, rescan, pause, resume, reload: asked of the running agent, or
 // of its ledger when none runs.
+#include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -10,6 +12,8 @@
 
 namespace millrace {
 namespace {
+
+namespace fs = std::filesystem;
 
 using Render = std::string (*)(const nlohmann::json& answer);
 
@@ -31,18 +35,50 @@ std::unexpected<Error> nothing_known() {
               "no agent runs and there is no ledger yet; `millrace run` starts one");
 }
 
+using FromLedger = Result<std::string> (*)(AgentView& view, const Options& options);
+
 // Asks the running agent, or the ledger alone.
-int ask(const Options& options, const std::string& path,
-        Result<std::string> (*from_ledger)(AgentView& view, const Options& options),
-        Render render) {
-  const auto context = load_context(options);
-  if (!context) return context.error();
-  auto answer = ask_agent(*context, "GET", path);
+int ask(const Context& context, const Options& options, const std::string& path,
+        FromLedger from_ledger, Render render) {
+  auto answer = ask_agent(context, "GET", path);
   if (answer || answer.error().kind != ErrorKind::Vanished) return show(options, answer, render);
-  auto reader = open_ledger_reader(ledger_file(context->settings));
-  if (!reader) return show(options, nothing_known(), render);
-  AgentView view(nullptr, context->settings, std::move(*reader));
+  const auto ledger = ledger_file(context.settings);
+  std::error_code ignored;
+  if (!std::filesystem::exists(ledger, ignored)) return show(options, nothing_known(), render);
+  auto reader = open_ledger_reader(ledger);
+  if (!reader) {
+    return show(options, with_context(reader.error(), "cannot read the ledger"), render);
+  }
+  AgentView view(nullptr, context.settings, std::move(*reader));
   return show(options, from_ledger(view, options), render);
+}
+
+int ask(const Options& options, const std::string& path, FromLedger from_ledger, Render render) {
+  const auto context = load_context(options);
+  return context ? ask(*context, options, path, from_ledger, render) : context.error();
+}
+
+bool is_beneath(const fs::path& path, const fs::path& folder) {
+  const fs::path relative = path.lexically_relative(folder);
+  return !relative.empty() && *relative.begin() != "..";
+}
+
+// `path` as the configuration would write it: a shell in a folder that a link leads to knows
+// another name of it. Done here, not by the agent, which must not hang on a share for it.
+fs::path as_configured(const fs::path& path, const Settings& settings) {
+  const auto beneath = [&](const FolderSettings& folder) { return is_beneath(path, folder.inbox); };
+  if (std::ranges::any_of(settings.folders, beneath)) return path;
+  std::error_code problem;
+  // Of the file itself no link is followed: what it is, is the question.
+  const fs::path real = fs::weakly_canonical(path.parent_path(), problem) / path.filename();
+  if (problem) return path;
+  for (const FolderSettings& folder : settings.folders) {
+    const fs::path inbox = fs::weakly_canonical(folder.inbox, problem);
+    if (!problem && is_beneath(real, inbox)) {
+      return (folder.inbox / real.lexically_relative(inbox)).lexically_normal();
+    }
+  }
+  return path;
 }
 
 // A change: through the running agent; with none, `alone` does it under the instance lock.
@@ -80,10 +116,18 @@ int run_failures(const Options& options) {
 }
 
 int run_explain(const Options& options) {
+  if (options.name.empty()) {
+    say_error(options, {ErrorKind::Configuration, "which file? its name is empty", 0, {}});
+    return kWrongUse;
+  }
+  const auto context = load_context(options);
+  if (!context) return context.error();
+  fs::path path = fs::absolute(options.name).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();  // without a slash at the end
   Options absolute = options;
-  absolute.name = std::filesystem::absolute(options.name).lexically_normal().string();
+  absolute.name = as_configured(path, context->settings).string();
   return ask(
-      absolute, "/v1/explain?file=" + percent_encode(absolute.name),
+      *context, absolute, "/v1/explain?file=" + percent_encode(absolute.name),
       [](AgentView& view, const Options& o) { return view.explain(o.name); }, explain_text);
 }
 
@@ -97,13 +141,11 @@ int run_retry(const Options& options) {
   }
   const std::string id = options.all ? "all" : options.name;
   const auto alone = [](Ledger& ledger, const Options& o) -> Result<std::string> {
-    const JobId job = o.all ? 0 : std::atoll(o.name.c_str());
-    if (!o.all && job <= 0) {
-      return fail(ErrorKind::Configuration, "\"" + o.name + "\" is no job number");
-    }
-    const auto count = ledger.retry(job, SystemClock{}.wall_now());
+    const auto job = o.all ? Result<JobId>(0) : job_number(o.name);
+    if (!job) return std::unexpected(job.error());
+    const auto count = ledger.retry(*job, SystemClock{}.wall_now());
     if (!count) return std::unexpected(count.error());
-    if (job != 0 && *count == 0) {
+    if (*job != 0 && *count == 0) {
       return fail(ErrorKind::Configuration, "job " + o.name + " is not among the failures");
     }
     if (auto done = ledger.flush(); !done) return std::unexpected(done.error());

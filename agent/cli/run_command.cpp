@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/agent_view.hpp"
+#include "agent/cli/check_paths.hpp"
 #include "agent/cli/context.hpp"
 #include "agent/cli/idle_wait.hpp"
 #include "agent/ledger/sqlite_ledger.hpp"
@@ -10,6 +11,7 @@
 #include "agent/report/log.hpp"
 #include "config/values.hpp"
 #include "platform/base/mutex.hpp"
+#include "platform/base/text.hpp"
 
 namespace millrace {
 namespace {
@@ -49,6 +51,7 @@ class Agent {
  private:
   Result<void> start() {
     const AgentSettings& agent = context_.settings.agent;
+    if (auto apart = state_dir_apart(context_.settings); !apart) return apart;
     if (auto made = make_state_dir(agent.state_dir); !made) return made;
     auto lock = lock_instance(agent.state_dir);
     if (!lock) return std::unexpected(lock.error());
@@ -113,19 +116,30 @@ class Agent {
     auto reader = open_ledger_reader(ledger_file(context_.settings));
     if (!reader) return kWrongUse;
     const Duration patience = parse_duration(options_.patience).value_or(std::chrono::minutes{10});
-    const IdleEnd end = wait_until_idle(*engine_, **reader, patience, signals, {});
+    std::string stopped_because;
+    const IdleEnd end =
+        wait_until_idle(*engine_, **reader, patience, signals, [&](std::int64_t waiting) {
+          if (waiting == 0 || !engine_->all_seen()) return true;
+          stopped_because = why_hopeless(*engine_, **reader).value_or("");
+          return stopped_because.empty();
+        });
     const Tally tally = engine_->tally();
     if (options_.json) {
-      std::cout << nlohmann::json{{"delivered", tally.delivered},
-                                  {"skipped", tally.skipped},
-                                  {"failed", tally.failed},
-                                  {"waiting", end.waiting}}
-                << "\n";
+      nlohmann::json summary{{"delivered", tally.delivered},
+                             {"skipped", tally.skipped},
+                             {"failed", tally.failed},
+                             {"waiting", end.waiting}};
+      if (!stopped_because.empty()) summary["stopped"] = printable(stopped_because);
+      std::cout << summary << "\n";
     } else {
       std::cout << tally.delivered << " converted, " << tally.skipped << " skipped, "
                 << tally.failed << " failed, " << end.waiting << " waiting\n";
+      if (!stopped_because.empty()) {
+        std::cerr << "millrace: stopped: " << printable(stopped_because) << "\n";
+      }
     }
-    if (end.stopped) return signals.interrupted() ? kInterrupted : kAllWell;
+    if (end.stopped && signals.interrupted()) return kInterrupted;
+    if (!stopped_because.empty()) return kStoppedEarly;
     return tally.failed > 0 || end.waiting > 0 ? kSomeFailed : kAllWell;
   }
 
@@ -137,6 +151,7 @@ class Agent {
     if (!loaded) {
       return fail(ErrorKind::Configuration, to_text(loaded.error(), context_.config_file));
     }
+    if (auto apart = state_dir_apart(*loaded); !apart) return apart;
     notify_service_manager("RELOADING=1");
     auto done = engine_->reload(std::move(*loaded));
     notify_service_manager("READY=1");

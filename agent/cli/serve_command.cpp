@@ -1,6 +1,7 @@
 // `millrace serve`: the local conversion API on its own, or as the agent's embedded converter.
 #include <algorithm>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "agent/cli/context.hpp"
@@ -9,6 +10,7 @@
 #include "agent/serve/process_renderer.hpp"
 #include "agent/transfer/curl_http.hpp"
 #include "config/values.hpp"
+#include "platform/base/text.hpp"
 
 namespace millrace {
 namespace {
@@ -20,6 +22,8 @@ constexpr std::uint64_t kRenderMemory = 4'000'000'000;
 constexpr std::uint64_t kLargestOutput = 2'000'000'000;
 // Answers under way when the server is asked to stop.
 constexpr std::chrono::milliseconds kStopPatience{3000};
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 Result<ConversionServerOptions> server_options(const Options& options,
                                                const StandardFolders& folders) {
@@ -43,9 +47,21 @@ Result<ConversionServerOptions> server_options(const Options& options,
     return fail(ErrorKind::Configuration, "--max-size must be a size such as 100MB");
   }
   server.max_size = *size;
-  std::error_code ignored;
-  if (!options.ca_file.empty() && !std::filesystem::is_regular_file(options.ca_file, ignored)) {
-    return fail(ErrorKind::Configuration, "--ca-file: there is no file " + options.ca_file);
+  // Said here: the TLS library's own words for it help nobody.
+  for (const auto& [option, file] : {std::pair{"--ca-file", options.ca_file},
+                                     {"--cert", options.cert},
+                                     {"--key", options.key}}) {
+    std::error_code ignored;
+    if (file.empty() || std::filesystem::is_regular_file(file, ignored)) continue;
+    return fail(ErrorKind::Configuration,
+                std::string(option) + ": there is no file " + printable(file));
+  }
+  for (const std::string& place : options.allow_fetch) {
+    const std::size_t colon = place.rfind(':');
+    const std::string port = colon == std::string::npos ? "" : place.substr(colon + 1);
+    if (colon != 0 && !port.empty() && std::ranges::all_of(port, is_digit)) continue;
+    return fail(ErrorKind::Configuration, "--allow-fetch: \"" + printable(place) +
+                                              "\" is no HOST:PORT, such as files.example:443");
   }
   if (!options.token_file.empty()) {
     auto token = read_secret_file(options.token_file);
@@ -93,7 +109,11 @@ int run_serve(const Options& options) {
   auto server = start_conversion_server(std::move(*server_settings), std::move(parts));
   if (!server) return refuse(options, server.error());
   // The agent waits for this line; people read it.
-  std::cout << "serving on " << (*server)->address() << std::endl;
+  if (options.json) {
+    std::cout << nlohmann::json{{"serving_on", (*server)->address()}} << std::endl;
+  } else {
+    std::cout << "serving on " << (*server)->address() << std::endl;
+  }
   notify_service_manager("READY=1");
   while (signals->wait(std::chrono::seconds{3600}) != Signal::Stop) {
   }

@@ -383,9 +383,10 @@ bool Engine::stop() {
 
 // -- for people -------------------------------------------------------------------------------
 bool Engine::idle() const {
-  return recovery_->done() && intake_->quiet() && dispatcher_->queued() == 0 &&
-         dispatcher_->running() == 0;
+  return all_seen() && dispatcher_->queued() == 0 && dispatcher_->running() == 0;
 }
+
+bool Engine::all_seen() const { return recovery_->done() && intake_->quiet(); }
 
 Tally Engine::tally() const {
   return {delivered_, skipped_, failed_, cancelled_, retried_, bytes_in_, bytes_out_};

@@ -72,6 +72,8 @@ class Engine {
 
   // Nothing is left to see, to settle, or to convert now; what waits for a time is not counted.
   bool idle() const;
+  // Nothing is left to see or to settle; what was seen may wait for its converter.
+  bool all_seen() const;
 
   Tally tally() const;
 

@@ -32,10 +32,12 @@ std::unexpected<Refused> refuse(Code code, std::string message) {
   return std::unexpected(Refused{code, std::move(message)});
 }
 
-// The first line of what libvips collected; the rest repeats it for every layer.
+// The first line of what libvips collected; the rest repeats it for every layer. Some decoders say
+// nothing at all.
 std::string first_line(const char* text) {
   const std::string_view all = text;
-  return std::string(all.substr(0, all.find('\n')));
+  const std::string_view line = all.substr(0, all.find('\n'));
+  return line.empty() ? "the file is damaged or incomplete" : std::string(line);
 }
 
 // Everything about one job that its steps share.

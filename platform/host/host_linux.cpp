@@ -184,7 +184,12 @@ Result<std::string> read_secret_file(const fs::path& file) {
   }
   struct stat info{};
   if (fstat(fd.get(), &info) != 0) return system_error("cannot look at", file);
-  if (!S_ISREG(info.st_mode) || (info.st_mode & 077) != 0) {
+  if (!S_ISREG(info.st_mode)) {
+    return fail(ErrorKind::Configuration, file.string() +
+                                              " is no regular file; a secret is kept in "
+                                              "a file that only its user may read");
+  }
+  if ((info.st_mode & 077) != 0) {
     return fail(ErrorKind::Configuration, "others may read the secret in " + file.string() +
                                               "; run: chmod 600 " + file.string());
   }

@@ -183,6 +183,163 @@ def test_a_secret_is_kept_for_its_user_alone_and_used():
                            env=agent.environment)
             assert not kept.exists()
 
+def test_a_configuration_that_is_no_file_is_told_and_holds_nobody():
+    with Scratch() as home:
+        user = User(home)
+        os.mkfifo(home / "pipe.toml")
+        for command in (["check"], ["run"], ["status"]):
+            for file, word in (("nothing.toml", "is not there; `millrace init`"),
+                               (home, "is a folder"), ("pipe.toml", "no regular file")):
+                said = user.says(*command, "--config", file, status=2)
+                assert word in said and str(file) in said, (command, file, said)
+
+
+def test_paths_of_keys_and_certificates_follow_the_configuration_and_the_home():
+    with Scratch() as home, ApiServer("--require-token", "sesame") as api:
+        user = User(home)
+        place = home / "etc"
+        pictures(place / "in", [1])
+        (place / "out").mkdir()
+        for key in (place / "key", home / "key"):
+            key.write_text("sesame\n")
+            key.chmod(0o600)
+        for key in ("key", "~/key"):
+            (place / "c.toml").write_text(
+                converter_toml(api.url, api_key={"file": key}, ca_file="~/no.pem") +
+                folder_toml("p", "in", "out"))
+            said = user.says("check", "--config", "etc/c.toml", status=2)
+            assert f"{home}/no.pem is not there" in said and "1 error" in said, said
+        assert "1 converted" in user.says("run", "--once", "--config", "etc/c.toml")
+
+
+def test_a_state_folder_that_leads_into_an_inbox_is_refused_before_anything_is_made():
+    with Scratch() as home:
+        user = User(home)
+        for place in ("in", "out"):
+            (home / place).mkdir()
+        (home / "link").symlink_to(home / "in")
+        (home / "c.toml").write_text('[agent]\nstate_dir = "link/state"\n' +
+                                     folder_toml("p", "in", "out", via="local"))
+        for command in (["check"], ["run", "--once"]):
+            said = user.says(*command, "--config", "c.toml", status=2)
+            assert "state_dir" in said and "lies in its inbox" in said, said
+        assert os.listdir(home / "in") == []
+        (home / "c.toml").write_text('[agent]\nstate_dir = "in/state"\n' +
+                                     folder_toml("p", "link", "out", via="local"))
+        assert "lies in its inbox" in user.says("check", "--config", "c.toml", status=2)
+
+
+def test_run_once_ends_at_once_with_4_when_only_a_person_can_help():
+    with Scratch() as home, ApiServer("--require-token", "sesame") as api:
+        inbox, outbox = home / "in", home / "out"
+        pictures(inbox, [1, 2])
+        outbox.mkdir()
+        with Agent(home / "a", folder_toml("p", inbox, outbox), converter_toml(api.url)) as agent:
+            done = agent.run_once(timeout=60)
+            assert done.returncode == 4, done
+            assert "stopped: converter api" in done.stderr and "2 waiting" in done.stdout, done
+            assert agent.run_once("--json", timeout=60).returncode == 4
+
+
+def test_run_once_that_is_stopped_tells_that_files_wait():
+    with Scratch() as home, ApiServer("--latency-ms", "60000") as api:
+        inbox, outbox = home / "in", home / "out"
+        pictures(inbox, [1])
+        outbox.mkdir()
+        with Agent(home / "a", folder_toml("p", inbox, outbox), converter_toml(api.url)) as agent:
+            agent.start("--once")
+            eventually(lambda: api.bill()["posts"] == 1, 30, "the request")
+            assert agent.stop()[0] == 1, agent.read_log()
+
+
+def test_run_once_waits_for_no_folder_that_is_configured_no_more():
+    with Scratch() as home, ApiServer("--require-token", "sesame") as api:
+        for place in ("in", "out", "in2"):
+            (home / place).mkdir()
+        pictures(home / "in", [1])
+        with Agent(home / "a", folder_toml("p", home / "in", home / "out"),
+                   converter_toml(api.url)) as agent:
+            agent.run_once("--patience", "1s")
+            agent.write_config(folder_toml("q", home / "in2", home / "out"),
+                               converter_toml(api.url))
+            done = agent.run_once("--patience", "30s")
+            assert done.returncode == 0 and " 0 waiting" in done.stdout, done
+
+def test_explain_knows_a_folder_by_its_other_name_and_tells_what_is_no_file():
+    with Scratch() as home:
+        user = User(home)
+        real = home / "disk/in"
+        pictures(real / "sub", [1])
+        pictures(real, [2])
+        (home / "out").mkdir()
+        (home / "link").symlink_to(real)
+        (home / "c.toml").write_text(folder_toml("p", "link", "out", via="local",
+                                                 exclude=["no/*"], include=["*.png"]))
+        (real / "no").mkdir()
+        user.environment["MILLRACE_CONFIG"] = str(home / "c.toml")
+
+        def says(file, status=0):
+            return user.says("explain", file, status=status)
+
+        def is_running():  # None while it starts or ends
+            asked = subprocess.run([MILLRACE, "status", "--json"], env=user.environment,
+                                   capture_output=True, text=True)
+            return json.loads(asked.stdout).get("running")
+
+        user.run("run", "--once")
+        agent = subprocess.Popen([MILLRACE, "run"], env=user.environment, cwd=home)
+        try:
+            for running in (True, False):
+                eventually(lambda: is_running() == running, 30, "the agent's start or end")
+                for file in ("link/2.png", real / "2.png", real / "x/../2.png"):
+                    assert "delivered as 2.webp" in says(file), says(file)
+                assert "delivered as sub/1.webp" in says("disk/in/sub/1.png")
+                assert "a folder; the files in it" in says("link/sub"), says("link/sub")
+                assert "a folder; the files in it" in says("link/sub/"), says("link/sub/")
+                assert "is the inbox of folder `p`" in says("link", status=2)
+                assert "is the inbox of folder `p`" in says("disk/in/", status=2)
+                assert "name is empty" in says("", status=2)
+                assert f"inboxes are {home}/link" in says("out/2.webp", status=2)
+                if running:
+                    agent.terminate()
+                    agent.wait(10)
+        finally:
+            agent.kill()
+            agent.wait()
+
+
+def test_a_ledger_that_cannot_be_read_is_not_called_missing():
+    with Scratch() as home:
+        user = User(home)
+        user.run("init")
+        pictures(home / "Millrace/inbox", [1])
+        user.run("run", "--once")
+        for id in ("1x", "x", "-1", "0"):
+            assert "is no job number" in user.says("retry", "--", id, status=2), id
+        for ledger in (home / ".local/state/millrace").glob("ledger.db*"):
+            ledger.write_bytes(b"no database " * 1000)
+        said = user.says("status", status=2)
+        assert "cannot read the ledger" in said and "no ledger yet" not in said, said
+
+
+def test_serve_tells_wrong_words_before_it_listens_and_its_address_as_json():
+    with Scratch() as home:
+        user = User(home)
+        for more, word in ((["--renderers", "-1"], "--renderers"),
+                           (["--allow-fetch", "host"], "HOST:PORT"),
+                           (["--cert", "no.pem", "--key", "no.pem"], "there is no file no.pem"),
+                           (["--token-file", "."], "no regular file")):
+            said = user.says("serve", "--listen", "127.0.0.1:0", *more, status=2)
+            assert word in said, (more, said)
+        serve = subprocess.Popen([MILLRACE, "serve", "--listen", "127.0.0.1:0", "--json"],
+                                 env=user.environment, stdout=subprocess.PIPE, text=True)
+        try:
+            address = json.loads(serve.stdout.readline())["serving_on"]
+            assert address.startswith("http://127.0.0.1:"), address
+        finally:
+            serve.kill()
+            serve.wait()
+
 
 if __name__ == "__main__":
     main(globals())

@@ -65,6 +65,9 @@ def test_the_embedded_converter_needs_no_configuration():
                                           "--state-dir", "state")
         assert all((home / "out" / f"{n}.jpg").read_bytes()[:2] == b"\xff\xd8" for n in range(2))
         assert (home / "state/batch").is_dir() and not (home / ".local").exists()
+        (home / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\ngarbage")  # its decoder says nothing
+        said = user.says("convert", "bad.png", "--to", "webp", "--out", "o", status=1)
+        assert "conversion_failed: the file is damaged" in said, said
 
 
 def test_raw_upload_and_a_key_from_the_environment():
@@ -99,6 +102,47 @@ def test_wrong_use_says_what_is_wrong():
                            (["a", "--to", "webp", "--url", "nonsense"], "cannot be read")):
             said = user.says("convert", *more, status=2)
             assert word in said, (more, said)
+
+def test_what_would_never_work_is_refused_at_once():
+    with Scratch() as home:
+        user = User(home)
+        pictures(home / "a", [1, 2])
+        (home / "a/link.png").symlink_to("1.png")
+        os.mkfifo(home / "a/pipe.png")
+        (home / "file").write_bytes(b"")
+        for more, word in ((["a/link.png"], "links are not followed; name the file itself: a/1.png"),
+                           (["a/l*.png"], "no such file"), (["a/pipe.png"], "no regular file"),
+                           (["a", "--out", "file"], "file is not a folder"),
+                           (["a", "--out", "file/below"], "file is not a folder"),
+                           (["a", "--to", "../x"], '"../x" is no format'),
+                           (["a", "--api-key-env", "K"], "--url"), (["a", "--ca-file", "x"], "x"),
+                           (["a", "--ca-file", "file"], "--url"),
+                           (["a", "--upload", "raw"], "--url"),
+                           (["a", "--url", "https://localhost/", "--ca-file", "no.pem"], "no.pem"),
+                           (["a", "--url", "https://localhost/", "--via", "local"], "--via")):
+            to = [] if "--to" in more else ["--to", "webp"]
+            said = user.says("convert", *more, *to, "--patience", "1s", status=2)
+            assert word in said, (more, said)
+        assert not (home / ".local").exists()
+
+
+def test_other_batches_with_the_same_destination_are_not_told_and_not_waited_for():
+    with Scratch() as home, ApiServer() as api:
+        user = User(home)
+        for seed, place in enumerate("abc"):
+            pictures(home / place, [seed])
+        words = ["--to", "webp", "--out", "out", *to_api(api)]
+        api.faults("times=1 status=422 code=broken message=not_a_picture body=json\n")
+        failed = user.run("convert", "a/0.png", *words, "--json", status=1).stdout
+        rows = [json.loads(line) for line in failed.splitlines()]
+        assert [(r["file"], r["to"]) for r in rows if r["type"] == "failed"] == [("0.png", "webp")]
+        assert "not a picture" in failed, failed
+        api.faults("status=503 retry-after=3600\n")
+        waits = user.run("convert", "b", *words, "--patience", "1s", "--json", status=1).stdout
+        assert '"type":"waiting"' in waits and "1.png" in waits, waits
+        api.faults("")
+        said = user.says("convert", "c", *words, "--patience", "20s")
+        assert "1 converted, 0 skipped, 0 failed (" in said and ".png" not in said, said
 
 
 def test_failures_end_with_1_too_many_with_4():
