@@ -4,6 +4,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "agent/cli/text_view.hpp"
 #include "agent/watch/name_filter.hpp"
 #include "config/values.hpp"
 #include "platform/base/text.hpp"
@@ -147,7 +148,7 @@ std::string sentence_for(const JobView& job) {
     text += " as " + printable(job.output_name);
   }
   if (!job.reason.empty()) text += " (" + job.reason + ")";
-  if (job.attempts > 0) text += ", " + std::to_string(job.attempts) + " attempts";
+  if (job.attempts > 0) text += ", " + requests_text(job.attempts);
   return text;
 }
 

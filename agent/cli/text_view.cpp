@@ -83,13 +83,17 @@ std::string status_text(const Json& status) {
   return text;
 }
 
+std::string requests_text(int count) {
+  return std::to_string(count) + (count == 1 ? " request" : " requests");
+}
+
 std::string failures_text(const Json& failures) {
   if (failures["failures"].empty()) return "nothing has failed\n";
   std::string text;
   for (const Json& row : failures["failures"]) {
     text += number(row, "id") + "  " + row.value("folder", "") + "/" + row.value("file", "") +
             " to " + row.value("to", "") + ": " + row.value("reason", "") + " (" +
-            row.value("kind", "") + ", " + number(row, "attempts") + " attempts)\n";
+            row.value("kind", "") + ", " + requests_text(row.value("attempts", 0)) + ")\n";
   }
   return text + "`millrace retry ID` or `millrace retry --all` tries again\n";
 }

@@ -241,7 +241,8 @@ struct JobView {  // a row as people see it
   JobId id = 0;
   Candidate candidate;
   std::string target, converter, state, kind, reason, output_name, outbox, source_action;
-  int attempts = 0, possible_extra_bills = 0;
+  int attempts = 0;  // requests that were made for it, ever
+  int possible_extra_bills = 0;
   std::optional<WallTime> seen, first_tried, finished, next_attempt;
 };
 struct Latency {

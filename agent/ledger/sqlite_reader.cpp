@@ -15,7 +15,7 @@ using sqlite::Statement;
 
 constexpr std::string_view kViewColumns =
     "SELECT j.id, j.folder, s.name, s.size, s.version, j.target, j.converter, j.state, j.kind,"
-    " j.reason, j.output_name, j.outbox, s.action, j.attempts,"
+    " j.reason, j.output_name, j.outbox, s.action, j.attempt_number,"
     " (SELECT count(*) FROM attempt a INDEXED BY attempt_extra WHERE a.extra = 1 AND a.job = j.id),"
     " s.seen, j.first_tried, j.finished, j.next_attempt"
     " FROM job j JOIN source_version s ON s.id = (j.id >> 8) ";

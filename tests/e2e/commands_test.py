@@ -103,6 +103,10 @@ def test_a_failure_is_listed_explained_and_tried_again():
             assert done.returncode == 1 and "2 failed" in done.stdout, done
             rows = agent.command("failures")["failures"]
             assert len(rows) == 2 and all("not a picture" in r["reason"] for r in rows), rows
+            assert all(row["attempts"] == 1 for row in rows), rows
+            said = subprocess.run([MILLRACE, "failures", "--config", str(agent.config)],
+                                  env=agent.environment, capture_output=True, text=True)
+            assert said.stdout.count("1 request)") == 2, said
             assert "job 999 is not" in agent.command("retry", "999", check=False)["error"]["message"]
             assert agent.command("retry", str(rows[0]["id"]))["retried"] == 1
             again = agent.run_once()
