@@ -318,8 +318,8 @@ void Engine::remove_folder(const std::string& name) {
 
 Result<void> Engine::reload(Settings fresh) {
   const Settings old = settings();
-  if (fresh.agent.state_dir != old.agent.state_dir || fresh.agent.workers != old.agent.workers) {
-    log(Level::Warning, "state_dir and workers change with the next start");
+  if (fresh.agent != old.agent) {
+    log(Level::Warning, "what stands in [agent] is taken up by the next start");
   }
   if (auto set = set_services(fresh); !set) return set;
   for (const FolderSettings& folder : old.folders) {

@@ -83,4 +83,14 @@ def test_a_replaced_file_is_noticed_without_a_command_I2():
             assert not (out / "a.webp").exists()
 
 
+def test_what_a_reload_cannot_change_is_told_I2():
+    with Scratch() as home, ApiServer() as server:
+        inbox, out = places(home, "in", "out")
+        folders, api = folder_toml("only", inbox, out), converter_toml(server.url)
+        with Agent(home / "a", folders, api) as agent:
+            agent.start()
+            agent.write_config(folders, api, agent="log_files = 3")
+            eventually(lambda: "taken up by the next start" in agent.read_log(), 30, "a warning")
+
+
 main(globals())
