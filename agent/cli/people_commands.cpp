@@ -42,10 +42,11 @@ int ask(const Context& context, const Options& options, const std::string& path,
         FromLedger from_ledger, Render render) {
   auto answer = ask_agent(context, "GET", path);
   if (answer || answer.error().kind != ErrorKind::Vanished) return show(options, answer, render);
-  const auto ledger = ledger_file(context.settings);
   std::error_code ignored;
-  if (!std::filesystem::exists(ledger, ignored)) return show(options, nothing_known(), render);
-  auto reader = open_ledger_reader(ledger);
+  if (!std::filesystem::exists(ledger_file(context.settings), ignored)) {
+    return show(options, nothing_known(), render);
+  }
+  auto reader = open_ledger_reader(ledger_file(context.settings));
   if (!reader) {
     return show(options, with_context(reader.error(), "cannot read the ledger"), render);
   }
