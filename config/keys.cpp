@@ -43,7 +43,7 @@ std::string read_integer(Integer& into, const RawValue& value, std::int64_t leas
 }
 
 std::string read_texts(std::vector<std::string>& into, const RawValue& value) {
-  const std::string wrong = "must be a list of texts, as in [\"a\", \"b\"]";
+  std::string wrong = "must be a list of texts, as in [\"a\", \"b\"]";
   const auto* items = std::get_if<RawArray>(&value.value);
   if (items == nullptr) return wrong;
   into.clear();
@@ -101,7 +101,7 @@ std::string read_secret(SecretRef& into, const RawValue& value) {
       {{"env", SecretRef::Where::Env},
        {"file", SecretRef::Where::File},
        {"secret", SecretRef::Where::Store}}};
-  const std::string wrong =
+  std::string wrong =
       "must say where the key is: { env = \"NAME\" }, { file = \"/path\" } or { secret = \"name\" "
       "}; "
       "the key itself never stands in this file";

@@ -187,7 +187,7 @@ std::optional<std::vector<Intake::Message>> Intake::wait_for_messages(
 
 void Intake::handle(Message message, TimePoint now) {
   if (auto* seen = std::get_if<std::vector<Observation>>(&message)) {
-    handle_observations(std::move(*seen), now);
+    handle_observations(*seen, now);
   } else if (auto* answers = std::get_if<std::vector<ProbeAnswer>>(&message)) {
     handle_answers(*answers, now);
   } else if (auto* report = std::get_if<ScanReport>(&message)) {
@@ -236,7 +236,7 @@ void Intake::set_rules(std::size_t root) {
   engine_.set_rules(root, std::move(rules));
 }
 
-void Intake::handle_observations(std::vector<Observation> seen, TimePoint now) {
+void Intake::handle_observations(const std::vector<Observation>& seen, TimePoint now) {
   const MutexLock lock(engine_mutex_);
   for (const Observation& one : seen) {
     const auto at = roots_.find(one.root);

@@ -92,7 +92,7 @@ class Intake final : public RootSink {
   void run();
   std::optional<std::vector<Message>> wait_for_messages(std::optional<TimePoint> until);
   void handle(Message message, TimePoint now);
-  void handle_observations(std::vector<Observation> seen, TimePoint now);
+  void handle_observations(const std::vector<Observation>& seen, TimePoint now);
   void handle_answers(const std::vector<ProbeAnswer>& answers, TimePoint now);
   void add_root(IntakeFolder folder);
   void set_rules(std::size_t root);

@@ -128,7 +128,7 @@ VImage resize(VImage image, const Options& options) {
 }
 
 // Pages stand below one another in one tall image; each is worked on by itself.
-VImage for_each_page(VImage image, const std::function<VImage(VImage)>& work) {
+VImage for_each_page(const VImage& image, const std::function<VImage(VImage)>& work) {
   const int count = page_count(image);
   if (count == 1) return work(image);
   const int height = page_height(image);
@@ -171,7 +171,7 @@ VImage without_alpha(VImage image, const Options& options) {
 
 VImage shape(VImage image, const Job& job) {
   image = with_usable_colours(image, job);
-  image = for_each_page(image, [&](VImage page) { return resize(page, job.options); });
+  image = for_each_page(image, [&](const VImage& page) { return resize(page, job.options); });
   if (!job.to.alpha && job.to.name != "pdf") image = without_alpha(image, job.options);
   return image;
 }
@@ -271,7 +271,7 @@ Result<void> add_drawn_page(PdfWriter& writer, VImage page, const Job& job, doub
 
 // A JPEG that only has to lie in a page keeps its bytes; a mirrored one, or one that is to become
 // smaller, is drawn anew. It was decoded once before, so it is whole.
-Result<bool> add_jpeg_as_it_is(PdfWriter& writer, VImage image, const Job& job) {
+Result<bool> add_jpeg_as_it_is(PdfWriter& writer, const VImage& image, const Job& job) {
   const Options& options = job.options;
   if (job.from.name != "jpg" || options.width || options.height || options.quality) return false;
   constexpr std::array kRotations{0, 0, -1, 180, -1, -1, 90, -1, 270};  // by EXIF orientation

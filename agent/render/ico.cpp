@@ -88,10 +88,10 @@ std::expected<Entry, Refused> best_entry(std::string_view file) {
   for (std::uint64_t i = 0; i < count; ++i) {
     auto entry = read_entry(file, kListHeader + i * kListEntry);
     if (!entry) return entry;
-    if (!best || is_better(*entry, *best)) best = std::move(*entry);
+    if (!best || is_better(*entry, *best)) best = *entry;
   }
   if (!best) return broken("icon has no pictures");
-  return std::move(*best);
+  return *best;
 }
 
 // 0 where the mask is cut off. Pillow does not fill up the rows of its masks; then nothing follows.

@@ -27,7 +27,7 @@ Name note_name(const Name& name) { return with_suffix(name, leaf_of(name), ".err
 template <typename Place>
 Result<Name> under_a_free_name(const Name& wanted, Place place) {
   for (int number = 1; number < kMostNumbers; ++number) {
-    const Name name = number == 1 ? wanted : numbered(wanted, number);
+    Name name = number == 1 ? wanted : numbered(wanted, number);
     Result<void> placed = place(name);
     if (placed) return name;
     if (placed.error().kind != ErrorKind::Exists) return std::unexpected(placed.error());

@@ -59,11 +59,11 @@ Result<void> make_private(const fs::path& folder) {
 Result<fs::path> runtime_folder() {
   if (const char* xdg_runtime = std::getenv("XDG_RUNTIME_DIR");
       xdg_runtime != nullptr && xdg_runtime[0] == '/' && access(xdg_runtime, W_OK) == 0) {
-    const fs::path folder = fs::path(xdg_runtime) / "millrace";
+    fs::path folder = fs::path(xdg_runtime) / "millrace";
     if (auto made = make_private(folder); !made) return std::unexpected(made.error());
     return folder;
   }
-  const fs::path folder = "/tmp/millrace-" + std::to_string(geteuid());
+  fs::path folder = "/tmp/millrace-" + std::to_string(geteuid());
   if (auto made = make_private(folder); !made) return std::unexpected(made.error());
   return folder;
 }
