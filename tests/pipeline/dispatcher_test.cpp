@@ -76,6 +76,11 @@ struct Setup {
     if (got) queued = dispatcher.queued();
     return got;
   }
+  void set_budget(int conversions) {
+    GateRules made = rules(100);
+    made.monthly_budget = conversions;
+    dispatcher.set_service(service("api", "account"), made);
+  }
   ManualClock clock;
   Dispatcher dispatcher;
   std::size_t queued = 0;
@@ -186,18 +191,16 @@ TEST_CASE("two converters of one account share its gate") {
 TEST_CASE("a budget counts a request once, also when it is counted anew under way [E3]") {
   Setup setup;
   const WallTime month = setup.clock.wall_now();
-  GateRules budget = rules(100);
-  budget.monthly_budget = 10;
-  setup.dispatcher.set_service(service("api", "account"), budget);
+  setup.set_budget(10);
   setup.dispatcher.set_spent_since(month, "account", 7);
   setup.dispatcher.push(jobs("a", 1, 5));
   REQUIRE(setup.dispatcher.next());
   REQUIRE(setup.dispatcher.next());
   // The ledger has rows of these two by now.
   setup.dispatcher.set_spent_since(month, "account", 9);
-  const auto third = setup.dispatcher.next();
-  REQUIRE(third);
   setup.queued = setup.dispatcher.queued();
+  const auto third = setup.ask();
+  REQUIRE(third);
   setup.dispatcher.request_ended(*third, nullptr, {}, 1ms, true);
   CHECK(setup.dispatcher.gate("api")->budget_left == 2);
   CHECK_FALSE(setup.ask());  // two are under way
@@ -206,18 +209,13 @@ TEST_CASE("a budget counts a request once, also when it is counted anew under wa
 TEST_CASE("a new month and a raised budget wake who waits [E3]") {
   Setup setup;
   const WallTime month = setup.clock.wall_now();
-  GateRules budget = rules(100);
-  budget.monthly_budget = 10;
-  setup.dispatcher.set_service(service("api", "account"), budget);
+  setup.set_budget(10);
   setup.dispatcher.set_spent_since(month, "account", 10);
   setup.dispatcher.push(jobs("a", 1, 1));
   std::atomic<bool> came = false;
   std::jthread worker([&] { came = setup.dispatcher.next().has_value(); });
   SECTION("a month") { setup.dispatcher.set_spent_since(month + 24h * 31, "account", 0); }
-  SECTION("more") {
-    budget.monthly_budget = 11;
-    setup.dispatcher.set_service(service("api", "account"), budget);
-  }
+  SECTION("more") { setup.set_budget(11); }
   CHECK(test::eventually([&] { return came.load(); }));
   setup.dispatcher.stop();
 }
