@@ -70,11 +70,8 @@ struct Gate::State {
   bool floor_waived = false;
   std::int64_t spent = 0;
 
-  State(GateRules r, std::function<double()> rnd)
-      : rules(std::move(r)),
-        random(std::move(rnd)),
-        concurrency(concurrency_of(rules)),
-        pacer(random) {
+  State(const GateRules& r, std::function<double()> rnd)
+      : rules(r), random(std::move(rnd)), concurrency(concurrency_of(rules)), pacer(random) {
     pacer.set_configured(rules.rate_per_second);
   }
 
@@ -164,12 +161,12 @@ void Gate::State::reached(Duration took) {
   transients = 0;
 }
 
-Gate::Gate(GateRules rules, std::function<double()> random)
-    : state_(std::make_unique<State>(std::move(rules), std::move(random))) {}
+Gate::Gate(const GateRules& rules, std::function<double()> random)
+    : state_(std::make_unique<State>(rules, std::move(random))) {}
 Gate::~Gate() = default;
 
-void Gate::set_rules(GateRules rules) {
-  state_->rules = std::move(rules);
+void Gate::set_rules(const GateRules& rules) {
+  state_->rules = rules;
   state_->concurrency.set_rules(concurrency_of(state_->rules));
   state_->pacer.set_configured(state_->rules.rate_per_second);
   state_->stopped.reset();

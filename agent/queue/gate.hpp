@@ -44,11 +44,11 @@ struct GateView {  // for status
 
 class Gate {
  public:
-  Gate(GateRules rules, std::function<double()> random);
+  Gate(const GateRules& rules, std::function<double()> random);
   ~Gate();
 
   // New settings also end a stop (Configuration): the key or the URL may be right by now.
-  void set_rules(GateRules rules);
+  void set_rules(const GateRules& rules);
   // Billed or possibly billed. A lower number than before is a new month: it ends a quota pause.
   void set_spent_this_month(std::int64_t conversions);
 
