@@ -15,8 +15,7 @@ bool leaks(const std::string& text) { return text.find(kCanary) != text.npos; }
 
 TEST_CASE("no part of a presigned link but its place is left in a text [M3]") {
   const char* const texts[] = {
-      "cannot fetch "
-      "https://b.s3.amazonaws.com/in/a.png?X-Amz-Algorithm=AWS4&X-Amz-Signature=CANARY77",
+      "cannot fetch https://b.s3.amazonaws.com/a?X-Amz-Algorithm=AWS4&X-Amz-Signature=CANARY77",
       "cannot fetch \"https://b.s3.amazonaws.com/a.png?X-Amz-Credential=CANARY77\" (403)",
       "<a href='https://h/p?sig=CANARY77'>",
       "a.png?X-Amz-Security-Token=CANARY77",
