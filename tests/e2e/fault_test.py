@@ -72,7 +72,7 @@ def test_a_reused_connection_that_dies_after_the_upload_carries_one_attempt():
     """[E11]: libcurl would send the request again by itself; the count of POSTs shows it."""
     files = count(400)
     with Bench(concurrency=2) as bench:
-        bench.server.faults("every=3 close-after-upload")
+        bench.server.faults("every=3 try=1-3 close-after-upload")
         bench.agent.start()
         bench.drop(files)
         bill = bench.finish(files)
