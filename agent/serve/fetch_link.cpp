@@ -10,7 +10,8 @@ namespace {
 
 bool is_https(std::string_view url) { return to_lower_ascii(url.substr(0, 8)) == "https://"; }
 
-std::unexpected<ServerResponse> refuse(int status, std::string_view code, std::string message) {
+std::unexpected<ServerResponse> refuse(int status, std::string_view code,
+                                       std::string_view message) {
   return std::unexpected(error_response(status, code, message));
 }
 

@@ -189,7 +189,7 @@ Result<MultipartParser::Step> MultipartParser::after_boundary() {
 
 Result<MultipartParser::Step> MultipartParser::head() {
   const std::size_t end = pending_.find("\r\n\r\n");
-  if (end == std::string::npos || end > kHeadLimit) {
+  if (end > kHeadLimit) {  // npos as well
     if (pending_.size() > kHeadLimit) return bad("the head of a part is too long");
     return Step::NeedMore;
   }

@@ -161,7 +161,7 @@ class ProcessRenderer final : public Renderer {
       }
       if (wrote) {
         auto answer = (*worker)->read_line(deadline);
-        if (answer && *answer) return Reply{std::move(**answer), {}};
+        if (answer && *answer) return Reply{std::move(*answer), {}};
       }
       return Reply{std::nullopt, end_worker(**worker)};
     }

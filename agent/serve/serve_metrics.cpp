@@ -14,7 +14,8 @@ void family(std::string& out, std::string_view name, std::string_view type, std:
   out.append("# TYPE ").append(name).append(" ").append(type).append("\n");
 }
 
-void sample(std::string& out, std::string_view name, std::string_view labels, std::string value) {
+void sample(std::string& out, std::string_view name, std::string_view labels,
+            std::string_view value) {
   out.append(name).append(labels).append(" ").append(value).append("\n");
 }
 

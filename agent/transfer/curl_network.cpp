@@ -132,7 +132,7 @@ bool CurlNetwork::obey_commands() {
     if (stop)
       command.state->finish(stopped());
     else if (command.what == ExchangeState::Tell::Start)
-      begin(std::move(command.state));
+      begin(command.state);
     else
       poke(*command.state);
   }
@@ -152,7 +152,7 @@ Transfer* CurlNetwork::free_transfer(std::optional<Error>& error) {
   return free_.back().get();
 }
 
-void CurlNetwork::begin(std::shared_ptr<ExchangeState> state) {
+void CurlNetwork::begin(const std::shared_ptr<ExchangeState>& state) {
   requests_.fetch_add(1, std::memory_order_relaxed);
   if (state->cancelled()) return state->finish(stopped());
   std::optional<Error> error;

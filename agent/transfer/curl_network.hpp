@@ -31,7 +31,7 @@ class CurlNetwork {
   void close();
   void run();
   bool obey_commands() EXCLUDES(mutex_);
-  void begin(std::shared_ptr<ExchangeState> state);
+  void begin(const std::shared_ptr<ExchangeState>& state);
   void poke(ExchangeState& state);
   void collect_finished();
   void resume_closed_uploads();

@@ -106,8 +106,10 @@ class Tiff {
       list.bytes = std::move(*got);
       if (list.bytes.size() < list.count * width) return false;
     }
-    if (is_offsets) offsets = std::move(list);
-    if (is_lengths) lengths = std::move(list);
+    if (is_offsets)
+      offsets = std::move(list);
+    else if (is_lengths)
+      lengths = std::move(list);
     return true;
   }
 
