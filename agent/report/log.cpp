@@ -131,6 +131,8 @@ bool stop_log() {
   auto done = std::make_shared<std::promise<void>>();
   auto written = done->get_future();
   std::thread last_lines([done] {
+    // Outlives the thread that writes its last lines, which shutdown() joins at its end.
+    const std::shared_ptr<spdlog::logger> logger = spdlog::default_logger();
     spdlog::shutdown();
     done->set_value();
   });
