@@ -31,9 +31,10 @@ class InstanceLock {
  public:
   virtual ~InstanceLock() = default;
 };
-// Exists if another process holds it; the message names its process id.
+// Exists if another process holds it for more than a second, as a command never does; the message
+// names its process id.
 Result<std::unique_ptr<InstanceLock>> lock_instance(const std::filesystem::path& state_dir);
-// Whether somebody holds it now.
+// Whether somebody holds it now; asking is in nobody's way.
 bool instance_runs(const std::filesystem::path& state_dir);
 
 // Secrets by name. Linux: one file each in `secrets/` beside the configuration, 0600.

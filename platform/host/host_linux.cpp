@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -14,10 +13,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <system_error>
+#include <thread>
 
 namespace millrace {
 namespace {
@@ -84,8 +85,20 @@ class Descriptor {
 };
 
 constexpr std::string_view kLockName = "lock";
+// A command that changes the ledger of no agent holds the lock for so long at most.
+constexpr std::chrono::milliseconds kHeldForAMoment{1000};
+constexpr std::chrono::milliseconds kAskAgain{10};
 
-// flock(2): kept by the open file, so it ends with the process however that ends.
+// A lock of the open file (F_OFD_SETLK, fcntl(2)): it ends with the process however that ends.
+// Unlike flock(2) it can be asked for without being taken, so a command that asks stops nobody's
+// start.
+struct flock whole_file(short type) {
+  struct flock lock{};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  return lock;  // from 0, and a length of 0 is to the end
+}
+
 class LinuxInstanceLock final : public InstanceLock {
  public:
   explicit LinuxInstanceLock(int fd) : fd_(fd) {}
@@ -159,8 +172,14 @@ Result<std::unique_ptr<InstanceLock>> lock_instance(const fs::path& state_dir) {
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return system_error("cannot open", path);
   auto lock = std::make_unique<LinuxInstanceLock>(fd);
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return system_error("cannot lock", path);
+  const auto give_up = std::chrono::steady_clock::now() + kHeldForAMoment;
+  struct flock wanted = whole_file(F_WRLCK);
+  while (fcntl(fd, F_OFD_SETLK, &wanted) != 0) {
+    if (errno != EAGAIN && errno != EACCES) return system_error("cannot lock", path);
+    if (std::chrono::steady_clock::now() < give_up) {
+      std::this_thread::sleep_for(kAskAgain);
+      continue;
+    }
     return fail(ErrorKind::Exists, "another instance runs with the state folder " +
                                        state_dir.string() + " (process " + holder_of(fd) + ")");
   }
@@ -173,7 +192,9 @@ Result<std::unique_ptr<InstanceLock>> lock_instance(const fs::path& state_dir) {
 
 bool instance_runs(const fs::path& state_dir) {
   const Descriptor fd(open((state_dir / kLockName).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  return fd && flock(fd.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (!fd) return false;
+  struct flock in_the_way = whole_file(F_RDLCK);
+  return fcntl(fd.get(), F_OFD_GETLK, &in_the_way) == 0 && in_the_way.l_type != F_UNLCK;
 }
 
 Result<std::string> read_secret_file(const fs::path& file) {

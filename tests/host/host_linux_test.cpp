@@ -2,8 +2,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <thread>
 
 #include "platform/host/host.hpp"
 #include "tests/support/catch.hpp"
@@ -58,6 +60,29 @@ TEST_CASE("one instance for one state folder, ended by any end of its process [I
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   CHECK_FALSE(instance_runs(state.path()));
+  CHECK(lock_instance(state.path()));
+}
+
+TEST_CASE("who asks whether an instance runs is in the way of none that starts [I4]") {
+  const test::Scratch state;
+  REQUIRE(lock_instance(state.path()));
+  const pid_t asking = fork();
+  if (asking == 0) {
+    for (;;) (void)instance_runs(state.path());
+  }
+  for (int i = 0; i < 2000; ++i) CHECK(lock_instance(state.path()));
+  kill(asking, SIGKILL);
+  waitpid(asking, nullptr, 0);
+}
+
+TEST_CASE("an instance waits for a command that holds the lock for a moment [I4]") {
+  const test::Scratch state;
+  auto held = lock_instance(state.path());
+  REQUIRE(held);
+  std::jthread command([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    held->reset();
+  });
   CHECK(lock_instance(state.path()));
 }
 
