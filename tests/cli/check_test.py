@@ -280,7 +280,7 @@ class Folders(Setup):
         self.configure(self.url)
         os.makedirs(self.at("state/millrace"), 0o700)
         with open(self.at("state/millrace/lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.lockf(lock, fcntl.LOCK_EX)
             self.assert_finding(self.check(0), "agent", "ok", "runs")
 
     def test_a_state_folder_that_cannot_be_made_is_an_error(self):
