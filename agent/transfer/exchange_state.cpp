@@ -14,6 +14,12 @@ ExchangeState::Tell ExchangeState::submit() {
   return Tell::Start;
 }
 
+void ExchangeState::wait(MutexLock& lock, Wait what) {
+  waits_ = what;
+  changed_.wait(lock);
+  waits_ = Wait::No;
+}
+
 Error ExchangeState::why_ended() const {
   if (error_) return *error_;
   if (cancelled_) return Error{ErrorKind::Stopped, "the exchange was stopped", 0, {}};
@@ -31,11 +37,8 @@ Result<ExchangeState::Pushed> ExchangeState::push(std::span<const std::byte> byt
   MutexLock lock(mutex_);
   if (bytes.size() > request.body_length - pushed_)
     return fail(ErrorKind::Defect, "more body than was declared");
-  while (up_.size() >= room && !finished_ && !cancelled_ && !upload_closed_) {
-    waiting_ = true;
-    changed_.wait(lock);
-  }
-  waiting_ = false;
+  while (up_.size() >= room && !finished_ && !cancelled_ && !upload_closed_)
+    wait(lock, Wait::ForRoom);
   if (upload_closed_ || (finished_ && head_seen_)) return Pushed{0, Keep::Enough, Tell::Nothing};
   if (finished_ || cancelled_) return std::unexpected(why_ended());
 
@@ -59,22 +62,14 @@ Result<HttpHead> ExchangeState::head() {
   MutexLock lock(mutex_);
   if (!upload_closed_ && !finished_ && pushed_ < request.body_length)
     return fail(ErrorKind::Defect, "head() before the whole body was sent");
-  while (!(head_ && has_much()) && !finished_ && !cancelled_) {
-    waiting_ = true;
-    changed_.wait(lock);
-  }
-  waiting_ = false;
+  while (!(head_ && has_much()) && !finished_ && !cancelled_) wait(lock, Wait::ForAnswer);
   if (!head_) return std::unexpected(why_ended());
   return *head_;
 }
 
 Result<ExchangeState::Taken> ExchangeState::take(std::vector<std::byte>& into) {
   MutexLock lock(mutex_);
-  while (!has_much() && !cancelled_) {
-    waiting_ = true;
-    changed_.wait(lock);
-  }
-  waiting_ = false;
+  while (!has_much() && !cancelled_) wait(lock, Wait::ForAnswer);
   Taken taken;
   if (!down_.empty()) {
     down_.swap(into);
@@ -113,7 +108,7 @@ bool ExchangeState::pull(std::vector<std::byte>& into) {
     return false;
   }
   up_.swap(into);
-  if (waiting_) changed_.notify_one();
+  if (waits_ == Wait::ForRoom) changed_.notify_one();
   return true;
 }
 
@@ -128,7 +123,7 @@ void ExchangeState::answer(HttpHead head) {
 void ExchangeState::close_upload() {
   const MutexLock lock(mutex_);
   upload_closed_ = true;
-  if (waiting_) changed_.notify_one();
+  if (waits_ == Wait::ForRoom) changed_.notify_one();
 }
 
 bool ExchangeState::append(std::span<const std::byte> bytes) {
@@ -138,7 +133,7 @@ bool ExchangeState::append(std::span<const std::byte> bytes) {
     down_.insert(down_.end(), bytes.begin(), bytes.end());
   else
     download_paused_ = true;
-  if (waiting_ && has_much()) changed_.notify_one();
+  if (waits_ == Wait::ForAnswer && has_much()) changed_.notify_one();
   return fits;
 }
 
@@ -148,7 +143,7 @@ void ExchangeState::finish(std::optional<Error> error) {
     const MutexLock lock(mutex_);
     if (std::exchange(finished_, true)) return;
     error_ = std::move(error);
-    wake = waiting_;
+    wake = waits_ != Wait::No;
   }
   // Without the lock, so that the woken worker does not sleep again on it.
   if (wake) changed_.notify_one();

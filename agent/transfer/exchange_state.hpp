@@ -70,7 +70,11 @@ class ExchangeState {
   void finish(std::optional<Error> error) EXCLUDES(mutex_);
 
  private:
+  // What the worker sleeps for: it is woken for nothing else.
+  enum class Wait { No, ForRoom, ForAnswer };
+
   Tell submit() REQUIRES(mutex_);
+  void wait(MutexLock& lock, Wait what) REQUIRES(mutex_);
   bool has_much() const REQUIRES(mutex_);
   Error why_ended() const REQUIRES(mutex_);
 
@@ -82,7 +86,7 @@ class ExchangeState {
   std::optional<HttpHead> head_ GUARDED_BY(mutex_);
   std::optional<Error> error_ GUARDED_BY(mutex_);
   bool submitted_ GUARDED_BY(mutex_) = false;
-  bool waiting_ GUARDED_BY(mutex_) = false;
+  Wait waits_ GUARDED_BY(mutex_) = Wait::No;
   bool head_seen_ GUARDED_BY(mutex_) = false;
   bool upload_closed_ GUARDED_BY(mutex_) = false;
   bool upload_paused_ GUARDED_BY(mutex_) = false;
