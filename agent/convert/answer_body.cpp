@@ -98,7 +98,8 @@ Result<std::size_t> AnswerBody::pull(std::span<std::byte> into) {
   size_ += *got;
   hash_.update(part);
   if (marks_.ends != nullptr) {
-    last_.append(reinterpret_cast<const char*>(part.data()), part.size());
+    const auto end = part.last(std::min(part.size(), marks_.tail));
+    last_.append(reinterpret_cast<const char*>(end.data()), end.size());
     if (last_.size() > 2 * marks_.tail + 4096) last_.erase(0, last_.size() - marks_.tail);
   }
   return *got;

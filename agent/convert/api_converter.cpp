@@ -131,6 +131,7 @@ Result<std::unique_ptr<HttpExchange>> ApiConverter::start(const ConvertRequest& 
   http.max_answer = rules_.max_answer;
   http.timeouts = rules_.timeouts;
   http.stop_upload = request.stop_uploading;
+  http.before_sending = request.before_sending;
   http.body_length =
       frame.head.size() + frame.tail.size() + (frame.carries_file ? payload.size() : 0);
   add_headers(http, request, frame, key);

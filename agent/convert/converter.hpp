@@ -12,6 +12,7 @@
 
 #include "agent/job/artifact.hpp"
 #include "agent/job/source.hpp"
+#include "agent/transfer/http_client.hpp"
 #include "platform/base/clock.hpp"
 #include "platform/base/result.hpp"
 
@@ -52,6 +53,7 @@ struct ConvertRequest {
   std::string key = {};  // Idempotency-Key
   // Ends the conversion (Stopped) unless the whole request is sent: an answer under way is paid.
   std::stop_token stop_uploading = {};
+  BeforeSending before_sending = {};  // not called if it fails before there is a request to send
 };
 
 // What the answer said about limits; fed to the account's gate.

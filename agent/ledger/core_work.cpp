@@ -57,18 +57,13 @@ void LedgerCore::note_before_change(JobId job) {
 Result<void> LedgerCore::reserve_for(Claim& claim, std::string_view outbox,
                                      const NameChoice& name) {
   const Candidate& source = claim.job.candidate;
-  Statement& find = sql_[Sql::FindOutput];
-  find.bind(outbox, Bytes{name.folded});
-  {
-    Rows found(find);
-    const auto row = found.next();
-    if (!row) return std::unexpected(row.error());
-    if (*row) return fail(ErrorKind::Exists, "the output name belongs to another source");
-  }
   Statement& reserve = sql_[Sql::ReserveOutput];
   reserve.bind(outbox, Bytes{name.folded}, Bytes{name.name}, std::string_view(source.folder),
                Bytes{source.name}, std::string_view(claim.job.target), claim.job.id);
   if (auto ok = reserve.run(); !ok) return ok;
+  if (database_.changes() == 0) {
+    return fail(ErrorKind::Exists, "the output name belongs to another source");
+  }
   claim.outbox = outbox;
   claim.folded = name.folded;
   claim.job.output_name = name.name;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -178,9 +179,11 @@ class Ledger {
   // What we last put at this name, if we did.
   virtual Result<std::optional<OutputRecord>> output_at(std::string_view outbox,
                                                         std::string_view folded_name) = 0;
-  // One row before each request; the attempt's number, from 1. Exists, and nothing is written, if
-  // the name that is to be reserved belongs to another source. [durable]
-  virtual Result<int> begin_attempt(const AttemptStart& start, WallTime now) = 0;
+  // One row before each request. `then` is called by the ledger's thread once the row is on disk,
+  // with the attempt's number, from 1; or with why it is not. Exists, and nothing is written, if
+  // the name that is to be reserved belongs to another source. [durable, but returns at once]
+  virtual void begin_attempt(AttemptStart start, WallTime now,
+                             std::function<void(Result<int>)> then) = 0;
   // [until written]
   virtual Result<void> end_attempt(JobId job, int attempt, const AttemptEnd& end, WallTime now) = 0;
   // Converting -> Delivering. [durable]

@@ -95,8 +95,11 @@ class SqliteLedger final : public Ledger {
                                                 std::string_view folded_name) override {
     return writer_.ask([&](LedgerCore& core) { return core.output_at(outbox, folded_name); });
   }
-  Result<int> begin_attempt(const AttemptStart& start, WallTime now) override {
-    return writer_.durably([&](LedgerCore& core) { return core.begin_attempt(start, now); });
+  void begin_attempt(AttemptStart start, WallTime now,
+                     std::function<void(Result<int>)> then) override {
+    writer_.durably_then([start = std::move(start),
+                          now](LedgerCore& core) { return core.begin_attempt(start, now); },
+                         std::move(then));
   }
   Result<void> end_attempt(JobId job, int attempt, const AttemptEnd& end, WallTime now) override {
     return writer_.queue_until_written([job, attempt, end, now](LedgerCore& core) {

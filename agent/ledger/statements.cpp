@@ -75,7 +75,7 @@ constexpr std::array kRows{
         " source_version, content_sha256 FROM output WHERE outbox=? AND folded=?"},
     Row{Sql::ReserveOutput,
         "INSERT INTO output(outbox, folded, name, folder, source, target, job)"
-        " VALUES(?,?,?,?,?,?,?)"},
+        " VALUES(?,?,?,?,?,?,?) ON CONFLICT(outbox, folded) DO NOTHING"},
     Row{Sql::PublishOutput,
         "UPDATE output SET name=?, job=?, published=1, size=?, version=?, sha256=?,"
         " source_version=?, content_sha256=? WHERE outbox=? AND folded=?"},

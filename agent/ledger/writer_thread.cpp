@@ -39,7 +39,7 @@ Result<void> WriterThread::flush() {
 }
 
 Result<void> WriterThread::queue(std::function<Result<void>(LedgerCore&)> body, Answer answer) {
-  push(Task{std::move(body), answer, Telling::Nothing, nullptr, {}});
+  push(Task{std::move(body), answer, Telling::Nothing, nullptr, {}, {}});
   return {};
 }
 
@@ -87,6 +87,7 @@ std::vector<Task> WriterThread::take() {
 }
 
 void WriterThread::tell(Task& task, const Result<void>& outcome) {
+  if (const auto then = std::exchange(task.then, nullptr)) return then(outcome);
   if (task.call == nullptr) return;
   task.call->verdict = outcome;
   task.gate->answer(std::exchange(task.call, nullptr)->answered);

@@ -59,6 +59,7 @@ struct Task {
   Telling telling = Telling::Nothing;
   Call* call = nullptr;
   std::shared_ptr<Gate> gate;
+  std::function<void(const Result<void>& verdict)> then;  // instead of a caller who waits
 };
 
 // Thread-safe. Destruction commits what is queued and closes the file.
@@ -90,6 +91,26 @@ class WriterThread {
   auto durably(Body body) {
     return call(Answer::WhenCommitted, Telling::LostWrites, std::move(body));
   }
+  // Returns at once; `then` gets on the writer's thread what durably() would have returned.
+  template <typename Body, typename Then>
+  void durably_then(Body body, Then then) {
+    using Answered = std::invoke_result_t<Body, LedgerCore&>;
+    auto answered = std::make_shared<Answered>(fail(ErrorKind::Stopped, "ledger: not asked"));
+    auto work = [body = std::move(body), answered](LedgerCore& core) -> Result<void> {
+      *answered = body(core);
+      if (!*answered) return std::unexpected(answered->error());
+      return {};
+    };
+    push(Task{std::move(work),
+              Answer::WhenCommitted,
+              Telling::LostWrites,
+              nullptr,
+              {},
+              [answered, then = std::move(then)](const Result<void>& verdict) {
+                if (!verdict) *answered = std::unexpected(verdict.error());
+                then(std::move(*answered));
+              }});
+  }
   Result<void> flush();
   // Returns at once, or when fewer than some thousands of tasks are queued. Always a success.
   Result<void> queue(std::function<Result<void>(LedgerCore&)> body) {
@@ -112,7 +133,7 @@ class WriterThread {
       return {};
     };
     Call call;
-    push(Task{std::ref(work), when, telling, &call, {}})->wait(call.answered);
+    push(Task{std::ref(work), when, telling, &call, {}, {}})->wait(call.answered);
     if (!call.verdict) answered = std::unexpected(std::move(call.verdict.error()));
     return answered;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <utility>
 
@@ -76,10 +77,9 @@ void JobRun::run() {
 
 // Every step but the last may end the job early; the last one always does.
 JobRun::Step JobRun::all_steps() {
-  for (const auto step :
-       {&JobRun::take_source, &JobRun::open_outbox, &JobRun::publish_kept_result,
-        &JobRun::open_source, &JobRun::look_for_output, &JobRun::read_and_hash,
-        &JobRun::settle_for_what_is_there, &JobRun::make_key, &JobRun::begin_attempt}) {
+  for (const auto step : {&JobRun::take_source, &JobRun::open_outbox, &JobRun::publish_kept_result,
+                          &JobRun::open_source, &JobRun::look_for_output, &JobRun::read_and_hash,
+                          &JobRun::settle_for_what_is_there, &JobRun::make_key}) {
     Step ended = (this->*step)();
     if (!ended || *ended || parked_) return ended;
   }
@@ -258,29 +258,42 @@ Result<AttemptStart> JobRun::plan_attempt() const {
   return start;
 }
 
-JobRun::Step JobRun::begin_attempt() {
+// The request goes out as soon as its attempt is on disk, without waking this worker in between.
+JobRun::Step JobRun::convert() {
   const auto start = plan_attempt();
   if (!start) return std::unexpected(start.error());
-  auto attempt = tools_.ledger.begin_attempt(*start, tools_.clock.wall_now());
-  if (!attempt && to_reserve_ && attempt.error().kind == ErrorKind::Exists) {
-    to_reserve_.reset();
-    for (const auto step : {&JobRun::choose_name, &JobRun::look_at_what_is_there,
-                            &JobRun::settle_for_what_is_there}) {
-      if (Step ended = (this->*step)(); !ended || *ended) return ended;
-    }
-    return begin_attempt();
-  }
-  if (!attempt) return std::unexpected(attempt.error());
-  attempt_ = *attempt;
-  return std::nullopt;
-}
-
-JobRun::Step JobRun::convert() {
-  const ConvertRequest request{job_.candidate.name, job_.target, folder_.settings.options, key_,
-                               tools_.stop};
+  std::future<Result<int>> begun;
+  const auto record_attempt = [&](auto go) {
+    const auto promise = std::make_shared<std::promise<Result<int>>>();
+    begun = promise->get_future();
+    tools_.ledger.begin_attempt(*start, tools_.clock.wall_now(),
+                                [promise, go = std::move(go)](const Result<int>& attempt) {
+                                  promise->set_value(attempt);
+                                  go(attempt ? std::nullopt : std::optional(attempt.error()));
+                                });
+  };
+  const ConvertRequest request{job_.candidate.name, job_.target,   folder_.settings.options, key_,
+                               tools_.stop,         record_attempt};
   reply_ = service_.converter->convert(request, *payload_, tools_.stop_now);
+  if (begun.valid()) {
+    const auto attempt = begun.get();
+    if (!attempt) return not_begun(attempt.error());
+    attempt_ = *attempt;
+  }
   if (!reply_->artifact) return std::unexpected(reply_->artifact.error());
   return deliver(std::move(*reply_->artifact));
+}
+
+// Nothing was sent. Somebody may have been faster with the name.
+JobRun::Step JobRun::not_begun(const Error& error) {
+  reply_.reset();
+  if (!to_reserve_ || error.kind != ErrorKind::Exists) return std::unexpected(error);
+  to_reserve_.reset();
+  for (const auto step :
+       {&JobRun::choose_name, &JobRun::look_at_what_is_there, &JobRun::settle_for_what_is_there}) {
+    if (Step ended = (this->*step)(); !ended || *ended) return ended;
+  }
+  return convert();
 }
 
 JobRun::Step JobRun::deliver(Artifact artifact) {
@@ -350,6 +363,7 @@ void JobRun::end_attempt(const Error* error) {
   }
   tools_.dispatcher.request_ended(assignment_, error, reply_->news, latency,
                                   attempt_end_.billing != Billing::No);
+  if (attempt_ == 0) return;  // it failed before there was a request
   const auto ended =
       tools_.ledger.end_attempt(job_.id, attempt_, attempt_end_, tools_.clock.wall_now());
   if (!ended) log_error(Level::Error, "cannot record the end of an attempt", ended.error());

@@ -57,8 +57,8 @@ class JobRun {
   Step read_and_hash();
   Step settle_for_what_is_there();
   Step make_key();
-  Step begin_attempt();
   Step convert();
+  Step not_begun(const Error& error);
   Step deliver(Artifact artifact);
   Step publish(OutputFile& file, const OutputRecord& record);
   JobEnd delivered(OutputRecord record, const OutputIdentity& identity);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/transfer/curl_network.hpp"
+#include "platform/base/mutex.hpp"
 
 namespace millrace {
 namespace {
@@ -65,7 +66,13 @@ class CurlExchange final : public HttpExchange {
   void cancel() { tell(state_->cancel()); }
   // With nothing to tell the network may be gone already.
   void tell(ExchangeState::Tell what) {
-    if (what != ExchangeState::Tell::Nothing) network_.tell(what, state_);
+    if (what == ExchangeState::Tell::Nothing) return;
+    const BeforeSending& hold = state_->request.before_sending;
+    if (what != ExchangeState::Tell::Start || !hold) return network_.tell(what, state_);
+    hold([&network = network_, state = state_](std::optional<Error> refused) {
+      if (refused) return state->finish(std::move(refused));
+      network.tell(ExchangeState::Tell::Start, state);
+    });
   }
 
   CurlNetwork& network_;
@@ -82,7 +89,7 @@ class CurlHttp final : public HttpClient {
   explicit CurlHttp(std::unique_ptr<CurlNetwork> network) : network_(std::move(network)) {}
 
   Result<std::unique_ptr<HttpExchange>> start(HttpRequest request, std::stop_token stop) override {
-    auto target = check_target(request);
+    auto target = target_of(request);
     if (!target) return std::unexpected(target.error());
     auto state = std::make_shared<ExchangeState>(std::move(request), std::move(*target));
     return std::make_unique<CurlExchange>(*network_, std::move(state), std::move(stop));
@@ -90,7 +97,26 @@ class CurlHttp final : public HttpClient {
   Counters counters() const override { return network_->counters(); }
 
  private:
+  // A converter has one URL, and reading it takes longer than copying what came of it.
+  Result<Target> target_of(const HttpRequest& request) EXCLUDES(mutex_) {
+    {
+      const MutexLock lock(mutex_);
+      const bool same = request.url == url_ && request.unix_socket == unix_socket_;
+      if (same && !url_.empty()) return target_;
+    }
+    auto target = check_target(request);
+    if (!target) return target;
+    const MutexLock lock(mutex_);
+    url_ = request.url;
+    unix_socket_ = request.unix_socket;
+    target_ = *target;
+    return target;
+  }
+
   const std::unique_ptr<CurlNetwork> network_;
+  Mutex mutex_;  // the URL that was checked last, and what came of it; empty before the first
+  std::string url_ GUARDED_BY(mutex_), unix_socket_ GUARDED_BY(mutex_);
+  Target target_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

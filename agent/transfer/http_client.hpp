@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -29,6 +30,11 @@ struct HttpTimeouts {
 // request never uses a connection that was there before.
 enum class AddressRule { Any, PublicOnly };
 
+// Holds a request back: called once, by the thread that uses the exchange, when the request is
+// ready to be sent. Nothing is sent before `go` was called, which any thread may do, once; with an
+// error the exchange ends with that.
+using BeforeSending = std::function<void(std::function<void(std::optional<Error>)> go)>;
+
 struct HttpRequest {
   std::string method = "POST";
   std::string url;          // https; http only to loopback or with `unix_socket`
@@ -41,6 +47,7 @@ struct HttpRequest {
   AddressRule addresses = AddressRule::Any;  // Configuration where it forbids every address
   // Ends the exchange as its other stop token does, but only while the request is not whole.
   std::stop_token stop_upload = {};
+  BeforeSending before_sending = {};  // nothing: it is sent at once
 };
 
 struct HttpHead {

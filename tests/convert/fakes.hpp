@@ -77,6 +77,11 @@ class FakeExchange final : public HttpExchange {
   Result<Keep> send(std::span<const std::byte> bytes) override {
     if (answer_.enough_at_once) return Keep::Enough;
     if (answer_.send_error) return std::unexpected(*answer_.send_error);
+    if (wire_.request.before_sending && wire_.sent.empty()) {
+      std::optional<Error> refused;
+      wire_.request.before_sending([&](std::optional<Error> why) { refused = std::move(why); });
+      if (refused) return std::unexpected(*refused);
+    }
     wire_.sent.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return Keep::Going;
   }

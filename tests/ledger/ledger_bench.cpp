@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/ledger/sqlite_ledger.hpp"
+#include "tests/ledger/begin_attempt.hpp"
 
 namespace {
 
@@ -43,8 +44,8 @@ void convert(Ledger& ledger, const Job& job, WallTime now) {
   const std::vector<NameChoice> names{{stem + ".webp", stem + ".webp"},
                                       {stem + ".png.webp", stem + ".png.webp"}};
   const Name name = must(ledger.reserve_name(job.id, "outbox", names));
-  const int attempt = must(ledger.begin_attempt(
-      {job.id, "0123456789abcdef0123456789abcdef", kDigest, 123456, false}, now));
+  const int attempt = must(test::begin_attempt(
+      ledger, {job.id, "0123456789abcdef0123456789abcdef", kDigest, 123456, false}, now));
   AttemptEnd end;
   end.http_status = 200;
   end.billing = Billing::Yes;

@@ -24,7 +24,7 @@ TEST_CASE("the script of the crash test", "[.crash-script]") {
     note(promises, "admitted " + file);
     const Job job = claim_one(*ledger);
     const Name name = *reserve(*ledger, job);
-    const int attempt = *ledger->begin_attempt(start_of(job), kNow);
+    const int attempt = *begin_attempt(*ledger, start_of(job), kNow);
     note(promises, "begun " + file);
     REQUIRE(ledger->end_attempt(job.id, attempt, {}, kNow));
     REQUIRE(ledger->begin_delivery(job.id, output_of(job, name), name + ".tmp", kNow));

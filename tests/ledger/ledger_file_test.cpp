@@ -34,7 +34,7 @@ TEST_CASE("an attempt without an end is an open key, and three deaths end the jo
   admit(*ledger, candidate("poison.png"));
   for (int death = 1; death <= 3; ++death) {
     const Job job = claim_one(*ledger);
-    REQUIRE(ledger->begin_attempt(start_of(job), kNow + death * 1h));
+    REQUIRE(begin_attempt(*ledger, start_of(job), kNow + death * 1h));
     CHECK(*ledger->look_up(candidate("poison.png")) == Known::Waiting);
     ledger.reset();
     ledger = opened(path, kNow);
@@ -58,7 +58,7 @@ TEST_CASE("a delivery that was cut off is handed to recovery [G4]") {
   admit(*ledger, candidate("a.png"));
   const Job job = claim_one(*ledger);
   const Name name = *reserve(*ledger, job);
-  REQUIRE(ledger->begin_attempt(start_of(job), kNow));
+  REQUIRE(begin_attempt(*ledger, start_of(job), kNow));
   REQUIRE(ledger->begin_delivery(job.id, output_of(job, name), "a.tmp", kNow));
   ledger.reset();
   ledger = opened(path);
@@ -161,15 +161,15 @@ TEST_CASE("another program that holds the file costs an error, not an attempt [J
   const Job job = claim_one(*ledger);
   auto other = *sqlite::Database::open(path, sqlite::Access::Write, 1000ms);
   REQUIRE(other.exec("BEGIN EXCLUSIVE"));
-  const auto attempt = ledger->begin_attempt(start_of(job), kNow);
+  const auto attempt = begin_attempt(*ledger, start_of(job), kNow);
   REQUIRE_FALSE(attempt);
   CHECK(attempt.error().kind == ErrorKind::Environment);
   REQUIRE(ledger->admit(candidate("b.png"), std::span(&kWebp, 1), kNow));
   REQUIRE(ledger->recall("x"));
   REQUIRE(eventually([&] { return *ledger->look_up(candidate("b.png")) == Known::New; }));
   REQUIRE(other.exec("ROLLBACK"));
-  CHECK(ledger->begin_attempt(start_of(job), kNow).error().kind == ErrorKind::Environment);
-  CHECK(*ledger->begin_attempt(start_of(job), kNow) == 1);
+  CHECK(begin_attempt(*ledger, start_of(job), kNow).error().kind == ErrorKind::Environment);
+  CHECK(*begin_attempt(*ledger, start_of(job), kNow) == 1);
 }
 
 TEST_CASE("a full disk changes nothing, and space makes it work again [J2]") {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/ledger/sqlite_ledger.hpp"
+#include "tests/ledger/begin_attempt.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
 
@@ -62,7 +63,7 @@ inline JobEnd ended(JobState state) {
 inline Result<SourceSummary> deliver(Ledger& ledger, const Job& job) {
   const auto name = reserve(ledger, job);
   if (!name) return std::unexpected(name.error());
-  const auto attempt = ledger.begin_attempt(start_of(job), kNow);
+  const auto attempt = begin_attempt(ledger, start_of(job), kNow);
   if (!attempt) return std::unexpected(attempt.error());
   AttemptEnd end;
   end.billing = Billing::Yes;

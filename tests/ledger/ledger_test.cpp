@@ -63,15 +63,15 @@ TEST_CASE("a name is reserved together with the first attempt, unless it is anot
   AttemptStart start = start_of(first);
   start.outbox = "out";
   start.name = NameChoice{"A.webp", "a.webp"};
-  REQUIRE(ledger->begin_attempt(start, kNow));
+  REQUIRE(begin_attempt(*ledger, start, kNow));
   AttemptStart late = start_of(second);
   late.outbox = "out";
   late.name = NameChoice{"a.webp", "a.webp"};
-  CHECK(ledger->begin_attempt(late, kNow).error().kind == ErrorKind::Exists);
+  CHECK(begin_attempt(*ledger, late, kNow).error().kind == ErrorKind::Exists);
   CHECK(*ledger->attempts_billed_since("api", kNow) == 1);
   CHECK(*reserve(*ledger, second) == "a.jpg.webp");
   late.name.reset();
-  CHECK(ledger->begin_attempt(late, kNow) == 1);
+  CHECK(begin_attempt(*ledger, late, kNow) == 1);
 }
 
 TEST_CASE("a newer version cancels what waits of the older one, not what a worker has") {
@@ -93,7 +93,7 @@ TEST_CASE("fresh and deferred jobs are claimed apart, when they are due [D3]") {
   const auto ledger = opened(scratch / "ledger.db");
   for (int i = 0; i < 3; ++i) admit(*ledger, candidate(std::to_string(i)));
   const Job job = claim_one(*ledger);
-  const int attempt = *ledger->begin_attempt(start_of(job), kNow);
+  const int attempt = *begin_attempt(*ledger, start_of(job), kNow);
   JobEnd wait;
   wait.state = JobState::Waiting;
   wait.next_attempt = kNow + 1min;
@@ -118,7 +118,7 @@ TEST_CASE("transitions and attempt numbers that do not fit are refused as Defect
   const auto ledger = opened(scratch / "ledger.db");
   admit(*ledger, candidate("a.png"));
   const Job job = claim_one(*ledger);
-  const int attempt = *ledger->begin_attempt(start_of(job), kNow);
+  const int attempt = *begin_attempt(*ledger, start_of(job), kNow);
   JobEnd done;
   done.output = output_of(job, "a.webp");
   CHECK(ledger->finish(job.id, attempt, done, kNow).error().kind == ErrorKind::Defect);
@@ -142,7 +142,7 @@ TEST_CASE("a key stays open until an attempt under it is known not to be billed 
   admit(*ledger, candidate("a.png"));
   const auto try_once = [&](Billing billing, WallTime now) {
     const Job job = claim_one(*ledger, now);
-    const int attempt = *ledger->begin_attempt(start_of(job), now);
+    const int attempt = *begin_attempt(*ledger, start_of(job), now);
     AttemptEnd end;
     end.kind = ErrorKind::Transient;
     end.billing = billing;

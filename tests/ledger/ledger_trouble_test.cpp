@@ -55,7 +55,7 @@ TEST_CASE("on a full disk no attempt begins, and with space all goes on [J2]") {
   int begun = 1;
   Result<int> attempt = 0;
   for (int i = 0; i < 2000; ++i) {
-    attempt = ledger->begin_attempt(start_of(job), kNow);
+    attempt = begin_attempt(*ledger, start_of(job), kNow);
     if (!attempt) break;
     ++begun;
     // Fills what the file system still has, whether or not it is written.
@@ -64,12 +64,12 @@ TEST_CASE("on a full disk no attempt begins, and with space all goes on [J2]") {
   }
   REQUIRE_FALSE(attempt);
   CHECK(attempt.error().kind == ErrorKind::Environment);
-  CHECK(ledger->begin_attempt(start_of(job), kNow).error().kind == ErrorKind::Environment);
+  CHECK(begin_attempt(*ledger, start_of(job), kNow).error().kind == ErrorKind::Environment);
   CHECK(*ledger->attempts_billed_since("api", kNow) == begun);
   CHECK(*ledger->look_up(candidate("first.png")) == Known::Done);
 
   disk.empty();
-  CHECK(eventually([&] { return ledger->begin_attempt(start_of(job), kNow).has_value(); }));
+  CHECK(eventually([&] { return begin_attempt(*ledger, start_of(job), kNow).has_value(); }));
   CHECK(*ledger->attempts_billed_since("api", kNow) == begun + 1);
   CHECK(ledger->healthy());
   ledger.reset();
@@ -88,7 +88,7 @@ TEST_CASE("the end of a job that cannot be written is written later, with its at
   admit(*ledger, candidate("a.png"));
   const Job job = claim_one(*ledger);
   REQUIRE(reserve(*ledger, job));
-  const int attempt = *ledger->begin_attempt(start_of(job), kNow);
+  const int attempt = *begin_attempt(*ledger, start_of(job), kNow);
   const OutputRecord output = output_of(job, "a.webp");
   REQUIRE(ledger->begin_delivery(job.id, output, ".tmp", kNow));
   disk.fill();

@@ -97,12 +97,12 @@ TEST_CASE("the kept counts are the rows' counts, through every way of a job") {
   for (const JobState state : {JobState::Failed, JobState::Skipped, JobState::Cancelled}) {
     REQUIRE(ledger->finish(claim_one(*ledger).id, 0, ended(state), kNow));
   }
-  REQUIRE(ledger->begin_attempt(start_of(claim_one(*ledger)), kNow));
+  REQUIRE(begin_attempt(*ledger, start_of(claim_one(*ledger)), kNow));
   check(*ledger, "converting");
   REQUIRE(deliver(*ledger, claim_one(*ledger)));
   const Job cut = claim_one(*ledger);
   const Name name = *reserve(*ledger, cut);
-  REQUIRE(ledger->begin_attempt(start_of(cut), kNow));
+  REQUIRE(begin_attempt(*ledger, start_of(cut), kNow));
   REQUIRE(ledger->begin_delivery(cut.id, output_of(cut, name), "t", kNow));
   check(*ledger, "delivering");
   admit(*ledger, candidate("5.png", "v2"));

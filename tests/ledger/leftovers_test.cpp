@@ -24,7 +24,7 @@ TEST_CASE("each directory of work that was cut off is kept until it was looked a
     admit(*ledger, candidate(name));
     const Job job = claim_one(*ledger);
     REQUIRE(reserve(*ledger, job));
-    REQUIRE(ledger->begin_attempt(start_of(job), kNow));
+    REQUIRE(begin_attempt(*ledger, start_of(job), kNow));
   }
   CHECK(places(*ledger).empty());
   const std::vector<std::string> expected{"out:a.webp", "out:sub/b.webp"};
@@ -47,7 +47,7 @@ TEST_CASE("a delivery that waits for its outbox may have left its temporary [F12
   admit(*ledger, candidate("a.png"));
   const Job job = claim_one(*ledger);
   const Name name = *reserve(*ledger, job);
-  const auto attempt = ledger->begin_attempt(start_of(job), kNow);
+  const auto attempt = begin_attempt(*ledger, start_of(job), kNow);
   REQUIRE(ledger->begin_delivery(job.id, output_of(job, name), "a.tmp", kNow));
   REQUIRE(ledger->finish(job.id, *attempt, ended(JobState::Waiting), kNow));
   CHECK(places(*ledger) == std::vector<std::string>{"out:a.webp"});
@@ -61,7 +61,7 @@ TEST_CASE("three crashes in company convict nobody [D7] [G1]") {
   for (int crash = 0; crash < 8; ++crash) {
     for (int i = 0; i < 3; ++i) {
       const Job job = claim_one(*ledger);
-      REQUIRE(ledger->begin_attempt(start_of(job), kNow));
+      REQUIRE(begin_attempt(*ledger, start_of(job), kNow));
     }
     ledger.reset();
     ledger = opened(path);
@@ -69,7 +69,7 @@ TEST_CASE("three crashes in company convict nobody [D7] [G1]") {
   CHECK(*ledger->look_up(candidate("a.png")) == Known::Waiting);
   for (int i = 0; i < 3; ++i) {
     const Job job = claim_one(*ledger);
-    REQUIRE(ledger->begin_attempt(start_of(job), kNow));
+    REQUIRE(begin_attempt(*ledger, start_of(job), kNow));
   }
   ledger.reset();
   ledger = opened(path);

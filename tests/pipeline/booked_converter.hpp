@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -77,6 +79,10 @@ class BookedConverter final : public Converter {
       reply.artifact = std::unexpected(same.error());
       return reply;
     }
+    if (const auto refused = held_back(request)) {
+      reply.artifact = std::unexpected(*refused);
+      return reply;
+    }
     const bool accepted = post(request.key, payload.sha256());
     reply.whole_request_sent = true;
     reply.bytes_sent = payload.size();
@@ -95,6 +101,15 @@ class BookedConverter final : public Converter {
   }
 
  private:
+  // Waits until the request may be sent; why it may not.
+  static std::optional<Error> held_back(const ConvertRequest& request) {
+    const auto asked = std::make_shared<std::promise<std::optional<Error>>>();
+    auto answer = asked->get_future();
+    request.before_sending(
+        [asked](std::optional<Error> refused) { asked->set_value(std::move(refused)); });
+    return answer.get();
+  }
+
   static std::shared_ptr<const AnswerVerdict> verdict() {
     return std::make_shared<const AnswerVerdict>();
   }
