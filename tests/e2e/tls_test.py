@@ -22,7 +22,7 @@ def open_connections(port):
 
 
 def closed_by_nginx(nginx):
-    eventually(lambda: open_connections(nginx.port) == 0, 30, "the closing of idle connections")
+    eventually(lambda: open_connections(nginx.port) == 0, 120, "the closing of idle connections")
 
 
 def agent_behind(home, nginx, authority, **keys):
