@@ -44,8 +44,8 @@ class Transfer {
   // Takes the next request; end() gives it back. In between the handle is in the multi handle.
   Result<void> begin(std::shared_ptr<ExchangeState> state);
   void end(std::optional<Error> error);
-  // The end that libcurl reports, unless it found a connection that the server had closed: then
-  // nothing was sent, the connection is gone, and the handle is to be added once more.
+  // The end that libcurl reports. FoundClosed: the server had closed the connection before anything
+  // was sent, libcurl has dropped it, and the handle is to be added once more for another one.
   enum class Done { Ended, FoundClosed };
   Done done(int code);
   // Asks libcurl to call the callbacks again.

@@ -16,14 +16,13 @@ struct ConnectionEnds {
   bool operator==(const ConnectionEnds&) const = default;
 };
 
-// The sockets of connections that became idle, which libcurl tells only then. Entries of
-// connections that were closed since then are harmless: none of them is found again before its
-// place was taken by the connection that has its ends, or its socket, now. Single-threaded.
+// The sockets of connections that became idle, which libcurl tells only then. An entry may outlive
+// its connection: the next one with its ends or its socket takes its place. Single-threaded.
 class IdleConnections {
  public:
   void add(const ConnectionEnds& ends, std::intptr_t socket);
-  // One system call. Whatever has arrived on an idle HTTP/1.1 connection, it is of no use any more:
-  // an end, or an answer that nobody asked for. False for a connection that was never added.
+  // Has anything arrived on it? On an idle HTTP/1.1 connection that is its end, or an answer that
+  // nobody asked for: it is of no use any more. One system call; false if it was never added.
   bool ended(const ConnectionEnds& ends) const;
 
  private:
