@@ -1,6 +1,8 @@
 // The one place where libcurl's handles get their options.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "agent/transfer/curl_http.hpp"
@@ -39,6 +41,9 @@ class EasyHandle {
   // Was the connection made for this request, and did it resume a TLS session? In `connected`.
   bool is_new_connection() const;
   bool is_resumed() const;
+  // The socket of the connection that went back to the pool when the request ended; nothing if it
+  // was closed. Between the end that libcurl reports and the next request.
+  std::optional<std::intptr_t> idle_socket() const;
 
  private:
   explicit EasyHandle(void* easy) : easy_(easy) {}

@@ -24,6 +24,8 @@ const Error& stopped() {
   return error;
 }
 
+Error refused_transfer() { return {ErrorKind::Defect, "libcurl refuses the transfer", 0, {}}; }
+
 }  // namespace
 
 Result<std::unique_ptr<CurlNetwork>> CurlNetwork::start(CurlOptions options) {
@@ -160,7 +162,7 @@ void CurlNetwork::begin(const std::shared_ptr<ExchangeState>& state) {
   if (!transfer) return state->finish(std::move(error));
   if (auto begun = transfer->begin(state); !begun) return state->finish(begun.error());
   if (curl_multi_add_handle(multi_, transfer->easy()) != CURLM_OK)
-    return transfer->end(Error{ErrorKind::Defect, "libcurl refuses the transfer", 0, {}});
+    return transfer->end(refused_transfer());
   transfer->index = active_.size();
   active_.push_back(std::move(free_.back()));
   free_.pop_back();
@@ -181,9 +183,19 @@ void CurlNetwork::collect_finished() {
     const int code = message->data.result;
     Transfer* transfer = nullptr;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-    transfer->done(code);
-    remove(*transfer);
+    if (transfer->done(code) == Transfer::Done::FoundClosed)
+      start_again(*transfer);
+    else
+      remove(*transfer);
   }
+}
+
+// On another connection: this one is closed already.
+void CurlNetwork::start_again(Transfer& transfer) {
+  curl_multi_remove_handle(multi_, transfer.easy());
+  if (curl_multi_add_handle(multi_, transfer.easy()) == CURLM_OK) return;
+  transfer.end(refused_transfer());
+  remove(transfer);
 }
 
 void CurlNetwork::resume_closed_uploads() {

@@ -34,6 +34,7 @@ class CurlNetwork {
   void begin(const std::shared_ptr<ExchangeState>& state);
   void poke(ExchangeState& state);
   void collect_finished();
+  void start_again(Transfer& transfer);
   void resume_closed_uploads();
   void check_deadlines();
   bool may_sleep() EXCLUDES(mutex_);

@@ -44,7 +44,7 @@ Result<void> Transfer::begin(std::shared_ptr<ExchangeState> state) {
   sending_at_ = 0;
   sent_ = received_ = 0;
   declared_.reset();
-  requested_ = head_complete_ = paused_ = reported_ = address_refused_ = false;
+  found_closed_ = requested_ = head_complete_ = paused_ = reported_ = address_refused_ = false;
   refused_.reset();
   error_text_[0] = '\0';
   enter(Phase::Connecting);
@@ -62,17 +62,27 @@ void Transfer::end(std::optional<Error> error) {
   if (sending_.capacity() > ExchangeState::kBuffer) sending_ = {};
 }
 
-void Transfer::done(int code) {
+Transfer::Done Transfer::done(int code) {
+  if (std::exchange(found_closed_, false)) {
+    error_text_[0] = '\0';
+    return Done::FoundClosed;
+  }
   reported_ = true;
-  if (refused_) return end(refused_);
-  if (code == CURLE_OK) return end(std::nullopt);
-  if (code == CURLE_OPERATION_TIMEDOUT) return end(timeout_error());
+  if (const auto socket = easy_->idle_socket()) context_.idle.add(ends_, *socket);
+  end(result_of(code));
+  return Done::Ended;
+}
+
+std::optional<Error> Transfer::result_of(int code) const {
+  if (refused_) return refused_;
+  if (code == CURLE_OK) return std::nullopt;
+  if (code == CURLE_OPERATION_TIMEDOUT) return timeout_error();
   if (code == CURLE_COULDNT_CONNECT && address_refused_)
-    return end(Error{ErrorKind::Configuration,
-                     state_->target.host + " has no address in the public internet",
-                     0,
-                     {}});
-  end(error_of_code(code, whereabouts(), error_text_.data()));
+    return Error{ErrorKind::Configuration,
+                 state_->target.host + " has no address in the public internet",
+                 0,
+                 {}};
+  return error_of_code(code, whereabouts(), error_text_.data());
 }
 
 void Transfer::unpause() {
@@ -89,11 +99,17 @@ std::size_t Transfer::on_header(char* line, std::size_t size, std::size_t count,
 std::size_t Transfer::on_write(char* bytes, std::size_t size, std::size_t count, void* self) {
   return itself(self)->write({reinterpret_cast<const std::byte*>(bytes), size * count});
 }
-int Transfer::on_connected(void* self, char*, char*, int, int) {
-  return itself(self)->connected() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+int Transfer::on_connected(void* self, char* peer, char* local, int peer_port, int local_port) {
+  return itself(self)->connected({local, peer, local_port, peer_port}) ? CURL_PREREQFUNC_OK
+                                                                       : CURL_PREREQFUNC_ABORT;
 }
 
-bool Transfer::connected() {
+bool Transfer::connected(ConnectionEnds ends) {
+  ends_ = std::move(ends);
+  if (!requested_ && !easy_->is_new_connection() && context_.idle.ended(ends_)) {
+    found_closed_ = true;
+    return false;
+  }
   // libcurl comes here again when it is about to repeat the request by itself: a reused connection
   // died after the head alone, where no rewind asks us. Only what bills nothing may be repeated,
   // and what was refused for its Expect (417) before a byte of its body left.

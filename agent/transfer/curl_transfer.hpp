@@ -7,6 +7,7 @@
 //        +------------------- done(), a deadline, or a cancel, from every phase --------------->
 //        ended
 //
+// A connection that is found closed leaves the request in Connecting, for another one.
 // All transitions are made by libcurl's callbacks, on the network thread.
 #pragma once
 
@@ -18,6 +19,7 @@
 #include "agent/transfer/answer_head.hpp"
 #include "agent/transfer/curl_easy_handle.hpp"
 #include "agent/transfer/exchange_state.hpp"
+#include "agent/transfer/idle_connections.hpp"
 #include "agent/transfer/transfer_error.hpp"
 
 namespace millrace {
@@ -28,6 +30,7 @@ struct TransferContext {
   TimePoint now;                             // of this turn
   std::vector<ExchangeState*> closed_early;  // uploads to resume on the next turn, so that they end
   bool phase_changed = false;                // some deadline may lie earlier than it was known
+  IdleConnections idle;
   std::atomic<std::uint64_t> connections{0};
   std::atomic<std::uint64_t> resumed{0};
 };
@@ -41,8 +44,10 @@ class Transfer {
   // Takes the next request; end() gives it back. In between the handle is in the multi handle.
   Result<void> begin(std::shared_ptr<ExchangeState> state);
   void end(std::optional<Error> error);
-  // The end that libcurl reports.
-  void done(int code);
+  // The end that libcurl reports. FoundClosed: the server had closed the connection before anything
+  // was sent, libcurl has dropped it, and the handle is to be added once more for another one.
+  enum class Done { Ended, FoundClosed };
+  Done done(int code);
   // Asks libcurl to call the callbacks again.
   void unpause();
 
@@ -66,12 +71,14 @@ class Transfer {
   bool header(std::string_view line);
   bool final_head();
   std::size_t write(std::span<const std::byte> bytes);
-  bool connected();  // false: this request must not go out again
+  // False: the request must not go out on this connection, or not again.
+  bool connected(ConnectionEnds ends);
 
   void enter(Phase phase);
   void moved(std::size_t bytes);
   Duration limit() const;
   Whereabouts whereabouts() const;
+  std::optional<Error> result_of(int code) const;
   bool refuse(std::string why);  // records the error that explains an aborted transfer
 
   TransferContext& context_;
@@ -83,7 +90,9 @@ class Transfer {
   std::uint64_t sent_ = 0;
   std::uint64_t received_ = 0;
   std::optional<std::uint64_t> declared_;
-  bool requested_ = false;  // on a connection, once
+  ConnectionEnds ends_;        // of the last connection
+  bool found_closed_ = false;  // that connection
+  bool requested_ = false;     // on a connection, once
   bool head_complete_ = false;
   bool paused_ = false;  // by our own worker
   bool address_refused_ = false;

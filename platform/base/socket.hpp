@@ -1,4 +1,4 @@
-// Sockets of a third-party library that must not be inherited by the programs that we start.
+// Sockets that a third-party library uses.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,10 @@ namespace millrace {
 // socket(2) with close-on-exec set in the same call, so that no child started at that moment by
 // another thread can inherit it. -1 where the system refuses. Any thread; never blocks.
 std::intptr_t open_cloexec_socket(int domain, int type, int protocol);
+
+// Has nothing arrived on a connected socket: no byte, no end of the stream, no error? One system
+// call. Any thread; never blocks.
+bool is_silent_socket(std::intptr_t socket);
 
 // The 4 or 16 bytes of the address in a `struct sockaddr`, within it; empty for other families.
 std::span<const std::byte> bytes_of_address(const void* sockaddr);

@@ -1,12 +1,18 @@
 #include "platform/base/socket.hpp"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 namespace millrace {
 
 std::intptr_t open_cloexec_socket(int domain, int type, int protocol) {
   return socket(domain, type | SOCK_CLOEXEC, protocol);
+}
+
+bool is_silent_socket(std::intptr_t socket) {
+  pollfd look{static_cast<int>(socket), POLLIN, 0};
+  return poll(&look, 1, 0) == 0;
 }
 
 std::span<const std::byte> bytes_of_address(const void* address) {

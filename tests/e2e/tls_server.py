@@ -35,11 +35,11 @@ class Authority:
 
 
 class Nginx:
-    """Passes on to `upstream` ("unix:PATH" or "127.0.0.1:PORT"); closes what idles for 1 s.
+    """Passes on to `upstream` ("unix:PATH" or "127.0.0.1:PORT"); closes what idles for `idle`.
 
     What lies in the folder `files` is found under /files/."""
 
-    def __init__(self, folder, authority, upstream, protocol="TLSv1.3", files=None):
+    def __init__(self, folder, authority, upstream, protocol="TLSv1.3", files=None, idle="1s"):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -54,7 +54,7 @@ http {{
   access_log {self.log} each;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  client_max_body_size 200m; keepalive_timeout 1s; keepalive_requests 100000;
+  client_max_body_size 200m; keepalive_timeout {idle}; keepalive_requests 100000;
   server {{
     listen 127.0.0.1:{self.port} ssl;
     ssl_certificate {certificate}; ssl_certificate_key {key};

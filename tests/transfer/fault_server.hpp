@@ -19,6 +19,15 @@ struct ssl_ctx_st;
 
 namespace millrace::test {
 
+// How a server leaves a connection that idles.
+enum class Leaving {
+  NotifyAndFin,  // close_notify (TLS only) and FIN, as nginx does
+  Notify,        // close_notify alone
+  Fin,
+  Reset,
+  AnswerAndFin,  // an answer that nobody asked for before the end, as with 408
+};
+
 // One accepted connection, used by its script's thread. After the peer or the server ended it,
 // reads give nothing and writes do nothing.
 class Connection {
@@ -35,7 +44,8 @@ class Connection {
   // it); false if the peer closed before its end.
   bool read_request();
   bool write(std::string_view text);
-  void reset();  // an RST instead of a FIN
+  void reset();             // an RST instead of a FIN
+  void leave(Leaving how);  // returns when it has arrived at the peer
   void wait_for_close();
   void unblock();  // from another thread: ends every wait
 

@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
+#include <fstream>
 #include <stdexcept>
 #include <utility>
 
@@ -41,6 +43,33 @@ SSL_CTX* tls_context(const ServerTls& tls) {
       SSL_CTX_use_PrivateKey_file(context, tls.certificate.key.c_str(), SSL_FILETYPE_PEM) != 1)
     throw std::runtime_error("cannot use the certificate");
   return context;
+}
+
+struct Path {
+  unsigned server_port = 0, peer_port = 0;
+};
+
+Path path_of(int fd) {
+  sockaddr_in ends[2]{};
+  socklen_t length = sizeof(sockaddr_in);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&ends[0]), &length);
+  getpeername(fd, reinterpret_cast<sockaddr*>(&ends[1]), &length);
+  return {ntohs(ends[0].sin_port), ntohs(ends[1].sin_port)};
+}
+
+// Is the peer's end of a connection on loopback established, with nothing to read?
+bool is_untouched_at_peer(const Path& path) {
+  std::ifstream table("/proc/net/tcp");
+  std::string line;
+  std::getline(table, line);
+  while (std::getline(table, line)) {
+    unsigned local = 0, remote = 0, state = 0, waiting = 0;
+    if (std::sscanf(line.c_str(), " %*d: %*x:%x %*x:%x %x %*x:%x", &local, &remote, &state,
+                    &waiting) == 4 &&
+        local == path.peer_port && remote == path.server_port)
+      return state == TCP_ESTABLISHED && waiting == 0;
+  }
+  return false;
 }
 
 }  // namespace
@@ -114,6 +143,20 @@ void Connection::reset() {
   const linger now{1, 0};
   setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   if (tls_) SSL_set_quiet_shutdown(tls_, 1);
+}
+
+void Connection::leave(Leaving how) {
+  const Path path = path_of(fd_);
+  if (tls_) SSL_set_quiet_shutdown(tls_, how == Leaving::Fin || how == Leaving::Reset);
+  if (how == Leaving::AnswerAndFin) write(answer("408 Request Timeout", ""));
+  if (tls_) SSL_shutdown(tls_);
+  if (how == Leaving::Reset) {
+    const sockaddr none{AF_UNSPEC, {}};
+    connect(fd_, &none, sizeof none);
+  } else if (how != Leaving::Notify) {
+    shutdown(fd_, SHUT_WR);
+  }
+  while (is_untouched_at_peer(path)) std::this_thread::yield();
 }
 
 void Connection::wait_for_close() {
