@@ -174,18 +174,17 @@ class InotifyWatcher final : public Watcher {
   }
 
   void take_file(const inotify_event& event, std::string name) {
-    if ((event.mask & (IN_DELETE | IN_MOVED_FROM)) != 0) {
-      push(Touched{std::move(name), Change::Removed});
-    } else if ((event.mask & IN_MOVED_TO) != 0) {
-      push(Touched{std::move(name), Change::Moved});
-    } else if ((event.mask & IN_CLOSE_WRITE) != 0) {
-      push(Touched{std::move(name), Change::Closed});
-    } else if ((event.mask & IN_CREATE) != 0 && has_other_links(name)) {
-      // link(2) says IN_CREATE and nothing else, ever.
-      push(Touched{std::move(name), Change::Moved});
-    } else {
-      push(Touched{std::move(name), Change::Written});
-    }
+    const Change change = change_of(event.mask, name);
+    push(Touched{std::move(name), change});
+  }
+
+  Change change_of(std::uint32_t mask, const std::string& name) const {
+    if ((mask & (IN_DELETE | IN_MOVED_FROM)) != 0) return Change::Removed;
+    if ((mask & IN_MOVED_TO) != 0) return Change::Moved;
+    if ((mask & IN_CLOSE_WRITE) != 0) return Change::Closed;
+    // link(2) says IN_CREATE and nothing else, ever.
+    if ((mask & IN_CREATE) != 0 && has_other_links(name)) return Change::Moved;
+    return Change::Written;
   }
 
   void take_directory(const inotify_event& event, std::string_view name) {
