@@ -1,3 +1,4 @@
+#include "platform/base/descriptor_linux.hpp"
 #include "platform/host/host.hpp"
 
 #include <fcntl.h>
@@ -68,21 +69,6 @@ Result<fs::path> runtime_folder() {
   if (auto made = make_private(folder); !made) return std::unexpected(made.error());
   return folder;
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 constexpr std::string_view kLockName = "lock";
 // A command that changes the ledger of no agent holds the lock for so long at most.
