@@ -224,7 +224,8 @@ Result<void> store_secret(const fs::path& config_dir, std::string_view name,
   if (auto good = check_secret_name(name); !good) return good;
   std::error_code problem;
   fs::create_directories(config_dir, problem);
-  if (auto made = make_private(config_dir / "secrets"); !made) return made;
+  const fs::path folder = config_dir / "secrets";
+  if (auto made = make_private(folder); !made) return made;
   const fs::path path = secret_path(config_dir, name);
   const fs::path fresh = path.string() + ".new";
   unlink(fresh.c_str());
@@ -238,6 +239,8 @@ Result<void> store_secret(const fs::path& config_dir, std::string_view name,
     }
   }
   if (rename(fresh.c_str(), path.c_str()) != 0) return system_error("cannot write", path);
+  const Descriptor directory(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || fsync(directory.get()) != 0) return system_error("cannot sync", folder);
   return {};
 }
 
