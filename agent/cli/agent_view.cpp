@@ -19,6 +19,11 @@ constexpr std::size_t kMostRows = 1000;
 constexpr auto kRateWindow = std::chrono::minutes{5};
 constexpr auto kLatencyWindow = std::chrono::hours{1};
 
+// Names of files need not be UTF-8, and JSON must be.
+std::string document(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 Json time_json(const std::optional<WallTime>& time) {
   return time ? Json(to_unix_ms(*time)) : Json(nullptr);
 }
@@ -224,13 +229,13 @@ Result<std::string> AgentView::status() {
         {"requests", wire.requests}, {"opened", wire.connections}, {"tls_resumed", wire.resumed}};
   }
   if (const auto extra = reader_->possible_extra_bills()) json["possible_extra_bills"] = *extra;
-  return json.dump();
+  return document(json);
 }
 
 Result<std::string> AgentView::failures() {
   const auto rows = reader_->failures(kMostRows);
   if (!rows) return std::unexpected(rows.error());
-  return Json{{"failures", rows_json(*rows)}}.dump();
+  return document(Json{{"failures", rows_json(*rows)}});
 }
 
 Result<std::string> AgentView::explain(const std::string& file) {
@@ -265,7 +270,7 @@ Result<std::string> AgentView::explain(const std::string& file) {
     }
     json["says"] = std::move(says);
     json["history"] = rows_json(*rows);
-    return json.dump();
+    return document(json);
   }
   return fail(ErrorKind::Configuration, printable(path.string()) +
                                             " lies in no inbox of the configuration" +
@@ -316,14 +321,14 @@ Result<std::string> AgentView::retry(const std::string& id) {
   if (*job != 0 && *count == 0) {
     return fail(ErrorKind::Configuration, "job " + id + " is not among the failures");
   }
-  return Json{{"retried", *count}}.dump();
+  return document(Json{{"retried", *count}});
 }
 
 Result<std::string> AgentView::rescan(const std::string& folder) {
   if (!engine_->rescan(folder.empty() ? std::nullopt : std::optional(folder))) {
     return fail(ErrorKind::Configuration, "there is no folder `" + printable(folder) + "`");
   }
-  return Json{{"rescan", folder.empty() ? "all" : folder}}.dump();
+  return document(Json{{"rescan", folder.empty() ? "all" : folder}});
 }
 
 Result<std::string> AgentView::pause(const std::string& name) {
@@ -331,7 +336,7 @@ Result<std::string> AgentView::pause(const std::string& name) {
     return fail(ErrorKind::Configuration,
                 "there is no folder or converter `" + printable(name) + "`");
   }
-  return Json{{"paused", name}}.dump();
+  return document(Json{{"paused", name}});
 }
 
 Result<std::string> AgentView::resume(const std::string& name) {
@@ -339,12 +344,12 @@ Result<std::string> AgentView::resume(const std::string& name) {
     return fail(ErrorKind::Configuration,
                 "there is no folder or converter `" + printable(name) + "`");
   }
-  return Json{{"resumed", name}}.dump();
+  return document(Json{{"resumed", name}});
 }
 
 Result<std::string> AgentView::reload() {
   if (auto done = reload_settings_(); !done) return std::unexpected(done.error());
-  return Json{{"reloaded", true}}.dump();
+  return document(Json{{"reloaded", true}});
 }
 
 }  // namespace millrace
