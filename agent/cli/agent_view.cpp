@@ -147,6 +147,11 @@ std::string inboxes_text(const std::vector<FolderSettings>& folders) {
   return text + (folders.size() > kMost ? ", ..." : "");
 }
 
+std::string paused_text(const FolderView& folder) {
+  if (folder.pause_reason.empty()) return "the folder is paused by hand";
+  return "the folder is paused: " + printable(folder.pause_reason);
+}
+
 std::string sentence_for(const JobView& job) {
   std::string text = job.target + ": " + job.state;
   if (!job.output_name.empty() && job.state == "delivered") {
@@ -203,6 +208,7 @@ Result<std::string> AgentView::status() {
       const FolderView& view = at->second.view;
       row["health"] = health_json(at->second);
       row["paused"] = view.paused;
+      if (!view.pause_reason.empty()) row["pause_reason"] = printable(view.pause_reason);
       row["waiting"] = count.waiting + count.converting - view.converting;
       row["converting"] = view.converting;
       if (!view.blocked_reason.empty()) row["blocked"] = printable(view.blocked_reason);
@@ -299,7 +305,7 @@ std::vector<std::string> AgentView::why_waiting(const FolderSettings& folder,
   std::vector<std::string> why;
   for (const FolderStatus& status : engine_->folders()) {
     if (status.view.name != folder.name) continue;
-    if (status.view.paused) why.push_back("the folder is paused by hand");
+    if (status.view.paused) why.push_back(paused_text(status.view));
     if (const auto& held = status.view.blocked_reason; !held.empty()) {
       why.push_back("the folder is held back: " + printable(held));
     }

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/cli/text_view.hpp"
 #include "agent/ledger/sqlite_ledger.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
@@ -36,6 +37,14 @@ TEST_CASE("a name that is not UTF-8 is explained like any other") {
   const Json json = Json::parse(*answer);
   CHECK(json["folder"] == "photos");
   CHECK(json["says"].dump().find("is always left out") != std::string::npos);
+}
+
+TEST_CASE("a paused folder says who paused it") {
+  Json folder{{"name", "photos"}, {"paused", true}};
+  const auto text = [&] { return status_text({{"folders", {folder}}, {"converters", {}}}); };
+  CHECK(text().find("paused by hand") != std::string::npos);
+  folder["pause_reason"] = "the converter has refused 10 files in a row";
+  CHECK(text().find("paused: the converter has refused 10 files") != std::string::npos);
 }
 
 }  // namespace millrace
