@@ -31,7 +31,8 @@ std::string_view host_of(std::string_view url) {
 }
 
 bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  if (host == "localhost" || host == "::1") return true;
+  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos;
 }
 
 // The placeholder that a template uses and that we do not know, or empty.

@@ -19,6 +19,11 @@ constexpr std::size_t kMostRows = 1000;
 constexpr auto kRateWindow = std::chrono::minutes{5};
 constexpr auto kLatencyWindow = std::chrono::hours{1};
 
+// Names of files need not be UTF-8, and JSON must be.
+std::string document(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 Json time_json(const std::optional<WallTime>& time) {
   return time ? Json(to_unix_ms(*time)) : Json(nullptr);
 }
@@ -142,6 +147,11 @@ std::string inboxes_text(const std::vector<FolderSettings>& folders) {
   return text + (folders.size() > kMost ? ", ..." : "");
 }
 
+std::string paused_text(const FolderView& folder) {
+  if (folder.pause_reason.empty()) return "the folder is paused by hand";
+  return "the folder is paused: " + printable(folder.pause_reason);
+}
+
 std::string sentence_for(const JobView& job) {
   std::string text = job.target + ": " + job.state;
   if (!job.output_name.empty() && job.state == "delivered") {
@@ -198,6 +208,7 @@ Result<std::string> AgentView::status() {
       const FolderView& view = at->second.view;
       row["health"] = health_json(at->second);
       row["paused"] = view.paused;
+      if (!view.pause_reason.empty()) row["pause_reason"] = printable(view.pause_reason);
       row["waiting"] = count.waiting + count.converting - view.converting;
       row["converting"] = view.converting;
       if (!view.blocked_reason.empty()) row["blocked"] = printable(view.blocked_reason);
@@ -224,13 +235,13 @@ Result<std::string> AgentView::status() {
         {"requests", wire.requests}, {"opened", wire.connections}, {"tls_resumed", wire.resumed}};
   }
   if (const auto extra = reader_->possible_extra_bills()) json["possible_extra_bills"] = *extra;
-  return json.dump();
+  return document(json);
 }
 
 Result<std::string> AgentView::failures() {
   const auto rows = reader_->failures(kMostRows);
   if (!rows) return std::unexpected(rows.error());
-  return Json{{"failures", rows_json(*rows)}}.dump();
+  return document(Json{{"failures", rows_json(*rows)}});
 }
 
 Result<std::string> AgentView::explain(const std::string& file) {
@@ -265,7 +276,7 @@ Result<std::string> AgentView::explain(const std::string& file) {
     }
     json["says"] = std::move(says);
     json["history"] = rows_json(*rows);
-    return json.dump();
+    return document(json);
   }
   return fail(ErrorKind::Configuration, printable(path.string()) +
                                             " lies in no inbox of the configuration" +
@@ -294,7 +305,7 @@ std::vector<std::string> AgentView::why_waiting(const FolderSettings& folder,
   std::vector<std::string> why;
   for (const FolderStatus& status : engine_->folders()) {
     if (status.view.name != folder.name) continue;
-    if (status.view.paused) why.push_back("the folder is paused by hand");
+    if (status.view.paused) why.push_back(paused_text(status.view));
     if (const auto& held = status.view.blocked_reason; !held.empty()) {
       why.push_back("the folder is held back: " + printable(held));
     }
@@ -316,14 +327,14 @@ Result<std::string> AgentView::retry(const std::string& id) {
   if (*job != 0 && *count == 0) {
     return fail(ErrorKind::Configuration, "job " + id + " is not among the failures");
   }
-  return Json{{"retried", *count}}.dump();
+  return document(Json{{"retried", *count}});
 }
 
 Result<std::string> AgentView::rescan(const std::string& folder) {
   if (!engine_->rescan(folder.empty() ? std::nullopt : std::optional(folder))) {
     return fail(ErrorKind::Configuration, "there is no folder `" + printable(folder) + "`");
   }
-  return Json{{"rescan", folder.empty() ? "all" : folder}}.dump();
+  return document(Json{{"rescan", folder.empty() ? "all" : folder}});
 }
 
 Result<std::string> AgentView::pause(const std::string& name) {
@@ -331,7 +342,7 @@ Result<std::string> AgentView::pause(const std::string& name) {
     return fail(ErrorKind::Configuration,
                 "there is no folder or converter `" + printable(name) + "`");
   }
-  return Json{{"paused", name}}.dump();
+  return document(Json{{"paused", name}});
 }
 
 Result<std::string> AgentView::resume(const std::string& name) {
@@ -339,12 +350,12 @@ Result<std::string> AgentView::resume(const std::string& name) {
     return fail(ErrorKind::Configuration,
                 "there is no folder or converter `" + printable(name) + "`");
   }
-  return Json{{"resumed", name}}.dump();
+  return document(Json{{"resumed", name}});
 }
 
 Result<std::string> AgentView::reload() {
   if (auto done = reload_settings_(); !done) return std::unexpected(done.error());
-  return Json{{"reloaded", true}}.dump();
+  return document(Json{{"reloaded", true}});
 }
 
 }  // namespace millrace

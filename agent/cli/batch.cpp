@@ -35,9 +35,10 @@ Result<void> add_pattern(const fs::path& pattern, Places& places) {
   std::error_code problem;
   const fs::path folder = pattern.has_parent_path() ? pattern.parent_path() : fs::path(".");
   std::size_t found = 0;
-  for (const auto& entry : fs::directory_iterator(folder, problem)) {
-    if (!fs::is_regular_file(entry.symlink_status(problem))) continue;
-    const std::string name = entry.path().filename().string();
+  const fs::directory_iterator end;
+  for (fs::directory_iterator at(folder, problem); at != end; at.increment(problem)) {
+    if (!fs::is_regular_file(at->symlink_status(problem))) continue;
+    const std::string name = at->path().filename().string();
     if (!glob_matches(pattern.filename().string(), name)) continue;
     places[fs::canonical(folder)].insert(name);
     ++found;

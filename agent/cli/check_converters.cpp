@@ -102,7 +102,9 @@ std::vector<Finding> check_secret_files(const Context& context) {
   const fs::path folder = context.config_file.parent_path() / "secrets";
   constexpr fs::perms kOthers = fs::perms::group_all | fs::perms::others_all;
   std::error_code problem;
-  for (const auto& entry : fs::directory_iterator(folder, problem)) {
+  const fs::directory_iterator end;
+  for (fs::directory_iterator at(folder, problem); at != end; at.increment(problem)) {
+    const fs::directory_entry& entry = *at;
     const fs::perms mode = entry.status(problem).permissions();
     if (problem || (mode & kOthers) == fs::perms::none) continue;
     findings.push_back({FindingLevel::Warning, "secret files",

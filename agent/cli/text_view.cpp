@@ -36,7 +36,10 @@ std::string folder_text(const Json& folder) {
       }
     }
   }
-  if (folder.value("paused", false)) text += "  paused by hand\n";
+  if (folder.value("paused", false)) {
+    const std::string why = folder.value("pause_reason", "");
+    text += why.empty() ? "  paused by hand\n" : "  paused: " + why + "\n";
+  }
   if (folder.contains("blocked")) text += "  held back: " + folder.value("blocked", "") + "\n";
   return text + "  " + number(folder, "waiting") + " waiting, " + number(folder, "converting") +
          " converting, " + number(folder, "delivered") + " delivered, " +

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/report/log.hpp"
+
 namespace millrace {
 namespace {
 
@@ -154,25 +156,38 @@ void Dispatcher::give_key_back(const std::string& key) {
 
 void Dispatcher::request_ended(const Assignment& assignment, const Error* error,
                                const RateNews& news, Duration latency, bool maybe_billed) {
-  const MutexLock lock(mutex_);
-  count_refusal(assignment, error);
-  // The converter may have left by a reload; its account's gate is then gone with it.
-  const auto account = accounts_.find(assignment.service->account());
-  if (account == accounts_.end()) return;
-  account->second.gate->finished(error, to_gate_news(news), latency, maybe_billed, clock_.now());
+  std::optional<std::string> paused_because;
+  {
+    const MutexLock lock(mutex_);
+    paused_because = count_refusal(assignment, error);
+    // The converter may have left by a reload; its account's gate is then gone with it.
+    const auto account = accounts_.find(assignment.service->account());
+    if (account != accounts_.end()) {
+      account->second.gate->finished(error, to_gate_news(news), latency, maybe_billed,
+                                     clock_.now());
+    }
+  }
+  if (!paused_because) return;
+  log(Level::Warning, "the folder is paused",
+      {{"folder", assignment.job.candidate.folder}, {"why", *paused_because}});
 }
 
-void Dispatcher::count_refusal(const Assignment& assignment, const Error* error) {
+std::optional<std::string> Dispatcher::count_refusal(const Assignment& assignment,
+                                                     const Error* error) {
   const auto found = folders_.find(assignment.job.candidate.folder);
-  if (found == folders_.end()) return;
+  if (found == folders_.end()) return std::nullopt;
   FolderState& state = found->second;
   if (error == nullptr) state.refused_in_a_row = 0;
-  if (error == nullptr || error->kind != ErrorKind::Input) return;
-  if (++state.refused_in_a_row < most_refusals_ || most_refusals_ == 0 || state.paused) return;
+  if (error == nullptr || error->kind != ErrorKind::Input) return std::nullopt;
+  ++state.refused_in_a_row;
+  if (most_refusals_ == 0 || state.refused_in_a_row < most_refusals_ || state.paused) {
+    return std::nullopt;
+  }
   state.paused = true;
   state.pause_reason = "the converter has refused " + std::to_string(state.refused_in_a_row) +
                        " files in a row, the last because: " + error->message +
                        "; `millrace resume " + found->first + "` goes on";
+  return state.pause_reason;
 }
 
 void Dispatcher::pause_after_refusals(int in_a_row) {
@@ -275,7 +290,7 @@ std::vector<FolderView> Dispatcher::folders() const {
   const TimePoint now = clock_.now();
   std::vector<FolderView> views;
   for (const auto& [name, state] : folders_) {
-    FolderView view{name,         state.paused,     state.blocked_reason,
+    FolderView view{name,         state.paused,     state.pause_reason, state.blocked_reason,
                     std::nullopt, running_in(name), queue_.size(name)};
     if (state.blocked_until > now) view.blocked_for = state.blocked_until - now;
     views.push_back(std::move(view));

@@ -29,7 +29,8 @@ struct Assignment {
 
 struct FolderView {  // for status
   std::string name;
-  bool paused = false;         // by a person
+  bool paused = false;         // until a person resumes it
+  std::string pause_reason;    // why, unless a person paused it
   std::string blocked_reason;  // why nothing is taken from it now, or empty
   std::optional<Duration> blocked_for;
   int converting = 0;
@@ -98,7 +99,7 @@ class Dispatcher {
   struct FolderState {
     std::shared_ptr<Folder> folder;
     bool paused = false;
-    std::string pause_reason;  // empty: by a person
+    std::string pause_reason;  // as in FolderView
     int refused_in_a_row = 0;  // by the converter, without one success
     bool held = false;
     std::string blocked_reason;
@@ -120,7 +121,9 @@ class Dispatcher {
   Gate* gate_of(const std::string& converter) const REQUIRES(mutex_);
   std::string account_of(const std::string& converter) const REQUIRES(mutex_);
 
-  void count_refusal(const Assignment& assignment, const Error* error) REQUIRES(mutex_);
+  // Why the folder is paused from now on; nothing if it goes on.
+  std::optional<std::string> count_refusal(const Assignment& assignment, const Error* error)
+      REQUIRES(mutex_);
 
   const Clock& clock_;
   const std::size_t workers_;

@@ -62,8 +62,10 @@ EmbeddedConverter::~EmbeddedConverter() {
   std::error_code ignored;
   std::filesystem::remove(socket_, ignored);
   // Answers that it kept for a repeated key; after a kill -9 of ours the next start removes them.
-  for (const auto& entry : std::filesystem::directory_iterator(options_.scratch_dir, ignored)) {
-    std::filesystem::remove_all(entry.path(), ignored);
+  const std::filesystem::directory_iterator end;
+  for (std::filesystem::directory_iterator at(options_.scratch_dir, ignored); at != end;
+       at.increment(ignored)) {
+    std::filesystem::remove_all(at->path(), ignored);
   }
 }
 

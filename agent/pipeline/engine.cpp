@@ -476,10 +476,4 @@ Settings Engine::settings() const {
   return settings_;
 }
 
-std::shared_ptr<Folder> Engine::folder_named(const std::string& name) const {
-  const MutexLock lock(mutex_);
-  const auto found = members_.find(name);
-  return found == members_.end() ? nullptr : found->second.folder;
-}
-
 }  // namespace millrace

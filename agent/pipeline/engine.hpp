@@ -123,7 +123,6 @@ class Engine {
   void work(std::size_t worker);
   void job_finished(const Assignment& assignment, const JobEnd& end, const SourceSummary* summary);
   void act_on_source(const Folder& folder, const SourceSummary& summary);
-  std::shared_ptr<Folder> folder_named(const std::string& name) const;
 
   const EngineOptions options_;
   const Clock& clock_;

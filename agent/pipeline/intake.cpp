@@ -256,7 +256,7 @@ void Intake::handle_answers(const std::vector<ProbeAnswer>& answers, TimePoint n
       seen.name = answer.name;
       seen.stamp = answer.stamp;
       seen.gone = answer.gone;
-      engine_.observe(seen, now);
+      if (!engine_.observe(seen, now)) at->second.rescan_needed = true;
     } else {
       engine_.answer(answer, now);
     }

@@ -222,9 +222,4 @@ void Pacer::told(std::optional<std::int64_t> remaining, std::optional<std::int64
   told_rate_ = static_cast<double>(*limit) / in_seconds(window);
 }
 
-void Pacer::end_pause() {
-  paused_until_ = {};
-  exhausted_until_ = {};
-}
-
 }  // namespace millrace

@@ -47,8 +47,6 @@ class Pacer {
   // What the headers said about the server's window.
   void told(std::optional<std::int64_t> remaining, std::optional<std::int64_t> limit,
             std::optional<Duration> reset, TimePoint now);
-  // A person or new settings: no pause any more, but what was learnt stays.
-  void end_pause();
 
  private:
   double accepted_rate(TimePoint until) const;

@@ -60,10 +60,12 @@ class Bench {
   }
   Result<void> empty() const {
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator(folder_, error)) {
-      fs::remove_all(entry.path(), error);
+    const fs::directory_iterator end;
+    for (fs::directory_iterator at(folder_, error); at != end; at.increment(error)) {
+      fs::remove_all(at->path(), error);
       if (error) return problem(error);
     }
+    if (error) return problem(error);
     return {};
   }
 

@@ -51,11 +51,10 @@ Result<std::unique_ptr<ScratchFolder>> ScratchFolder::open(const std::filesystem
   if (error)
     return fail(ErrorKind::Environment, "scratch folder " + path.string() + ": " + error.message(),
                 error.value());
-  std::filesystem::directory_iterator entries(path, error);
-  for (const auto& entry : entries) {
+  const std::filesystem::directory_iterator end;
+  for (std::filesystem::directory_iterator at(path, error); at != end; at.increment(error)) {
     std::error_code ignored;
-    if (is_ours(entry.path().filename().string()))
-      std::filesystem::remove_all(entry.path(), ignored);
+    if (is_ours(at->path().filename().string())) std::filesystem::remove_all(at->path(), ignored);
   }
   return std::unique_ptr<ScratchFolder>(new ScratchFolder(path));
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/watch/glob.hpp"
+#include "platform/base/text.hpp"
 #include "platform/fs/path_text.hpp"
 
 namespace millrace {
@@ -69,7 +70,7 @@ std::optional<std::string> NameFilter::why_not_enter(std::string_view directory)
   for (const std::string_view part : parts) {
     if (part.starts_with('.') ||
         std::ranges::find(kIgnoredFolders, part) != std::end(kIgnoredFolders)) {
-      return "the folder " + std::string(part) + " is always left out";
+      return "the folder " + printable(part) + " is always left out";
     }
   }
   return std::nullopt;

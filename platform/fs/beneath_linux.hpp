@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "platform/base/descriptor_linux.hpp"
 #include "platform/base/result.hpp"
-#include "platform/fs/descriptor_linux.hpp"
 
 namespace millrace {
 

@@ -8,10 +8,10 @@
 #include <optional>
 #include <utility>
 
+#include "platform/base/descriptor_linux.hpp"
 #include "platform/base/text.hpp"
 #include "platform/fs/beneath_linux.hpp"
 #include "platform/fs/crash_point.hpp"
-#include "platform/fs/descriptor_linux.hpp"
 #include "platform/fs/file_system.hpp"
 #include "platform/fs/files_linux.hpp"
 #include "platform/fs/os_error.hpp"

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "platform/fs/descriptor_linux.hpp"
+#include "platform/base/descriptor_linux.hpp"
 #include "platform/fs/file_system.hpp"
 
 namespace millrace {

@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "platform/base/descriptor_linux.hpp"
 #include "platform/fs/crash_point.hpp"
-#include "platform/fs/descriptor_linux.hpp"
 #include "platform/fs/os_error.hpp"
 
 namespace millrace {

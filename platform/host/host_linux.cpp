@@ -1,3 +1,4 @@
+#include "platform/base/descriptor_linux.hpp"
 #include "platform/host/host.hpp"
 
 #include <fcntl.h>
@@ -68,21 +69,6 @@ Result<fs::path> runtime_folder() {
   if (auto made = make_private(folder); !made) return std::unexpected(made.error());
   return folder;
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 constexpr std::string_view kLockName = "lock";
 // A command that changes the ledger of no agent holds the lock for so long at most.
@@ -238,7 +224,8 @@ Result<void> store_secret(const fs::path& config_dir, std::string_view name,
   if (auto good = check_secret_name(name); !good) return good;
   std::error_code problem;
   fs::create_directories(config_dir, problem);
-  if (auto made = make_private(config_dir / "secrets"); !made) return made;
+  const fs::path folder = config_dir / "secrets";
+  if (auto made = make_private(folder); !made) return made;
   const fs::path path = secret_path(config_dir, name);
   const fs::path fresh = path.string() + ".new";
   unlink(fresh.c_str());
@@ -252,6 +239,8 @@ Result<void> store_secret(const fs::path& config_dir, std::string_view name,
     }
   }
   if (rename(fresh.c_str(), path.c_str()) != 0) return system_error("cannot write", path);
+  const Descriptor directory(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || fsync(directory.get()) != 0) return system_error("cannot sync", folder);
   return {};
 }
 

@@ -23,7 +23,9 @@ Result<std::unique_ptr<ssl::context>> server_tls_context(const ServerOptions& op
   SSL_CTX_set_options(context->native_handle(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   error_code error;
   // An encrypted key must fail, never ask on the terminal of a service.
-  context->set_password_callback([](auto, auto) { return std::string(); }, error);
+  const auto no_password = [](auto, auto) { return std::string(); };
+  if (context->set_password_callback(no_password, error))
+    return refused("private key " + options.private_key.string(), error);
   if (context->use_certificate_chain_file(options.certificate.string(), error))
     return refused("certificate " + options.certificate.string(), error);
   if (context->use_private_key_file(options.private_key.string(), ssl::context::pem, error))
@@ -44,7 +46,7 @@ Result<TcpAcceptor> open_tcp_acceptor(asio::io_context& io, const std::string& a
   Tcp::acceptor acceptor(io);
   if (acceptor.open(endpoint.protocol(), error)) return refused(what, error);
   close_on_exec(acceptor.native_handle());
-  acceptor.set_option(Tcp::acceptor::reuse_address(true), error);
+  if (acceptor.set_option(Tcp::acceptor::reuse_address(true), error)) return refused(what, error);
   if (acceptor.bind(endpoint, error)) return refused(what, error);
   if (acceptor.listen(Tcp::acceptor::max_listen_connections, error)) return refused(what, error);
   const auto bound = acceptor.local_endpoint(error);

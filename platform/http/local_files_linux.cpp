@@ -8,6 +8,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "platform/base/descriptor_linux.hpp"
 #include "platform/http/local_files.hpp"
 
 namespace millrace {
@@ -16,21 +17,6 @@ namespace {
 std::unexpected<Error> system_failure(ErrorKind kind, const std::string& what, int code) {
   return fail(kind, what + ": " + std::generic_category().message(code), code);
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 const sockaddr* generic(const sockaddr_un& address) {
   return reinterpret_cast<const sockaddr*>(&address);

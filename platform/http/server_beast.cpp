@@ -435,8 +435,8 @@ class BeastServer final : public HttpServer {
   void stop_accepting() {
     shared_.stopping = true;
     error_code ignored;
-    if (tcp_) tcp_->close(ignored);
-    if (local_) local_->close(ignored);
+    if (tcp_) static_cast<void>(tcp_->close(ignored));
+    if (local_) static_cast<void>(local_->close(ignored));
     retry_.cancel();
     for (const auto& connection : std::set(connections_)) connection->close_unless_answering();
     note_drained();

@@ -87,8 +87,8 @@ class LinuxChild final : public Child {
   void reap(int how) REQUIRES(mutex_);
 
   const pid_t pid_;
-  Fd pidfd_;
-  Fd in_, out_, err_;
+  Descriptor pidfd_;
+  Descriptor in_, out_, err_;
   std::string buffer_;  // of stdout, not handed out yet
   std::size_t searched_ = 0;
   std::string error_tail_;
@@ -218,7 +218,7 @@ void LinuxChild::kill() {
 }  // namespace
 
 std::unique_ptr<Child> make_child(ChildHandles handles) {
-  for (const Fd* fd : {&handles.in, &handles.out, &handles.err}) {
+  for (const Descriptor* fd : {&handles.in, &handles.out, &handles.err}) {
     if (*fd) ::fcntl(fd->get(), F_SETFL, ::fcntl(fd->get(), F_GETFL) | O_NONBLOCK);
   }
   return std::make_unique<LinuxChild>(std::move(handles));

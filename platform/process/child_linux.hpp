@@ -5,17 +5,17 @@
 
 #include <memory>
 
-#include "platform/process/fd_linux.hpp"
+#include "platform/base/descriptor_linux.hpp"
 #include "platform/process/process.hpp"
 
 namespace millrace::process {
 
 struct ChildHandles {
   pid_t pid = -1;
-  Fd pidfd;  // readable when the child has ended, pidfd_open(2)
-  Fd in;     // the parent's ends; -1 where the stream is no pipe
-  Fd out;
-  Fd err;
+  Descriptor pidfd;  // readable when the child has ended, pidfd_open(2)
+  Descriptor in;     // the parent's ends; -1 where the stream is no pipe
+  Descriptor out;
+  Descriptor err;
 };
 
 std::unique_ptr<Child> make_child(ChildHandles handles);

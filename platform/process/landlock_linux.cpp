@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "platform/base/descriptor_linux.hpp"
 #include "platform/process/confine_linux.hpp"
-#include "platform/process/fd_linux.hpp"
 
 // Landlock has no wrappers in glibc: landlock(7).
 namespace millrace::process {
@@ -35,7 +35,7 @@ std::uint64_t handled_by(int version) {
 
 // 0, or errno.
 int permit(int ruleset, const std::filesystem::path& beneath, std::uint64_t rights) {
-  const Fd folder(::open(beneath.c_str(), O_PATH | O_CLOEXEC));
+  const Descriptor folder(::open(beneath.c_str(), O_PATH | O_CLOEXEC));
   if (!folder) return errno;
   struct stat info{};
   if (::fstat(folder.get(), &info) != 0) return errno;
@@ -55,7 +55,7 @@ Result<int> confine_paths(const ConfineRules& rules) {
   if (version <= 0) return 0;
   landlock_ruleset_attr attributes{};
   attributes.handled_access_fs = handled_by(static_cast<int>(version));
-  const Fd ruleset(
+  const Descriptor ruleset(
       static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0U)));
   if (!ruleset) return fail(ErrorKind::Environment, "confine: landlock rules", errno);
 

@@ -22,7 +22,6 @@ namespace millrace {
 namespace {
 
 using process::ChildHandles;
-using process::Fd;
 
 enum class Step : int { ParentGone, Group, Streams, Descriptors, Folder, Limits, Program };
 constexpr std::array<const char*, 7> kStepNames{
@@ -99,16 +98,16 @@ bool close_others() {
 }
 
 struct StreamEnds {
-  Fd parent;
-  Fd child;
+  Descriptor parent;
+  Descriptor child;
 };
 
 // A copy above 2, so that no dup2 of the child overwrites what a later one reads.
-Result<Fd> above_standard(Fd fd) {
+Result<Descriptor> above_standard(Descriptor fd) {
   if (fd.get() > 2) return fd;
   const int copy = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3);
   if (copy < 0) return fail(ErrorKind::Environment, "descriptor for a child", errno);
-  return Fd(copy);
+  return Descriptor(copy);
 }
 
 Result<StreamEnds> open_stream(ChildStream kind, int number) {
@@ -117,12 +116,12 @@ Result<StreamEnds> open_stream(ChildStream kind, int number) {
     std::array<int, 2> fds{};
     if (::pipe2(fds.data(), O_CLOEXEC) != 0) return fail(ErrorKind::Environment, "pipe", errno);
     const bool child_reads = number == STDIN_FILENO;
-    ends.parent = Fd(fds[child_reads ? 1 : 0]);
-    ends.child = Fd(fds[child_reads ? 0 : 1]);
+    ends.parent = Descriptor(fds[child_reads ? 1 : 0]);
+    ends.child = Descriptor(fds[child_reads ? 0 : 1]);
   } else if (kind == ChildStream::Inherit && ::fcntl(number, F_GETFD) >= 0) {
-    ends.child = Fd(::fcntl(number, F_DUPFD_CLOEXEC, 3));
+    ends.child = Descriptor(::fcntl(number, F_DUPFD_CLOEXEC, 3));
   } else {
-    ends.child = Fd(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    ends.child = Descriptor(::open("/dev/null", O_RDWR | O_CLOEXEC));
   }
   if (!ends.child) return fail(ErrorKind::Environment, "stream of a child", errno);
   auto moved = above_standard(std::move(ends.child));
@@ -158,7 +157,7 @@ ExecPlan plan_for(SpawnRequest& request, Texts& texts) {
 }
 
 // Nothing arrives once exec succeeded: the other end closes.
-Result<void> hear_of_exec(const Fd& report, const std::string& program) {
+Result<void> hear_of_exec(const Descriptor& report, const std::string& program) {
   Failure failure{};
   ssize_t got = 0;
   do {
@@ -200,7 +199,7 @@ Result<std::unique_ptr<Child>> spawn_here(SpawnRequest request) {
   ::setpgid(pid, pid);  // whichever of the two comes first; after exec it fails, and is done
   report->child.reset();
 
-  ChildHandles handles{pid, Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))),
+  ChildHandles handles{pid, Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))),
                        std::move(streams[0].parent), std::move(streams[1].parent),
                        std::move(streams[2].parent)};
   const int pidfd_error = errno;

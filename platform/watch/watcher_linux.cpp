@@ -17,6 +17,7 @@
 #include <limits>
 #include <system_error>
 
+#include "platform/base/descriptor_linux.hpp"
 #include "platform/watch/root_identity.hpp"
 #include "platform/watch/watch_table.hpp"
 #include "platform/watch/watcher.hpp"
@@ -33,25 +34,6 @@ constexpr int kDeepest = 64;
 constexpr auto kIdentityEvery = std::chrono::seconds{5};
 // After an overflow all directories are walked; at most one part in fifty of the time goes there.
 constexpr int kRestPerWalk = 50;
-
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
@@ -76,7 +58,7 @@ Error system_error(const char* what, int code) {
 class InotifyWatcher final : public Watcher {
  public:
   InotifyWatcher(std::filesystem::path root, const WatchOptions& options, RootIdentity identity,
-                 Fd inotify, Fd wake)
+                 Descriptor inotify, Descriptor wake)
       : root_(std::move(root)),
         options_(options),
         identity_(identity),
@@ -174,18 +156,17 @@ class InotifyWatcher final : public Watcher {
   }
 
   void take_file(const inotify_event& event, std::string name) {
-    if ((event.mask & (IN_DELETE | IN_MOVED_FROM)) != 0) {
-      push(Touched{std::move(name), Change::Removed});
-    } else if ((event.mask & IN_MOVED_TO) != 0) {
-      push(Touched{std::move(name), Change::Moved});
-    } else if ((event.mask & IN_CLOSE_WRITE) != 0) {
-      push(Touched{std::move(name), Change::Closed});
-    } else if ((event.mask & IN_CREATE) != 0 && has_other_links(name)) {
-      // link(2) says IN_CREATE and nothing else, ever.
-      push(Touched{std::move(name), Change::Moved});
-    } else {
-      push(Touched{std::move(name), Change::Written});
-    }
+    const Change change = change_of(event.mask, name);
+    push(Touched{std::move(name), change});
+  }
+
+  Change change_of(std::uint32_t mask, const std::string& name) const {
+    if ((mask & (IN_DELETE | IN_MOVED_FROM)) != 0) return Change::Removed;
+    if ((mask & IN_MOVED_TO) != 0) return Change::Moved;
+    if ((mask & IN_CLOSE_WRITE) != 0) return Change::Closed;
+    // link(2) says IN_CREATE and nothing else, ever.
+    if ((mask & IN_CREATE) != 0 && has_other_links(name)) return Change::Moved;
+    return Change::Written;
   }
 
   void take_directory(const inotify_event& event, std::string_view name) {
@@ -247,7 +228,7 @@ class InotifyWatcher final : public Watcher {
 
   Result<void> watch_all() {
     ++generation_;
-    Fd root = open_root();
+    Descriptor root = open_root();
     if (!root) return std::unexpected(system_error("cannot open the folder", errno));
     Walk walk{Report::Nothing};
     return add_open(std::move(root), WatchTable::kNone, "", "", 0, walk);
@@ -259,7 +240,7 @@ class InotifyWatcher final : public Watcher {
     if (!options_.recursive) return;
     ++generation_;
     Walk walk{report};
-    Fd directory = open_beneath(path);
+    Descriptor directory = open_beneath(path);
     if (!directory) return;  // gone again, or not ours to read: the scan says which
     const auto slash = path.rfind('/');
     const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
@@ -269,8 +250,8 @@ class InotifyWatcher final : public Watcher {
       pending_.emplace_back(Lost{path, "a folder came with its content"});
   }
 
-  Result<void> add_open(Fd directory, int parent, const std::string& name, const std::string& path,
-                        int depth, Walk& walk) {
+  Result<void> add_open(Descriptor directory, int parent, const std::string& name,
+                        const std::string& path, int depth, Walk& walk) {
     if (depth > kDeepest) return {};
     // Through the descriptor, so that a link planted in the path meanwhile cannot lead elsewhere.
     const std::string through = "/proc/self/fd/" + std::to_string(directory.get());
@@ -297,7 +278,8 @@ class InotifyWatcher final : public Watcher {
     return list(std::move(directory), watch, path, depth, walk);
   }
 
-  Result<void> list(Fd directory, int watch, const std::string& path, int depth, Walk& walk) {
+  Result<void> list(Descriptor directory, int watch, const std::string& path, int depth,
+                    Walk& walk) {
     const std::unique_ptr<DIR, CloseDirectory> open(::fdopendir(directory.get()));
     if (!open) return {};
     const int fd = directory.release();
@@ -307,7 +289,8 @@ class InotifyWatcher final : public Watcher {
       const unsigned char type = entry->d_type != DT_UNKNOWN ? entry->d_type : type_of(fd, name);
       if (type == DT_DIR) {
         if (!options_.recursive) continue;
-        Fd below(::openat(fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        Descriptor below(
+            ::openat(fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!below) {
           if (errno == EMFILE || errno == ENFILE) return std::unexpected(limit_error(EMFILE));
           continue;
@@ -334,23 +317,24 @@ class InotifyWatcher final : public Watcher {
   }
 
   // No descriptor of the root is kept: it would hold a mount busy that somebody wants to take away.
-  Fd open_root() const {
-    Fd root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Descriptor open_root() const {
+    Descriptor root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     struct stat st{};
     if (root && ::fstat(root.get(), &st) == 0 && RootIdentity{st.st_dev, st.st_ino} == identity_) {
       return root;
     }
     if (root) errno = ESTALE;
-    return Fd(-1);
+    return Descriptor(-1);
   }
 
-  Fd open_beneath(std::string_view path) const {
-    Fd at = open_root();
+  Descriptor open_beneath(std::string_view path) const {
+    Descriptor at = open_root();
     while (at && !path.empty()) {
       const auto slash = path.find('/');
       const std::string part(path.substr(0, slash));
       path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
-      at = Fd(::openat(at.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      at = Descriptor(
+          ::openat(at.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     }
     return at;
   }
@@ -358,8 +342,8 @@ class InotifyWatcher final : public Watcher {
   const std::filesystem::path root_;
   const WatchOptions options_;
   const RootIdentity identity_;
-  const Fd inotify_;
-  const Fd wake_;
+  const Descriptor inotify_;
+  const Descriptor wake_;
 
   WatchTable table_;
   std::deque<WatchEvent> pending_;
@@ -378,13 +362,13 @@ Result<std::unique_ptr<Watcher>> open_native_watcher(const std::filesystem::path
                                                      const WatchOptions& options) {
   const auto identity = root_identity(root);
   if (!identity) return fail(ErrorKind::Environment, "the folder is not there");
-  Fd inotify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  Descriptor inotify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!inotify) {
     const int code = errno;
     if (code == EMFILE || code == ENFILE) return std::unexpected(limit_error(EMFILE));
     return std::unexpected(system_error("inotify", code));
   }
-  Fd wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  Descriptor wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   if (!wake) return std::unexpected(limit_error(EMFILE));
   auto watcher = std::make_unique<InotifyWatcher>(root, options, *identity, std::move(inotify),
                                                   std::move(wake));

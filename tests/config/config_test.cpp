@@ -131,6 +131,7 @@ TEST_CASE("a key never stands in the file [M2]") {
 
 TEST_CASE("plain http is refused except to this machine") {
   CHECK(holds(problems("[converter.a]\nurl = \"http://a.example/\"\n"), "not encrypted"));
+  CHECK(holds(problems("[converter.a]\nurl = \"http://127.0.0.1.example/\"\n"), "not encrypted"));
   CHECK(problems("[converter.a]\nurl = \"http://127.0.0.1:8080/v1/convert\"\n").empty());
   CHECK(problems("[converter.a]\nurl = \"http://[::1]:8080/v1/convert\"\n").empty());
   CHECK(holds(problems("[converter.a]\nurl = \"https://u:p@a.example/\"\n"), "user or password"));

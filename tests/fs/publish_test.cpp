@@ -1,4 +1,5 @@
 // The ladder of publishing, on file systems that refuse its steps and on those that lie.
+#include "platform/base/descriptor_linux.hpp"
 #include "platform/fs/publish_linux.hpp"
 
 #include <fcntl.h>
@@ -6,7 +7,6 @@
 
 #include <cerrno>
 
-#include "platform/fs/descriptor_linux.hpp"
 #include "tests/fs/each_file_system.hpp"
 #include "tests/support/catch.hpp"
 

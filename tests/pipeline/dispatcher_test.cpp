@@ -166,6 +166,32 @@ TEST_CASE("a blocked folder waits longer each time and opens by itself or when i
   CHECK(setup.dispatcher.next());
 }
 
+TEST_CASE("a folder whose files are all refused is paused, and says why, until a person resumes") {
+  Setup setup;
+  setup.dispatcher.pause_after_refusals(2);
+  setup.dispatcher.push(jobs("a", 1, 5));
+  const Error refused{ErrorKind::Input, "no picture", 0, {}};
+  const auto end_one = [&](const Error* error) {
+    const auto assignment = setup.dispatcher.next();
+    setup.dispatcher.request_ended(*assignment, error, {}, 1ms, false);
+    setup.dispatcher.done(*assignment);
+  };
+  end_one(&refused);
+  end_one(nullptr);  // one success: the count begins anew
+  end_one(&refused);
+  CHECK_FALSE(setup.dispatcher.folders().at(0).paused);
+  end_one(&refused);
+  auto view = setup.dispatcher.folders().at(0);
+  CHECK(view.paused);
+  CHECK(view.pause_reason.find("refused 2 files in a row, the last because: no picture") !=
+        std::string::npos);
+  CHECK(setup.dispatcher.resume("a"));
+  view = setup.dispatcher.folders().at(0);
+  CHECK_FALSE(view.paused);
+  CHECK(view.pause_reason.empty());
+  CHECK(setup.dispatcher.next());
+}
+
 TEST_CASE("a folder that is gone gives its jobs back, and its running ones end well [I3]") {
   Setup setup;
   setup.dispatcher.push(jobs("a", 1, 3));

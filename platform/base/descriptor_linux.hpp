@@ -25,11 +25,11 @@ class Descriptor {
   int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
   int release() { return std::exchange(fd_, -1); }
+  void reset() {
+    if (fd_ >= 0) ::close(release());
+  }
 
  private:
-  void reset() {
-    if (fd_ >= 0) ::close(fd_);
-  }
   int fd_ = -1;
 };
 

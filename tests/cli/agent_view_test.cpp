@@ -1,0 +1,50 @@
+#include "agent/cli/agent_view.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/text_view.hpp"
+#include "agent/ledger/sqlite_ledger.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
+
+namespace millrace {
+namespace {
+
+using Json = nlohmann::json;
+
+// The view of a ledger without an agent, with one folder.
+struct Setup {
+  Setup() {
+    FolderSettings folder;
+    folder.name = "photos";
+    folder.inbox = scratch / "inbox";
+    folder.to = {"webp"};
+    settings.folders.push_back(folder);
+    REQUIRE(open_ledger({scratch / "ledger.db", SystemClock{}.wall_now()}));
+  }
+  AgentView view() { return {nullptr, settings, *open_ledger_reader(scratch / "ledger.db")}; }
+
+  test::Scratch scratch;
+  Settings settings;
+};
+
+}  // namespace
+
+TEST_CASE("a name that is not UTF-8 is explained like any other") {
+  Setup setup;
+  const auto answer = setup.view().explain((setup.scratch / "inbox/.\xff/a.png").string());
+  REQUIRE(answer);
+  const Json json = Json::parse(*answer);
+  CHECK(json["folder"] == "photos");
+  CHECK(json["says"].dump().find("is always left out") != std::string::npos);
+}
+
+TEST_CASE("a paused folder says who paused it") {
+  Json folder{{"name", "photos"}, {"paused", true}};
+  const auto text = [&] { return status_text({{"folders", {folder}}, {"converters", {}}}); };
+  CHECK(text().find("paused by hand") != std::string::npos);
+  folder["pause_reason"] = "the converter has refused 10 files in a row";
+  CHECK(text().find("paused: the converter has refused 10 files") != std::string::npos);
+}
+
+}  // namespace millrace
