@@ -1,4 +1,3 @@
-#include "platform/base/descriptor_linux.hpp"
 #include "platform/host/host.hpp"
 
 #include <fcntl.h>
@@ -20,6 +19,8 @@
 #include <ctime>
 #include <system_error>
 #include <thread>
+
+#include "platform/base/descriptor_linux.hpp"
 
 namespace millrace {
 namespace {
