@@ -20,7 +20,7 @@ def reload_command(agent):
 
 
 def test_folders_come_go_and_change_while_jobs_run_I3():
-    with Scratch() as home, ApiServer("--latency-ms", "1500") as server:
+    with Scratch() as home, ApiServer("--latency-ms", "6000") as server:
         first, second, out, other_out = places(home, "first", "second", "out", "other-out")
         api = converter_toml(server.url, concurrency=10)
         with Agent(home / "a", folder_toml("first", first, out), api) as agent:
@@ -28,6 +28,7 @@ def test_folders_come_go_and_change_while_jobs_run_I3():
             for number in range(10):
                 drop(first, f"{number}.png", png(8, 8, number))
             eventually(lambda: server.bill()["open"] == 10, 30, "ten requests under way")
+            server.latency("100")
             agent.write_config(folder_toml("first", first, out, to="jpg") +
                                folder_toml("second", second, other_out), api)
             assert reload_command(agent).returncode == 0
@@ -81,6 +82,19 @@ def test_a_replaced_file_is_noticed_without_a_command_I2():
             drop(inbox, "a.png", png(8, 8, 1))
             eventually(lambda: (out / "a.jpg").exists(), 30, "the new target")
             assert not (out / "a.webp").exists()
+
+
+def test_a_file_that_is_replaced_while_the_agent_starts_is_taken_up_I2():
+    with Scratch() as home, ApiServer() as server:
+        inbox, out = places(home, "in", "out")
+        api = converter_toml(server.url)
+        with Agent(home / "a", folder_toml("only", inbox, out), api) as agent:
+            agent.start(wait=False)
+            while not (agent.state / "lock").exists():  # it has read its configuration by then
+                assert agent.process.poll() is None, agent.read_log()
+            agent.write_config(folder_toml("only", inbox, out, to="jpg"), api)
+            drop(inbox, "a.png", png(8, 8, 1))
+            eventually(lambda: (out / "a.jpg").exists(), 60, "the new target")
 
 
 def test_what_a_reload_cannot_change_is_told_I2():

@@ -35,7 +35,8 @@ class Authority:
 
 
 class Nginx:
-    """Passes on to `upstream` ("unix:PATH" or "127.0.0.1:PORT"); closes what idles for 1 s.
+    """Passes on to `upstream` ("unix:PATH" or "127.0.0.1:PORT"); closes what idles for 3 s, longer than a busy
+    machine takes between two requests.
 
     What lies in the folder `files` is found under /files/."""
 
@@ -54,7 +55,7 @@ http {{
   access_log {self.log} each;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  client_max_body_size 200m; keepalive_timeout 1s; keepalive_requests 100000;
+  client_max_body_size 200m; keepalive_timeout 3s; keepalive_requests 100000;
   server {{
     listen 127.0.0.1:{self.port} ssl;
     ssl_certificate {certificate}; ssl_certificate_key {key};
