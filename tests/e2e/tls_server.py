@@ -1,5 +1,7 @@
 """nginx with TLS in front of a conversion API, with an authority made for the test."""
 
+import http.client
+import ssl
 import subprocess
 from collections import Counter
 
@@ -35,8 +37,7 @@ class Authority:
 
 
 class Nginx:
-    """Passes on to `upstream` ("unix:PATH" or "127.0.0.1:PORT"); closes what idles for 3 s, longer than a busy
-    machine takes between two requests.
+    """Passes on to `upstream` ("unix:PATH" or "127.0.0.1:PORT"); closes what idles for 1 s.
 
     What lies in the folder `files` is found under /files/."""
 
@@ -55,11 +56,12 @@ http {{
   access_log {self.log} each;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  client_max_body_size 200m; keepalive_timeout 3s; keepalive_requests 100000;
+  client_max_body_size 200m; keepalive_timeout 1s; keepalive_requests 100000;
   server {{
     listen 127.0.0.1:{self.port} ssl;
     ssl_certificate {certificate}; ssl_certificate_key {key};
     ssl_protocols {protocol}; ssl_session_cache shared:tls:1m; ssl_session_tickets on;
+    location = /written {{ access_log off; return 204; }}
     location /files/ {{ alias {files or folder}/; }}
     location / {{ proxy_pass http://{upstream}; proxy_set_header Host localhost; }}
   }}
@@ -73,8 +75,18 @@ http {{
     def url(self):
         return f"https://127.0.0.1:{self.port}/v1/convert"
 
+    def wait_for_log(self):
+        """nginx has one thread, and writes of a request when it has answered it: when it answers
+        the next one, of every one before."""
+        link = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60,
+                                           context=ssl._create_unverified_context())
+        link.request("GET", "/written")
+        assert link.getresponse().status == 204
+        link.close()
+
     def requests(self):
         """One (connection, number on it, resumed, protocol, status) for each request."""
+        self.wait_for_log()
         rows = [line.split() for line in self.log.read_text().splitlines()]
         return [(int(c), int(n), resumed == "r", protocol, int(status))
                 for c, n, resumed, protocol, status in rows]
