@@ -217,7 +217,7 @@ def cpu_seconds(pid):
 def test_a_worker_that_dies_in_mid_work_costs_one_job():
     with Scratch() as home, Serve(home, "--renderers", "1") as serve:
         source = home / "large.png"
-        source.write_bytes(png(3000, 2000, 1))
+        source.write_bytes(png(4500, 3000, 1))
         slow = subprocess.Popen(
             ["curl", "-sS", "-o", str(home / "slow"), "-w", "%{http_code}", "-F",
              f"file=@{source}", "-F", "target=avif", serve.base + "/v1/convert"],
