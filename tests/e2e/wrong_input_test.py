@@ -136,6 +136,7 @@ def test_files_that_vanish_cost_nothing_A9():
         for number in range(50):
             drop(bench.inbox, f"{number}.png", png(8, 8, number)).unlink()
         bench.good_file_is_converted()
+        eventually(lambda: bench.agent.all_done("odd", 1), 30, "its record")
         row = bench.agent.folder("odd")
         assert row["failed"] == 0 and row["delivered"] == 1, row
         assert "no such file" in bench.says(bench.inbox / "0.png")
