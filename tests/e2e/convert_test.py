@@ -190,7 +190,7 @@ def test_interrupted_it_ends_with_130_and_goes_on_where_it_was():
         again = user.says(*words, status=3)
         assert "another instance runs" in again, again
         batch.send_signal(signal.SIGINT)
-        out, _ = batch.communicate(timeout=20)
+        out, _ = batch.communicate(timeout=60)
         assert batch.returncode == 130 and "still waiting" in out, (batch.returncode, out)
         api.latency("0")
         done = len(names(home / "o"))

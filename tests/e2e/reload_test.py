@@ -20,7 +20,7 @@ def reload_command(agent):
 
 
 def test_folders_come_go_and_change_while_jobs_run_I3():
-    with Scratch() as home, ApiServer("--latency-ms", "6000") as server:
+    with Scratch() as home, ApiServer("--latency-ms", "1500") as server:
         first, second, out, other_out = places(home, "first", "second", "out", "other-out")
         api = converter_toml(server.url, concurrency=10)
         with Agent(home / "a", folder_toml("first", first, out), api) as agent:
@@ -28,7 +28,6 @@ def test_folders_come_go_and_change_while_jobs_run_I3():
             for number in range(10):
                 drop(first, f"{number}.png", png(8, 8, number))
             eventually(lambda: server.bill()["open"] == 10, 30, "ten requests under way")
-            server.latency("100")
             agent.write_config(folder_toml("first", first, out, to="jpg") +
                                folder_toml("second", second, other_out), api)
             assert reload_command(agent).returncode == 0
