@@ -185,14 +185,16 @@ Settings AgentView::settings() const {
 
 Result<std::string> AgentView::status() {
   const WallTime now = SystemClock{}.wall_now();
-  auto counts = reader_->counts_by_folder();
-  if (!counts) return std::unexpected(counts.error());
-  Json json{{"running", engine_ != nullptr}, {"version", MILLRACE_VERSION}};
-  json["folders"] = Json::array();
+  // The engine before the ledger: a job that ends in between is told as under way, and none that
+  // has ended as waiting.
   std::map<std::string, FolderStatus> live;
   if (engine_ != nullptr) {
     for (FolderStatus& one : engine_->folders()) live.emplace(one.view.name, std::move(one));
   }
+  auto counts = reader_->counts_by_folder();
+  if (!counts) return std::unexpected(counts.error());
+  Json json{{"running", engine_ != nullptr}, {"version", MILLRACE_VERSION}};
+  json["folders"] = Json::array();
   for (const FolderSettings& folder : settings().folders) {
     const FolderCounts& count = (*counts)[folder.name];
     Json row{{"name", folder.name},
@@ -209,8 +211,10 @@ Result<std::string> AgentView::status() {
       row["health"] = health_json(at->second);
       row["paused"] = view.paused;
       if (!view.pause_reason.empty()) row["pause_reason"] = printable(view.pause_reason);
-      row["waiting"] = count.waiting + count.converting - view.converting;
-      row["converting"] = view.converting;
+      // The ledger learns of a job's begin later than the engine, and of its end as well.
+      const std::int64_t converting = std::max<std::int64_t>(count.converting, view.converting);
+      row["converting"] = converting;
+      row["waiting"] = std::max<std::int64_t>(0, count.waiting + count.converting - converting);
       if (!view.blocked_reason.empty()) row["blocked"] = printable(view.blocked_reason);
     }
     json["folders"].push_back(std::move(row));

@@ -23,6 +23,11 @@ Surroundings surroundings(const StandardFolders& folders) {
   return {folders.home, folders.state_dir, has_renderer()};
 }
 
+fs::file_time_type time_of(const fs::path& file) {
+  std::error_code ignored;
+  return fs::last_write_time(file, ignored);
+}
+
 std::expected<Context, int> load_context(const Options& options) {
   Context context;
   auto folders = standard_folders();
@@ -32,6 +37,7 @@ std::expected<Context, int> load_context(const Options& options) {
   }
   context.folders = std::move(*folders);
   context.config_file = config_file_of(options, context.folders);
+  context.config_time = time_of(context.config_file);
   auto loaded = load_settings_file(context.config_file, surroundings(context.folders));
   if (!loaded) {
     if (options.json) {

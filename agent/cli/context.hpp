@@ -20,11 +20,15 @@ struct Context {
   StandardFolders folders;
   std::filesystem::path config_file;
   Settings settings;
+  std::filesystem::file_time_type config_time = {};  // from before the file was read
 };
 
 // Where the configuration is: --config, MILLRACE_CONFIG, the usual place.
 std::filesystem::path config_file_of(const Options& options, const StandardFolders& folders);
 Surroundings surroundings(const StandardFolders& folders);
+
+// When the file was last written; the least time if it is not there.
+std::filesystem::file_time_type time_of(const std::filesystem::path& file);
 
 // Loads everything; on a problem says it on stderr (or as JSON on stdout) and gives the exit
 // status.

@@ -77,7 +77,6 @@ class Agent {
     auto control = start_control(control_socket(context_.settings, context_.folders), *view_);
     if (!control) return std::unexpected(control.error());
     control_ = std::move(*control);
-    config_time_ = config_time();
     return {};
   }
 
@@ -90,8 +89,8 @@ class Agent {
       if (signal == Signal::Stop) return kAllWell;
       if (signal == Signal::Reload) report(reload());
       if (watchdog && engine_->alive()) notify_service_manager("WATCHDOG=1");
-      if (const auto time = config_time(); time != config_time_) {
-        config_time_ = time;
+      if (const auto time = time_of(context_.config_file); time != context_.config_time) {
+        context_.config_time = time;
         report(reload());
       }
       if (clock_.now() >= next_look) {
@@ -165,11 +164,6 @@ class Agent {
               reloaded.error());
   }
 
-  std::filesystem::file_time_type config_time() const {
-    std::error_code ignored;
-    return std::filesystem::last_write_time(context_.config_file, ignored);
-  }
-
   const Options& options_;
   Context context_;
   const SystemClock clock_;
@@ -178,7 +172,6 @@ class Agent {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<AgentView> view_;
   std::unique_ptr<ControlServer> control_;
-  std::filesystem::file_time_type config_time_;
 };
 
 }  // namespace

@@ -75,12 +75,6 @@ def server(certificate=None, ahead=0):
         thread.join()
 
 
-def closed_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Setup(unittest.TestCase):
     def setUp(self):
         self.home = tempfile.mkdtemp(prefix="millrace-check-")
@@ -95,6 +89,12 @@ class Setup(unittest.TestCase):
 
     def at(self, name):
         return os.path.join(self.home, name)
+
+    def closed_port(self):
+        """Bound until the test ends, so that nobody else comes to listen there."""
+        kept = self.enterContext(socket.socket())
+        kept.bind(("127.0.0.1", 0))
+        return kept.getsockname()[1]
 
     def configure(self, url, folder="", converter="", key='{ env = "API_KEY" }', more="", **keys):
         keys = {"inbox": self.at("inbox"), "outbox": self.at("outbox"), "via": "api", "to": "webp",
@@ -334,7 +334,7 @@ class Keys(Setup):
 
     def test_a_converter_that_no_folder_uses_gives_warnings_only(self):
         self.configure(self.url, more=f"""[converter.spare]
-url = "http://127.0.0.1:{closed_port()}/v1/convert"
+url = "http://127.0.0.1:{self.closed_port()}/v1/convert"
 api_key = {{ env = "NO_SUCH_KEY" }}
 """)
         findings = self.check(0)
@@ -344,7 +344,7 @@ api_key = {{ env = "NO_SUCH_KEY" }}
 
 class Servers(Setup):
     def test_a_closed_port_is_an_error_E7(self):
-        port = closed_port()
+        port = self.closed_port()
         self.configure(f"https://127.0.0.1:{port}/v1/convert?token={CANARY}")
         findings = self.check(2)
         self.assert_only_trouble(findings, "server of api")

@@ -16,7 +16,7 @@ class Bench:
         for name in self.names:
             self.inbox(name).mkdir()
             self.outbox(name).mkdir()
-        self.keys = {"account": "bench", "timeout": "2s", "concurrency": 16, **keys}
+        self.keys = {"account": "bench", "concurrency": 16, **keys}
         self.agent = Agent(self.home / "a", self.folders(), self.converter(), user=user)
         self.ledger = self.agent.state / "ledger.db"
 
@@ -42,6 +42,12 @@ class Bench:
 
     def gate(self):
         return self.agent.command("status")["converters"][0]
+
+    def gate_that_is(self, state, seconds=60):
+        def look():
+            gate = self.gate()
+            return gate if gate["state"] == state else None
+        return eventually(look, seconds, f"a converter that is {state}")
 
     def delivered(self, name, files, seconds=120):
         eventually(lambda: self.agent.folder(name)["delivered"] == files, seconds,

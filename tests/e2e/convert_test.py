@@ -186,11 +186,13 @@ def test_interrupted_it_ends_with_130_and_goes_on_where_it_was():
         words = ["convert", "a", "--to", "webp", "--out", "o", *to_api(api, "--workers", "2")]
         batch = start(user, words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         eventually(lambda: api.bill()["posts"] >= 4, 30, "the first files")
+        api.latency("2000")  # so that it does not come to its end before it is interrupted
         again = user.says(*words, status=3)
         assert "another instance runs" in again, again
         batch.send_signal(signal.SIGINT)
-        out, _ = batch.communicate(timeout=20)
+        out, _ = batch.communicate(timeout=60)
         assert batch.returncode == 130 and "still waiting" in out, (batch.returncode, out)
+        api.latency("0")
         done = len(names(home / "o"))
         assert user.json(*words)["delivered"] == 30 - done
         assert len(names(home / "o")) == 30 and api.bill()["billed"] == 30, api.bill()

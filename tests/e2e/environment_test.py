@@ -109,7 +109,7 @@ def test_an_outbox_that_becomes_read_only_pauses_and_resumes_by_itself():
 
 def test_an_outbox_that_becomes_read_only_under_an_answer_keeps_what_is_paid():
     """[F2]: the request is under way when the file system turns."""
-    with Bench("--latency-ms", "1500", folders=FOLDERS, timeout="60s") as bench:
+    with Bench("--latency-ms", "1500", folders=FOLDERS) as bench:
         with tmpfs(bench.outbox("hurt"), "size=64m"):
             bench.agent.start()
             bench.drop(8, "hurt")
@@ -230,7 +230,7 @@ def test_a_ledger_whose_syncs_fail_sends_nothing():
 @contextmanager
 def bench_on_small_state():
     """A bench whose state folder holds 2 MB, and what fills the rest of it."""
-    with Bench("--latency-ms", "1000", folders=FOLDERS, timeout="60s") as bench:
+    with Bench("--latency-ms", "1000", folders=FOLDERS) as bench:
         bench.agent.state.mkdir()
         with tmpfs(bench.agent.state, "size=2m"):
             yield bench

@@ -50,7 +50,7 @@ def test_after_every_fault_each_file_is_right_and_billed_once():
     files = max(count(2000), 3 * len(TRANSIENT))
     script = "\n".join(f"key={byte:02x} try=1 {TRANSIENT[byte % len(TRANSIENT)]}"
                        for byte in range(256))
-    with Bench(max_answer="10MB") as bench:
+    with Bench(max_answer="10MB", timeout="2s") as bench:
         bench.server.faults(script)
         bench.agent.start()
         bench.drop(files, size=20_000)
@@ -101,12 +101,11 @@ def test_503_with_retry_after_is_a_rate_limit():
 
 def expect_stopped(bench, files, state, word):
     """The converter stands with a reason, all files stay, and nothing asks again and again."""
-    gate = eventually(lambda: bench.gate() if bench.gate()["state"] == state else None, 30,
-                      f"a converter that is {state}")
+    gate = bench.gate_that_is(state)
     assert word in gate["reason"], gate
     eventually(lambda: bench.gate()["in_flight"] == 0, 30, "the end of what was under way")
     assert len(list(bench.inbox().iterdir())) == files
-    assert bench.agent.folder("pictures")["waiting"] == files
+    eventually(lambda: bench.agent.folder("pictures")["waiting"] == files, 30, "the record of it")
     posts = bench.server.bill()["posts"]
     assert posts <= 16, posts
     bench.drop(1, first=1000)
@@ -159,7 +158,7 @@ def test_an_early_401_ends_a_paused_upload_of_100_mb():
             large.seek(0, 2)
             large.write(png(8, 8, 1)[-12:])
         aside.rename(bench.inbox() / "large.png")
-        eventually(lambda: bench.gate()["state"] == "stopped", 60, "a stopped converter")
+        bench.gate_that_is("stopped")
         bill = bench.server.bill()
         assert bill["posts"] == 1 and bill["complete"] == 0, bill
         assert bill["body_bytes"] < 50_000_000, bill

@@ -31,13 +31,17 @@ def count(full):
 
 
 def eventually(state, seconds=60, what="the state"):
-    """Waits until `state()` is true and returns what it gave."""
-    end = time.monotonic() + seconds
+    """Waits until `state()` is true and returns what it gave.
+
+    A turn counts as a second at most: while the whole machine stands still nothing can come."""
+    waited, last = 0, time.monotonic()
     while True:
         value = state()
         if value:
             return value
-        if time.monotonic() > end:
+        now = time.monotonic()
+        waited, last = waited + min(now - last, 1), now
+        if waited > seconds:
             raise AssertionError(f"{what} did not come within {seconds} s")
         time.sleep(0.01)
 
@@ -61,9 +65,9 @@ class Scratch:
 class ApiServer:
     """millrace_api_server: answers like a conversion API, and keeps the book of what it billed."""
 
-    def __init__(self, *options, port=0):
+    def __init__(self, *options):
         self.process = subprocess.Popen(
-            [API_SERVER, "--port", str(port), "--die-with-parent", *options],
+            [API_SERVER, "--port", "0", "--die-with-parent", *options],
             stdout=subprocess.PIPE, text=True)
         ready = json.loads(self.process.stdout.readline())
         self.port = ready["port"]
@@ -257,10 +261,19 @@ def drop(inbox, name, data):
     return target
 
 
+_kept_ports = []
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of 127.0.0.1 that is ours until this process ends.
+
+    It stays bound without listening, so that the system gives it to nobody else, as a listener's or
+    as the near end of a connection; a server that sets SO_REUSEADDR can listen on it."""
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    _kept_ports.append(kept)
+    return kept.getsockname()[1]
 
 
 def main(names):

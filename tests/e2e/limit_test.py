@@ -7,7 +7,7 @@ import time
 
 from bench import Bench
 from books import attempts, expect_right
-from harness import MILLRACE, ApiServer, eventually, main
+from harness import MILLRACE, ApiServer, eventually, free_port, main
 
 
 def test_the_quota_floor_pauses_until_a_person_goes_on():
@@ -15,17 +15,15 @@ def test_the_quota_floor_pauses_until_a_person_goes_on():
     with Bench("--quota", "40", quota_floor=10) as bench:
         bench.agent.start()
         bench.drop(60)
-        gate = eventually(lambda: bench.gate() if bench.gate()["state"] == "paused" else None, 60,
-                          "the quota floor")
+        gate = bench.gate_that_is("paused")
         eventually(lambda: bench.gate()["in_flight"] == 0, 30, "the end of what was under way")
         billed = bench.server.bill()["billed"]
         # What was in flight when the answer told that the floor is reached still comes.
         assert 30 <= billed <= 40 and "quota" in gate["reason"], (billed, gate)
         bench.agent.command("resume", "api")
         eventually(lambda: bench.server.bill()["billed"] == 40, 60, "the rest of the quota")
-        row = eventually(lambda: bench.gate() if bench.gate()["state"] == "paused" else None, 60,
-                         "an empty quota")
-        assert "quota" in row["reason"], row
+        gate = bench.gate_that_is("paused")
+        assert "quota" in gate["reason"], gate
         eventually(lambda: bench.agent.folder("pictures")["waiting"] == 20, 30, "twenty that wait")
 
 
@@ -34,13 +32,12 @@ def test_the_monthly_budget_ends_paid_requests_and_holds_over_a_restart():
     with Bench(monthly_budget=25) as bench:
         bench.agent.start()
         bench.drop(40)
-        gate = eventually(lambda: bench.gate() if bench.gate()["state"] == "paused" else None, 60,
-                          "a spent budget")
+        gate = bench.gate_that_is("paused")
         assert "budget" in gate["reason"] and gate["budget_left"] == 0, gate
         assert bench.server.bill()["billed"] == 25
         bench.agent.stop()
         bench.agent.start()
-        eventually(lambda: bench.gate()["state"] == "paused", 30, "the budget, remembered")
+        bench.gate_that_is("paused")
         bench.agent.command("rescan")
         assert bench.server.bill()["posts"] == 25
         bench.keys["monthly_budget"] = 40
@@ -50,20 +47,19 @@ def test_the_monthly_budget_ends_paid_requests_and_holds_over_a_restart():
 
 def test_a_server_that_is_away_costs_no_attempt_and_is_found_again():
     """[E7] [D6]"""
-    with Bench() as bench:
-        port = bench.server.port
+    port = free_port()
+    with Bench("--port", str(port)) as bench:
         bench.agent.start()
         bench.drop(20)
         bench.delivered("pictures", 20)
         bench.server.stop()
         bench.drop(100, first=20)
-        gate = eventually(lambda: bench.gate() if bench.gate()["state"] == "unreachable" else None,
-                          60, "an open circuit")
+        gate = bench.gate_that_is("unreachable")
         assert gate["reason"], gate
         eventually(lambda: bench.agent.folder("pictures")["waiting"] == 100, 30, "all wait")
         tried = attempts(bench.ledger)
         assert tried <= 20 + 40, tried  # probes come one at a time
-        bench.server = ApiServer("--latency-ms", "50", port=port)
+        bench.server = ApiServer("--latency-ms", "50", "--port", str(port))
         bench.delivered("pictures", 120, 90)
         bill = bench.server.bill()
         assert bill["posts"] == bill["billed"] == 100, bill

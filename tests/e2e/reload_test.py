@@ -83,6 +83,19 @@ def test_a_replaced_file_is_noticed_without_a_command_I2():
             assert not (out / "a.webp").exists()
 
 
+def test_a_file_that_is_replaced_while_the_agent_starts_is_taken_up_I2():
+    with Scratch() as home, ApiServer() as server:
+        inbox, out = places(home, "in", "out")
+        api = converter_toml(server.url)
+        with Agent(home / "a", folder_toml("only", inbox, out), api) as agent:
+            agent.start(wait=False)
+            while not (agent.state / "lock").exists():  # it has read its configuration by then
+                assert agent.process.poll() is None, agent.read_log()
+            agent.write_config(folder_toml("only", inbox, out, to="jpg"), api)
+            drop(inbox, "a.png", png(8, 8, 1))
+            eventually(lambda: (out / "a.jpg").exists(), 60, "the new target")
+
+
 def test_what_a_reload_cannot_change_is_told_I2():
     with Scratch() as home, ApiServer() as server:
         inbox, out = places(home, "in", "out")

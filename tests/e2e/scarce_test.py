@@ -104,7 +104,7 @@ def fail_once(bench, shim, at, how_many):
 def test_whichever_allocation_fails_nothing_is_lost_or_paid_twice():
     """[D4]"""
     files = 3
-    with Bench() as bench:
+    with Bench(timeout="2s") as bench:
         bench.drop(files)
         shim = build_shim(bench.home)
         bench.agent.environment |= {"LD_PRELOAD": str(shim), "FAIL_COUNT": str(bench.home / "n")}
@@ -114,7 +114,7 @@ def test_whichever_allocation_fails_nothing_is_lost_or_paid_twice():
     ends = {}
     for _ in range(count(200)):
         at, how_many = chance.randrange(1, allocations), chance.choice((1, 1, 5, 100))
-        with Bench() as bench:
+        with Bench(timeout="2s") as bench:
             shim = build_shim(bench.home)
             bench.drop(files)
             status = fail_once(bench, shim, at, how_many)

@@ -13,16 +13,16 @@ from tls_server import Authority, Nginx
 class Serve:
     """`millrace serve` with a home of its own; `curl` knows how to reach it."""
 
-    def __init__(self, home, *options, listen=None):
+    def __init__(self, home, *options):
         self.home = home
-        self.listen = listen or f"127.0.0.1:{free_port()}"
         self.scratch = home / "scratch"
         self.process = subprocess.Popen(
-            [MILLRACE, "serve", "--listen", self.listen, "--scratch", str(self.scratch), *options],
+            [MILLRACE, "serve", "--listen", "127.0.0.1:0", "--scratch", str(self.scratch), "--json",
+             *options],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env=dict(os.environ, HOME=str(home)))
-        assert self.process.stdout.readline().startswith("serving on "), "it did not start"
-        self.base = f"{'https' if '--cert' in options else 'http'}://{self.listen}"
+        self.base = json.loads(self.process.stdout.readline())["serving_on"]
+        self.listen = self.base.partition("://")[2]
 
     def curl(self, path, *words, data=None):
         """(status, content type, body)"""
@@ -204,16 +204,27 @@ def workers_of(serve):
     return found
 
 
+def cpu_seconds(pid):
+    """What it has used so far: a worker that is only started uses a fraction of it."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_a_worker_that_dies_in_mid_work_costs_one_job():
     with Scratch() as home, Serve(home, "--renderers", "1") as serve:
         source = home / "large.png"
-        source.write_bytes(png(3000, 2000, 1))
+        source.write_bytes(png(4500, 3000, 1))
         slow = subprocess.Popen(
             ["curl", "-sS", "-o", str(home / "slow"), "-w", "%{http_code}", "-F",
              f"file=@{source}", "-F", "target=avif", serve.base + "/v1/convert"],
             stdout=subprocess.PIPE, text=True)
-        eventually(lambda: list(serve.scratch.glob("worker-*/in")), 30, "a worker at work")
-        for pid in workers_of(serve):
+        busy = eventually(lambda: [pid for pid in workers_of(serve) if cpu_seconds(pid) > 0.4], 60,
+                          "a worker at work")
+        for pid in busy:
             os.kill(pid, signal.SIGKILL)
         assert slow.communicate(timeout=60)[0] == "422"
         assert json.loads((home / "slow").read_text())["error"]["code"] == "decoder_crashed"

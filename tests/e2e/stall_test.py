@@ -1,5 +1,6 @@
 """Shares that hang, break or go away, and roots that are replaced. Needs root, FUSE and bindfs."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from harness import (Agent, ApiServer, Scratch, converter_toml, eventually, fold
 
 POLLED = {"poll": "300ms", "settle": "600ms"}
 FILES = 10
+SEEDS = itertools.count()
 
 
 class Share:
@@ -60,11 +62,11 @@ def pair(home, name):
 def put(inbox, first, files=FILES):
     """Writes under another name and renames, within the inbox: it may be a mount of its own.
 
-    Every inbox gets bytes of its own: equal ones would wait for one another.
+    Every file has bytes of its own: equal ones would wait for one another.
     """
     for number in range(first, first + files):
         unfinished = Path(inbox) / f"{number}.part"
-        unfinished.write_bytes(png(8, 8, hash(str(inbox)) % 1000 * 1000 + number))
+        unfinished.write_bytes(png(8, 8, next(SEEDS)))
         unfinished.rename(Path(inbox) / f"{number}.png")
 
 

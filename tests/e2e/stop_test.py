@@ -25,6 +25,12 @@ def big_file(size, seed=0):
     return b"\x89PNG\r\n\x1a\n" + block * (size // 256) + b"IEND\xaeB`\x82"
 
 
+def holds_the_lock(agent):
+    """Signals are heeded from before it takes the lock."""
+    lock = agent.state / "lock"
+    return lock.exists() and lock.read_text() == str(agent.process.pid)
+
+
 def stopped_well(agent, most=5.0):
     status, seconds = agent.stop(most + 10)
     assert status == 0, (status, agent.read_log()[-3000:])
@@ -49,8 +55,7 @@ def test_sigterm_at_random_moments_under_load():
         with OutboxReader(home / "out") as reader:
             for _ in range(stops):
                 agent.start(wait=False)
-                # The signal handler is in place once the lock is taken and the ledger is open.
-                eventually(lambda: (agent.state / "ledger.db-wal").exists(), 30, "the ledger")
+                eventually(lambda: holds_the_lock(agent), 30, "the lock")
                 time.sleep(chance.uniform(0.0, 1.5))
                 times.append(stopped_well(agent))
             server.latency("0")
@@ -76,7 +81,7 @@ def test_an_upload_that_is_not_whole_ends_at_once():
         agent.start(wait=False)
         eventually(lambda: server.bill()["open"] == 1, 60, "the upload")
         time.sleep(0.5)  # the server's behaviour: it reads a fifth and stops
-        seconds = stopped_well(agent, 1.5)
+        seconds = stopped_well(agent, 3.0)  # an answer would be waited for as long
         assert server.bill()["complete"] == 0
         rows = ledger_rows(agent, "SELECT kind, billing FROM attempt")
         assert rows == [("stopped", 0)], rows
@@ -84,7 +89,7 @@ def test_an_upload_that_is_not_whole_ends_at_once():
 
 
 def test_an_answer_under_way_is_waited_for():
-    with Scratch() as home, ApiServer("--latency-ms", "1500") as server:
+    with Scratch() as home, ApiServer("--latency-ms", "2000") as server:
         agent = agent_on(home, server)
         drop(home / "in", "a.png", png(8, 8, 1))
         agent.start(wait=False)

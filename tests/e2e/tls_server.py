@@ -1,5 +1,7 @@
 """nginx with TLS in front of a conversion API, with an authority made for the test."""
 
+import http.client
+import ssl
 import subprocess
 from collections import Counter
 
@@ -59,6 +61,7 @@ http {{
     listen 127.0.0.1:{self.port} ssl;
     ssl_certificate {certificate}; ssl_certificate_key {key};
     ssl_protocols {protocol}; ssl_session_cache shared:tls:1m; ssl_session_tickets on;
+    location = /written {{ access_log off; return 204; }}
     location /files/ {{ alias {files or folder}/; }}
     location / {{ proxy_pass http://{upstream}; proxy_set_header Host localhost; }}
   }}
@@ -72,8 +75,18 @@ http {{
     def url(self):
         return f"https://127.0.0.1:{self.port}/v1/convert"
 
+    def wait_for_log(self):
+        """nginx has one thread, and writes of a request when it has answered it: when it answers
+        the next one, of every one before."""
+        link = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60,
+                                           context=ssl._create_unverified_context())
+        link.request("GET", "/written")
+        assert link.getresponse().status == 204
+        link.close()
+
     def requests(self):
         """One (connection, number on it, resumed, protocol, status) for each request."""
+        self.wait_for_log()
         rows = [line.split() for line in self.log.read_text().splitlines()]
         return [(int(c), int(n), resumed == "r", protocol, int(status))
                 for c, n, resumed, protocol, status in rows]

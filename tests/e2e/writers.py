@@ -59,7 +59,7 @@ def close_and_reopen(file):
     data = file.version(KB64 * 4)
     open(file.path, "wb").close()
     for piece in pieces(data, KB64):
-        time.sleep(file.random.uniform(0.2, 4))
+        time.sleep(file.random.uniform(0.2, 3))
         with open(file.path, "ab") as out:
             out.write(piece)
 

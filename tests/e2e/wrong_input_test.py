@@ -62,7 +62,8 @@ def test_links_fifos_sockets_and_devices_are_never_opened_K1_K3_K5():
                                ("folder.png", "link")]:
                 assert word in bench.says(bench.inbox / name), (name,
                                                                 bench.says(bench.inbox / name))
-                assert f"file={name}" in bench.agent.read_log(), f"the log is silent on {name}"
+                eventually(lambda n=name: f"file={n}" in bench.agent.read_log(), 30,
+                           f"a line in the log on {name}")
             eventually(lambda: bench.agent.folder("odd")["health"]["not_taken"] >= 5, 30,
                        "the number of what was not taken")
             assert os.listdir(bench.outbox) == ["good.webp"], os.listdir(bench.outbox)
@@ -131,10 +132,11 @@ def test_an_unreadable_folder_is_told_and_holds_nobody():
 
 
 def test_files_that_vanish_cost_nothing_A9():
-    with Scratch() as home, Bench(home, settle="400ms") as bench:
+    with Scratch() as home, Bench(home, settle="5s") as bench:
         for number in range(50):
             drop(bench.inbox, f"{number}.png", png(8, 8, number)).unlink()
         bench.good_file_is_converted()
+        eventually(lambda: bench.agent.all_done("odd", 1), 30, "its record")
         row = bench.agent.folder("odd")
         assert row["failed"] == 0 and row["delivered"] == 1, row
         assert "no such file" in bench.says(bench.inbox / "0.png")

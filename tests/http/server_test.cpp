@@ -292,8 +292,8 @@ TEST_CASE("a dropped request answers 500; a second answer is ignored") {
 TEST_CASE("slow heads, slow bodies and idle connections end [L6]") {
   const Scratch scratch;
   auto options = options_in(scratch);
-  options.idle_timeout = 150ms;
-  options.head_timeout = 150ms;
+  options.idle_timeout = 1s;
+  options.head_timeout = 1s;
   const auto server = start(options);
   RawClient idle(server->address());
   RawClient head(server->address());
@@ -411,7 +411,7 @@ TEST_CASE("stop lets an answer under way finish, and gives up on one that does n
   REQUIRE(eventually([&] { return held() == 1; }));
   second.send(get("/2"));
   REQUIRE(eventually([&] { return held() == 2; }));
-  std::jthread stopper([&] { server->stop(500ms); });
+  std::jthread stopper([&] { server->stop(2s); });
   CHECK(idle.closed_by_peer());
   waiting[0](ServerResponse{});
   CHECK(first.receive()->status == 200);

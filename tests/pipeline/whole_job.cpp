@@ -85,7 +85,7 @@ struct WholeJob::Agent {
 };
 
 WholeJob::WholeJob(const JobPlan& plan) : plan_(plan) {
-  static_cast<void>(start_log("off"));
+  [[maybe_unused]] static const auto quiet = start_log("off");
   files_.make_directory(kInbox).value();
   files_.make_directory(kOutbox).value();
   put(*files_.open_directory(kInbox).value(), kSource, kFirst);
