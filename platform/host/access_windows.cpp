@@ -3,7 +3,6 @@
 #include <windows.h>
 
 #include <aclapi.h>
-#include <sddl.h>
 
 #include <array>
 #include <memory>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "platform/base/handle_windows.hpp"
+#include "platform/base/owner_only_windows.hpp"
 #include "platform/base/wide_windows.hpp"
 
 namespace millrace {
@@ -20,10 +20,6 @@ struct LocalFreed {
   void operator()(void* memory) const { ::LocalFree(memory); }
 };
 using Descriptor = std::unique_ptr<void, LocalFreed>;
-
-// Protected from what its parent passes on: full access for SYSTEM, the administrators and the
-// owner, here and for all beneath (Security Descriptor Definition Language).
-constexpr const wchar_t* kPrivate = L"D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;OW)";
 
 bool is_well_known(PSID sid, std::initializer_list<WELL_KNOWN_SID_TYPE> types) {
   for (const auto type : types) {
@@ -68,14 +64,8 @@ Result<Security> security_of(const std::filesystem::path& path) {
 }  // namespace
 
 Result<void> make_private_folder(const std::filesystem::path& folder) {
-  PSECURITY_DESCRIPTOR raw = nullptr;
-  if (!::ConvertStringSecurityDescriptorToSecurityDescriptorW(kPrivate, SDDL_REVISION_1, &raw,
-                                                              nullptr)) {
-    return windows_failure(ErrorKind::Defect, "access list", ::GetLastError());
-  }
-  const Descriptor descriptor(raw);
-  SECURITY_ATTRIBUTES attributes{sizeof attributes, raw, FALSE};
-  if (::CreateDirectoryW(folder.c_str(), &attributes)) return {};
+  OwnerOnly owner_only;
+  if (::CreateDirectoryW(folder.c_str(), owner_only.get())) return {};
   if (const DWORD code = ::GetLastError(); code != ERROR_ALREADY_EXISTS) {
     return windows_failure(ErrorKind::Environment, "make " + folder.string(), code);
   }
