@@ -18,7 +18,7 @@ std::string to_text(const LeftInCloud& left) {
   return text;
 }
 
-bool means_placeholder(const Error& error) { return error.os_code == EDEADLK; }
+bool means_placeholder(const Error& error) { return error.os_code == placeholder_code(); }
 
 void Placeholders::saw(const Name& name, TimePoint now) {
   const MutexLock lock(mutex_);

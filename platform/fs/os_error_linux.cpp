@@ -32,6 +32,8 @@ ErrorKind error_kind_of(int os_code) {
   return ErrorKind::Environment;
 }
 
+int placeholder_code() { return EDEADLK; }
+
 Error os_error(int os_code, std::string_view what) {
   return {error_kind_of(os_code),
           printable(what) + ": " + std::generic_category().message(os_code),

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "platform/base/native_path.hpp"
+
 namespace millrace::test {
 
 Scratch::Scratch() {
@@ -21,16 +23,20 @@ Scratch::~Scratch() {
   std::filesystem::remove_all(path_, ignored);
 }
 
+std::filesystem::path Scratch::operator/(std::string_view name) const {
+  return path_ / native_path(name);
+}
+
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   out.close();
-  if (!out) throw std::runtime_error("cannot write " + path.string());
+  if (!out) throw std::runtime_error("cannot write " + path_text(path));
 }
 
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) throw std::runtime_error("cannot read " + path.string());
+  if (!in) throw std::runtime_error("cannot read " + path_text(path));
   return {std::istreambuf_iterator<char>(in), {}};
 }
 

@@ -1,0 +1,18 @@
+#include <sys/stat.h>
+
+#include "tests/support/strangers.hpp"
+
+namespace millrace::test {
+
+bool plant_link(const std::filesystem::path& link, const std::string& target, LinkTo) {
+  std::filesystem::create_symlink(target, link);
+  return true;
+}
+
+bool plant_fifo(const std::filesystem::path& path) { return ::mkfifo(path.c_str(), 0600) == 0; }
+
+std::vector<std::string> strange_names() {
+  return {"line\nend", "\xff\xfe", "\xe2\x80\xaertl", std::string(255, 'x'), "a b'\"$(x)", "-rf"};
+}
+
+}  // namespace millrace::test
