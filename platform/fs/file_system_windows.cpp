@@ -235,12 +235,14 @@ class WindowsDirectory final : public Directory {
   const std::optional<FileIdentity> identity_;
 };
 
-Result<std::wstring> final_path_of(HANDLE directory, const std::string& name) {
+// With links resolved and short names made long; as given where the system cannot tell (some
+// drivers of RAM disks, and Wine for long paths).
+std::wstring final_path_of(HANDLE directory, const std::wstring& given) {
   std::wstring path(MAX_PATH, L'\0');
   for (;;) {
     const DWORD length = ::GetFinalPathNameByHandleW(directory, path.data(),
                                                      static_cast<DWORD>(path.size()), 0);
-    if (length == 0) return last_failure(name);
+    if (length == 0) return given;
     const bool fits = length < path.size();  // else it is the size that would do
     path.resize(length);
     if (fits) return path;
@@ -287,9 +289,7 @@ class WindowsFileSystem final : public FileSystem {
     const auto attributes = attributes_of(directory.get());
     if (!attributes) return last_failure(text);
     if (type_of(*attributes) != FileType::Directory) return os_failure(ERROR_DIRECTORY, text);
-    auto leads_to = final_path_of(directory.get(), text);
-    if (!leads_to) return std::unexpected(leads_to.error());
-    auto canonical = without_prefix(*leads_to);
+    auto canonical = without_prefix(final_path_of(directory.get(), given));
     auto volume = traits_of(directory.get(), canonical);
     auto kind = mount_kind_of(volume, canonical);
     return std::make_unique<WindowsDirectory>(std::move(directory), given, std::move(canonical),

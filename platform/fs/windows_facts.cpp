@@ -24,6 +24,7 @@ constexpr std::uint32_t kNoFiles[] = {0x80000023, 0x80000024, 0x80000025, 0x8000
 
 constexpr std::int64_t kUnixEpoch = 116'444'736'000'000'000;  // 1970-01-01 as FILETIME
 
+constexpr std::size_t kLongestPart = 255;  // in 16-bit units, on every file system of Windows
 constexpr std::string_view kForbidden = "\\:*?\"<>|";
 
 }  // namespace
@@ -51,7 +52,11 @@ Result<void> check_windows_name(std::string_view name) {
   const bool fits = std::ranges::none_of(name, [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || kForbidden.find(c) != std::string_view::npos;
   });
-  if (fits && to_utf16(name)) return {};
+  const bool is_name = std::ranges::all_of(split_name(name), [](std::string_view part) {
+    const auto units = to_utf16(part);
+    return units && units->size() <= kLongestPart;
+  });
+  if (fits && is_name) return {};
   return fail(ErrorKind::Input, "name " + printable(name, 300) + " is none that Windows has");
 }
 

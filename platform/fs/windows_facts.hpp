@@ -29,7 +29,7 @@ std::int64_t unix_ns_of(std::int64_t file_time);
 
 // Success if Windows takes the name for what it says, part by part, when it is not sent through the
 // Win32 rules for paths. Input for `\` and `:`, which would lead elsewhere, for `* ? " < > |` and
-// control characters, and for text that no name gives (to_utf16). Devices (`con.png`), dots and
+// control characters, for more than 255 units, and for text that no name gives (to_utf16). Devices (`con.png`), dots and
 // spaces at the end are names like any other here.
 Result<void> check_windows_name(std::string_view name);
 

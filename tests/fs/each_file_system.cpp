@@ -21,9 +21,10 @@ bool AnyFileSystem::plant_fifo(const std::string& name) {
 
 void AnyFileSystem::swap_root() {
   if (is_real()) {
-    std::filesystem::rename(root(), root().string() + ".away");
+    const std::filesystem::path away = root().native() + std::filesystem::path(".away").native();
+    std::filesystem::rename(root(), away);
     std::filesystem::create_directory(root());
-    std::filesystem::remove_all(root().string() + ".away");
+    remove_tree(away);
   } else {
     memory_.move_away(root());
     memory_.make_directory(root()).value();

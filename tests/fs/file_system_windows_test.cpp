@@ -39,7 +39,11 @@ TEST_CASE("paths far beyond 260 units are made, listed, read and removed [F9]") 
   CHECK(names_in(*root, deep).size() == 301);
   CHECK(get(*root, deep + "/one") == "1");
   root->publish(deep + "/one", deep + "/two").value();
-  auto below = real_file_system().make_directory(root->path() / native_path(deep) / "more").value();
+  const auto path = root->path() / native_path(deep) / "more";
+  auto made = real_file_system().make_directory(path);
+  INFO((made ? "" : made.error().message));
+  REQUIRE(made);
+  const auto below = std::move(*made);
   put(*below, "x", "y");
   CHECK(get(*root, deep + "/more/x") == "y");
   CHECK(below->still_there().value());

@@ -54,6 +54,9 @@ TEST_CASE("names that Windows cannot have, or takes for something else, are refu
        {"a", "a/b.png", "con.png", "nul", "com1", "a.", "a ", " a", "..a", "...", "\xc3\xbc",
         "\xf0\x9f\x98\x80", "\xed\xa0\x80", "a'b", "%41", "a~1"})
     CHECK(check_windows_name(good));
+  const std::string longest(255, 'x');
+  CHECK(check_windows_name(longest + "/" + longest));
+  CHECK_FALSE(check_windows_name(longest + "x"));
   for (const std::string_view bad :
        {"", ".", "..", "a/..", "../a", "/a", "a//b", "a\\b", "a\\..\\..\\b", "C:x", "C:/x", "a:b",
         "a::$DATA", "a*", "a?", "a\"", "<a>", "a|b", "a\nb", "\x1f", "\xff\xfe", "\xc3",

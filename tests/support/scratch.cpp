@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "platform/base/native_path.hpp"
+#include "tests/support/strangers.hpp"
 
 namespace millrace::test {
 
@@ -19,8 +20,7 @@ Scratch::Scratch() {
 }
 
 Scratch::~Scratch() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
+  remove_tree(path_);
 }
 
 std::filesystem::path Scratch::operator/(std::string_view name) const {
@@ -28,14 +28,14 @@ std::filesystem::path Scratch::operator/(std::string_view name) const {
 }
 
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  std::ofstream out(exact(path), std::ios::binary | std::ios::trunc);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   out.close();
   if (!out) throw std::runtime_error("cannot write " + path_text(path));
 }
 
 std::string read_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
+  std::ifstream in(exact(path), std::ios::binary);
   if (!in) throw std::runtime_error("cannot read " + path_text(path));
   return {std::istreambuf_iterator<char>(in), {}};
 }

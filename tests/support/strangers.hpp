@@ -16,6 +16,12 @@ enum class LinkTo { File, Folder };
 bool plant_link(const std::filesystem::path& link, const std::string& target, LinkTo to);
 bool plant_fifo(const std::filesystem::path& path);  // false where there are none
 
+// Of any depth and with any names in it; what cannot be removed stays.
+void remove_tree(const std::filesystem::path& path);
+
+// The path as every system call takes it, whatever the names in it.
+std::filesystem::path exact(const std::filesystem::path& path);
+
 // Names that are strange and that the system takes.
 std::vector<std::string> strange_names();
 

@@ -22,6 +22,34 @@ bool plant_link(const std::filesystem::path& link, const std::string& target, Li
 
 bool plant_fifo(const std::filesystem::path&) { return false; }
 
+// std::filesystem::remove_all() of mingw-w64 never ends at a name that ends with a dot.
+void remove_tree(const std::filesystem::path& path) {
+  const std::wstring folder = verbatim(path);
+  WIN32_FIND_DATAW found{};
+  const HANDLE listing = ::FindFirstFileW((folder + L"\\*").c_str(), &found);
+  if (listing != INVALID_HANDLE_VALUE) {
+    do {
+      const std::wstring_view leaf(found.cFileName);
+      if (leaf == L"." || leaf == L"..") continue;
+      const std::filesystem::path below = folder + L"\\" + std::wstring(leaf);
+      const bool is_link = (found.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0;
+      if ((found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0 && !is_link) {
+        remove_tree(below);
+      } else if (!::DeleteFileW(below.c_str())) {
+        ::RemoveDirectoryW(below.c_str());
+      }
+    } while (::FindNextFileW(listing, &found));
+    ::FindClose(listing);
+  }
+  ::RemoveDirectoryW(folder.c_str());
+}
+
+// verbatim() would cut a dot at the end, as Windows does.
+std::filesystem::path exact(const std::filesystem::path& path) {
+  std::filesystem::path preferred = path;
+  return L"\\\\?\\" + preferred.make_preferred().native();
+}
+
 std::vector<std::string> strange_names() {
   std::vector<std::string> names = {"\xe2\x80\xaertl",
                                     std::string(255, 'x'),
