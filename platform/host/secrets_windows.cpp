@@ -9,6 +9,7 @@
 
 #include "platform/base/access_windows.hpp"
 #include "platform/base/handle_windows.hpp"
+#include "platform/base/owner_only_windows.hpp"
 #include "platform/base/permissions.hpp"
 #include "platform/base/wide_windows.hpp"
 #include "platform/host/host.hpp"
@@ -40,8 +41,10 @@ Result<std::string> read_file(const fs::path& file) {
 }
 
 Result<void> write_file(const fs::path& file, std::string_view bytes) {
+  ::DeleteFileW(file.c_str());  // what an interrupted write has left
+  OwnerOnly owner_only;
   const Handle handle(
-      ::CreateFileW(file.c_str(), GENERIC_WRITE, 0, nullptr, CREATE_ALWAYS, 0, nullptr));
+      ::CreateFileW(file.c_str(), GENERIC_WRITE, 0, owner_only.get(), CREATE_NEW, 0, nullptr));
   DWORD wrote = 0;
   if (!handle ||
       !::WriteFile(handle.get(), bytes.data(), static_cast<DWORD>(bytes.size()), &wrote, nullptr) ||
