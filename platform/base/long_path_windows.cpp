@@ -18,8 +18,8 @@ bool is_verbatim(std::wstring_view path) {
 std::wstring absolute(const std::wstring& path) {
   std::wstring full(MAX_PATH, L'\0');
   for (;;) {
-    const DWORD length = ::GetFullPathNameW(path.c_str(), static_cast<DWORD>(full.size()),
-                                            full.data(), nullptr);
+    const DWORD length =
+        ::GetFullPathNameW(path.c_str(), static_cast<DWORD>(full.size()), full.data(), nullptr);
     if (length == 0) return path;
     const bool fits = length < full.size();  // else it is the size that would do
     full.resize(length);
