@@ -6,6 +6,7 @@
 #include "agent/pipeline/services.hpp"
 #include "agent/serve/process_renderer.hpp"
 #include "agent/transfer/curl_http.hpp"
+#include "platform/base/permissions.hpp"
 
 namespace millrace {
 namespace {
@@ -103,7 +104,7 @@ std::vector<Finding> check_secret_files(const Context& context) {
   constexpr fs::perms kOthers = fs::perms::group_all | fs::perms::others_all;
   std::error_code problem;
   for (const auto& entry : fs::directory_iterator(folder, problem)) {
-    const fs::perms mode = entry.status(problem).permissions();
+    const fs::perms mode = permissions_of(entry.path(), problem);
     if (problem || (mode & kOthers) == fs::perms::none) continue;
     findings.push_back({FindingLevel::Warning, "secret files",
                         "others may read " + entry.path().string(),

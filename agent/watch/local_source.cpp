@@ -7,6 +7,7 @@
 #include "agent/watch/shelf.hpp"
 #include "agent/watch/version.hpp"
 #include "platform/base/mutex.hpp"
+#include "platform/base/permissions.hpp"
 #include "platform/fs/path_text.hpp"
 #include "platform/watch/watcher.hpp"
 
@@ -215,7 +216,7 @@ class LocalSource final : public Source {
     // A file system that the system below does not know (a test's own) is taken as local.
     fresh->nature = nature_of(settings_.inbox).value_or(FileSystemNature::Local);
     std::error_code unknown;
-    const auto mode = std::filesystem::status(settings_.inbox, unknown).permissions();
+    const auto mode = permissions_of(settings_.inbox, unknown);
     fresh->everybody_may_write =
         !unknown && (mode & std::filesystem::perms::others_write) != std::filesystem::perms::none;
     fresh->directory = std::move(*directory);

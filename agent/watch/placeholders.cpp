@@ -1,9 +1,9 @@
 #include "agent/watch/placeholders.hpp"
 
 #include <algorithm>
-#include <cerrno>
 
 #include "platform/base/text.hpp"
+#include "platform/fs/os_error.hpp"
 
 namespace millrace {
 

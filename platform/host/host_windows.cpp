@@ -11,9 +11,9 @@
 #include <thread>
 #include <vector>
 
+#include "platform/base/access_windows.hpp"
 #include "platform/base/handle_windows.hpp"
 #include "platform/base/wide_windows.hpp"
-#include "platform/host/access_windows.hpp"
 
 namespace millrace {
 namespace {

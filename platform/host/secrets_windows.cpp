@@ -7,9 +7,10 @@
 #include <string>
 #include <system_error>
 
+#include "platform/base/access_windows.hpp"
 #include "platform/base/handle_windows.hpp"
+#include "platform/base/permissions.hpp"
 #include "platform/base/wide_windows.hpp"
-#include "platform/host/access_windows.hpp"
 #include "platform/host/host.hpp"
 #include "platform/host/secret_name.hpp"
 
@@ -92,13 +93,13 @@ std::unexpected<Error> no_such_secret(std::string_view name, std::string_view ad
 }  // namespace
 
 Result<std::string> read_secret_file(const fs::path& file) {
-  const auto open_to_all = others_may_read(file);
-  if (!open_to_all) {
-    return fail(ErrorKind::Configuration,
-                "cannot read the secret in " + file.string() + ": " + open_to_all.error().message,
-                open_to_all.error().os_code);
+  std::error_code problem;
+  const fs::perms mode = permissions_of(file, problem);
+  if (problem) {
+    return windows_failure(ErrorKind::Configuration, "cannot read the secret in " + file.string(),
+                           static_cast<unsigned long>(problem.value()));
   }
-  if (*open_to_all) {
+  if ((mode & fs::perms::others_read) != fs::perms::none) {
     return fail(ErrorKind::Configuration, "others may read the secret in " + file.string() +
                                               "; run: icacls \"" + file.string() +
                                               "\" /inheritance:r /grant:r \"%USERNAME%:R\"");

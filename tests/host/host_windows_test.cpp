@@ -5,8 +5,9 @@
 #include <iterator>
 #include <thread>
 
+#include "platform/base/access_windows.hpp"
+#include "platform/base/permissions.hpp"
 #include "platform/base/wide_windows.hpp"
-#include "platform/host/access_windows.hpp"
 #include "platform/host/host.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
@@ -123,7 +124,9 @@ TEST_CASE("standard folders are the machine's own, whatever the user") {
   CHECK(folders->config_file == data / "Millrace" / "config.toml");
   CHECK(folders->state_dir == data / "Millrace" / "state");
   CHECK(std::filesystem::is_directory(folders->runtime_dir));
-  CHECK_FALSE(others_may_read(folders->runtime_dir).value());
+  std::error_code problem;
+  CHECK(permissions_of(folders->runtime_dir, problem) == std::filesystem::perms::none);
+  CHECK_FALSE(problem);
 }
 
 TEST_CASE("arguments come from the wide command line") {

@@ -1,9 +1,8 @@
-#include "platform/host/access_windows.hpp"
+#include "platform/base/access_windows.hpp"
 
 #include <windows.h>
 
 #include <aclapi.h>
-#include <sddl.h>
 
 #include <array>
 #include <memory>
@@ -11,6 +10,8 @@
 #include <vector>
 
 #include "platform/base/handle_windows.hpp"
+#include "platform/base/owner_only_windows.hpp"
+#include "platform/base/permissions.hpp"
 #include "platform/base/wide_windows.hpp"
 
 namespace millrace {
@@ -20,10 +21,6 @@ struct LocalFreed {
   void operator()(void* memory) const { ::LocalFree(memory); }
 };
 using Descriptor = std::unique_ptr<void, LocalFreed>;
-
-// Protected from what its parent passes on: full access for SYSTEM, the administrators and the
-// owner, here and for all beneath (Security Descriptor Definition Language).
-constexpr const wchar_t* kPrivate = L"D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;OW)";
 
 bool is_well_known(PSID sid, std::initializer_list<WELL_KNOWN_SID_TYPE> types) {
   for (const auto type : types) {
@@ -68,14 +65,8 @@ Result<Security> security_of(const std::filesystem::path& path) {
 }  // namespace
 
 Result<void> make_private_folder(const std::filesystem::path& folder) {
-  PSECURITY_DESCRIPTOR raw = nullptr;
-  if (!::ConvertStringSecurityDescriptorToSecurityDescriptorW(kPrivate, SDDL_REVISION_1, &raw,
-                                                              nullptr)) {
-    return windows_failure(ErrorKind::Defect, "access list", ::GetLastError());
-  }
-  const Descriptor descriptor(raw);
-  SECURITY_ATTRIBUTES attributes{sizeof attributes, raw, FALSE};
-  if (::CreateDirectoryW(folder.c_str(), &attributes)) return {};
+  OwnerOnly owner_only;
+  if (::CreateDirectoryW(folder.c_str(), owner_only.get())) return {};
   if (const DWORD code = ::GetLastError(); code != ERROR_ALREADY_EXISTS) {
     return windows_failure(ErrorKind::Environment, "make " + folder.string(), code);
   }
@@ -90,23 +81,38 @@ Result<void> make_private_folder(const std::filesystem::path& folder) {
                                           "administrator");
 }
 
-Result<bool> others_may_read(const std::filesystem::path& file) {
-  const auto security = security_of(file);
-  if (!security) return std::unexpected(security.error());
-  if (security->list == nullptr) return true;
+std::filesystem::perms permissions_of(const std::filesystem::path& path, std::error_code& problem) {
+  using std::filesystem::perms;
+  constexpr perms kAll = perms::others_read | perms::others_write;
+  problem.clear();
+  const auto security = security_of(path);
+  if (!security) {
+    problem = std::error_code(security.error().os_code, std::system_category());
+    return perms::unknown;
+  }
+  if (security->list == nullptr) return kAll;
+  perms found = perms::none;
   for (DWORD i = 0; i < security->list->AceCount; ++i) {
     void* entry = nullptr;
     if (!::GetAce(security->list, i, &entry)) continue;
     const auto* allowed = static_cast<const ACCESS_ALLOWED_ACE*>(entry);
-    if (allowed->Header.AceType != ACCESS_ALLOWED_ACE_TYPE) continue;
+    if (allowed->Header.AceType != ACCESS_ALLOWED_ACE_TYPE ||
+        (allowed->Header.AceFlags & INHERIT_ONLY_ACE) != 0) {
+      continue;
+    }
     auto* sid = const_cast<DWORD*>(&allowed->SidStart);
-    const bool reads = (allowed->Mask & (FILE_READ_DATA | GENERIC_READ | GENERIC_ALL)) != 0;
-    if (reads && is_well_known(sid, {WinWorldSid, WinAuthenticatedUserSid, WinBuiltinUsersSid,
-                                     WinBuiltinGuestsSid, WinInteractiveSid})) {
-      return true;
+    if (!is_well_known(sid, {WinWorldSid, WinAuthenticatedUserSid, WinBuiltinUsersSid,
+                             WinBuiltinGuestsSid, WinInteractiveSid})) {
+      continue;
+    }
+    if ((allowed->Mask & (FILE_READ_DATA | GENERIC_READ | GENERIC_ALL)) != 0) {
+      found |= perms::others_read;
+    }
+    if ((allowed->Mask & (FILE_WRITE_DATA | GENERIC_WRITE | GENERIC_ALL)) != 0) {
+      found |= perms::others_write;
     }
   }
-  return false;
+  return found;
 }
 
 }  // namespace millrace

@@ -11,7 +11,4 @@ namespace millrace {
 // is there is left as it is; Environment if it belongs to somebody who is none of these.
 Result<void> make_private_folder(const std::filesystem::path& folder);
 
-// Whether everybody, every user or every guest of this machine may read the file.
-Result<bool> others_may_read(const std::filesystem::path& file);
-
 }  // namespace millrace
