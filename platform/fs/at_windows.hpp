@@ -1,6 +1,7 @@
 // Files named relative to an open directory, as openat(2) and renameat(2) do it. Win32 has no such
 // calls; the ones of the kernel have, and go past the rules that make other names out of `con.png`
-// and `a.` (NtCreateFile, NtSetInformationFile; https://learn.microsoft.com/windows/win32/devnotes).
+// and `a.` (NtCreateFile, NtSetInformationFile;
+// https://learn.microsoft.com/windows/win32/devnotes).
 #pragma once
 
 #include <windows.h>

@@ -20,8 +20,7 @@ Result<Handle> open_one(HANDLE above, const std::wstring& part, ACCESS_MASK also
   if (!opened) return os_failure(static_cast<int>(opened.error()), name);
   const auto attributes = attributes_of(opened->get());
   if (!attributes) return os_failure(static_cast<int>(::GetLastError()), name);
-  if (type_of(*attributes) == FileType::Symlink)
-    return os_failure(kIsLink, name);
+  if (type_of(*attributes) == FileType::Symlink) return os_failure(kIsLink, name);
   return std::move(*opened);
 }
 

@@ -125,8 +125,7 @@ class WindowsDirectory final : public Directory {
     crash_point();
     auto file = open_at(place->directory(), place->leaf(), how);
     if (file) return make_new_file(std::move(*file), name, volume_);
-    const bool is_taken = file.error() == kIsDirectory ||
-                          file.error() == ERROR_DELETE_PENDING ||
+    const bool is_taken = file.error() == kIsDirectory || file.error() == ERROR_DELETE_PENDING ||
                           open_at(place->directory(), place->leaf(), {}).has_value();
     return os_failure(static_cast<int>(is_taken ? ERROR_FILE_EXISTS : file.error()),
                       "create " + name);
@@ -240,8 +239,8 @@ class WindowsDirectory final : public Directory {
 std::wstring final_path_of(HANDLE directory, const std::wstring& given) {
   std::wstring path(MAX_PATH, L'\0');
   for (;;) {
-    const DWORD length = ::GetFinalPathNameByHandleW(directory, path.data(),
-                                                     static_cast<DWORD>(path.size()), 0);
+    const DWORD length =
+        ::GetFinalPathNameByHandleW(directory, path.data(), static_cast<DWORD>(path.size()), 0);
     if (length == 0) return given;
     const bool fits = length < path.size();  // else it is the size that would do
     path.resize(length);
@@ -314,10 +313,9 @@ class WindowsFileSystem final : public FileSystem {
     const DWORD found = ::GetFileAttributesW(path.c_str());
     if (found != INVALID_FILE_ATTRIBUTES && (found & FILE_ATTRIBUTE_DIRECTORY) != 0) return {};
     const std::string text = path_text(above / leaf);
-    const Handle parent(::CreateFileW(verbatim(above).c_str(),
-                                      kDirectoryAccess | FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY,
-                                      kShareAll, nullptr, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS,
-                                      nullptr));
+    const Handle parent(::CreateFileW(
+        verbatim(above).c_str(), kDirectoryAccess | FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY,
+        kShareAll, nullptr, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, nullptr));
     if (!parent) return last_failure(text);
     auto made = make_one(parent.get(), leaf.native(), text);
     if (!made) return std::unexpected(made.error());

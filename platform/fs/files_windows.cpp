@@ -27,9 +27,7 @@ std::uint64_t fold(const FILE_ID_128& id) {
 class WindowsInputFile final : public InputFile {
  public:
   WindowsInputFile(Handle look, std::string name, VolumeTraits volume)
-      : look_(std::move(look)),
-        name_(std::move(name)),
-        volume_(std::move(volume)) {}
+      : look_(std::move(look)), name_(std::move(name)), volume_(std::move(volume)) {}
 
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) override {
     if (auto opened = open_bytes(); !opened) return std::unexpected(opened.error());
@@ -64,8 +62,7 @@ class WindowsInputFile final : public InputFile {
     if (bytes_) return {};
     const auto attributes = attributes_of(look_.get());
     if (!attributes) return last_failure(name_);
-    if (is_placeholder(*attributes))
-      return os_failure(placeholder_code(), "read " + name_);
+    if (is_placeholder(*attributes)) return os_failure(placeholder_code(), "read " + name_);
     // Through the handle and not by name: it is the file that was looked at, and no link.
     bytes_ = Handle(::ReOpenFile(look_.get(), FILE_READ_DATA, kShareAll, 0));
     return bytes_ ? Result<void>{} : last_failure("open " + name_);

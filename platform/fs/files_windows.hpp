@@ -15,9 +15,9 @@ namespace millrace {
 
 // What is known of a volume, asked once when a directory on it is opened.
 struct VolumeTraits {
-  std::string name;                // "NTFS"
-  bool stable_ids = false;         // not on FAT and shares
-  bool sees_all_writers = true;    // false: writers on other machines, or on the server itself
+  std::string name;              // "NTFS"
+  bool stable_ids = false;       // not on FAT and shares
+  bool sees_all_writers = true;  // false: writers on other machines, or on the server itself
   bool writable = true;
 };
 

@@ -47,6 +47,10 @@ ErrorKind error_kind_of(int os_code) {
 
 int placeholder_code() { return 395; }  // the headers of mingw-w64 10 do not have its name
 
+bool asks_for_a_copy(int os_code) {
+  return os_code == ERROR_NOT_SAME_DEVICE || os_code == ERROR_ACCESS_DENIED;
+}
+
 Error os_error(int os_code, std::string_view what) {
   return {error_kind_of(os_code),
           printable(what) + ": " + system_message(static_cast<DWORD>(os_code)),

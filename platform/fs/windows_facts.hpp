@@ -21,7 +21,8 @@ struct WindowsAttributes {
 FileType type_of(const WindowsAttributes& attributes);
 
 // Its bytes are somewhere else, and reading or even opening it would fetch them: the file of a
-// cloud drive or of an archive. https://learn.microsoft.com/windows/win32/fileio/file-attribute-constants
+// cloud drive or of an archive.
+// https://learn.microsoft.com/windows/win32/fileio/file-attribute-constants
 bool is_placeholder(const WindowsAttributes& attributes);
 
 // FILETIME is in 100 ns since 1601; nanoseconds since 1970. 0 stays 0: no such time is kept.
@@ -29,8 +30,8 @@ std::int64_t unix_ns_of(std::int64_t file_time);
 
 // Success if Windows takes the name for what it says, part by part, when it is not sent through the
 // Win32 rules for paths. Input for `\` and `:`, which would lead elsewhere, for `* ? " < > |` and
-// control characters, for more than 255 units, and for text that no name gives (to_utf16). Devices (`con.png`), dots and
-// spaces at the end are names like any other here.
+// control characters, for more than 255 units, and for text that no name gives (to_utf16). Devices
+// (`con.png`), dots and spaces at the end are names like any other here.
 Result<void> check_windows_name(std::string_view name);
 
 }  // namespace millrace

@@ -6,8 +6,8 @@
 #include "platform/base/long_path_windows.hpp"
 #include "platform/base/text.hpp"
 #include "platform/base/wide_windows.hpp"
-#include "platform/watch/root_identity.hpp"
 #include "platform/watch/file_system_kind_windows.hpp"
+#include "platform/watch/root_identity.hpp"
 
 namespace millrace {
 namespace {

@@ -8,8 +8,8 @@ namespace {
 using HundredNanoseconds = std::chrono::duration<std::int64_t, std::ratio<1, 10'000'000>>;
 
 Duration duration_of(const FILETIME& time) {
-  return HundredNanoseconds{static_cast<std::int64_t>(std::uint64_t{time.dwHighDateTime} << 32 |
-                                                      time.dwLowDateTime)};
+  return HundredNanoseconds{
+      static_cast<std::int64_t>(std::uint64_t{time.dwHighDateTime} << 32 | time.dwLowDateTime)};
 }
 
 }  // namespace

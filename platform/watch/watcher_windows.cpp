@@ -1,6 +1,7 @@
 // ReadDirectoryChangesW: one handle hears the whole tree. The system writes into one buffer while
 // the other is read, so that the time without a buffer is that of two system calls; what does not
-// fit into it is said to be lost. https://learn.microsoft.com/windows/win32/api/winbase/nf-winbase-readdirectorychangesw
+// fit into it is said to be lost.
+// https://learn.microsoft.com/windows/win32/api/winbase/nf-winbase-readdirectorychangesw
 #include <windows.h>
 
 #include <algorithm>
@@ -97,8 +98,8 @@ class ChangesWatcher final : public Watcher {
     request_ = OVERLAPPED{};
     request_.hEvent = filled_.get();
     armed_ = ::ReadDirectoryChangesW(directory_.get(), buffers_[writing_].data(), kBufferBytes,
-                                     options_.recursive ? TRUE : FALSE, kFilter, nullptr,
-                                     &request_, nullptr) != 0;
+                                     options_.recursive ? TRUE : FALSE, kFilter, nullptr, &request_,
+                                     nullptr) != 0;
     if (!armed_) end(system_error("cannot watch", ::GetLastError()));
   }
 
@@ -148,8 +149,7 @@ class ChangesWatcher final : public Watcher {
     const std::string name = to_name(wide);
     if (action == FILE_ACTION_MODIFIED) return push(Touched{name, Change::Written});
     // A file that is moved in from outside is "added" too, and may as well be one that is written.
-    const Change change =
-        action == FILE_ACTION_RENAMED_NEW_NAME ? Change::Moved : Change::Written;
+    const Change change = action == FILE_ACTION_RENAMED_NEW_NAME ? Change::Moved : Change::Written;
     if (!is_directory(wide)) return push(Touched{name, change});
     if (options_.recursive) report_content(name, change);
   }
@@ -188,8 +188,8 @@ class ChangesWatcher final : public Watcher {
   std::wstring with_long_names(std::wstring name) const {
     if (name.find(L'~') == std::wstring::npos) return name;
     std::wstring full(32768, L'\0');
-    full.resize(::GetLongPathNameW(path_of(name).c_str(), full.data(),
-                                   static_cast<DWORD>(full.size())));
+    full.resize(
+        ::GetLongPathNameW(path_of(name).c_str(), full.data(), static_cast<DWORD>(full.size())));
     // The root is written with as many parts as before, and as long where it has no short names.
     return full.starts_with(prefix_) ? full.substr(prefix_.size()) : name;
   }
@@ -255,17 +255,16 @@ Result<std::unique_ptr<Watcher>> open_native_watcher(const std::filesystem::path
   const auto identity = root_identity(root);
   if (!identity) return fail(ErrorKind::Environment, "the folder is not there");
   // Shared for everything: the folder may be renamed and removed while it is watched.
-  Handle directory(::CreateFileW(
-      verbatim(root).c_str(), FILE_LIST_DIRECTORY,
-      FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr, OPEN_EXISTING,
-      FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OVERLAPPED, nullptr));
+  Handle directory(::CreateFileW(verbatim(root).c_str(), FILE_LIST_DIRECTORY,
+                                 FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
+                                 OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OVERLAPPED,
+                                 nullptr));
   if (!directory) return std::unexpected(system_error("cannot open", ::GetLastError()));
   Handle filled(::CreateEventW(nullptr, TRUE, FALSE, nullptr));
   Handle wake(::CreateEventW(nullptr, FALSE, FALSE, nullptr));
   if (!filled || !wake) return std::unexpected(system_error("no event", ::GetLastError()));
-  auto watcher =
-      std::make_unique<ChangesWatcher>(root, options, *identity, std::move(directory),
-                                       std::move(filled), std::move(wake));
+  auto watcher = std::make_unique<ChangesWatcher>(root, options, *identity, std::move(directory),
+                                                  std::move(filled), std::move(wake));
   if (auto begun = watcher->begin(); !begun) return std::unexpected(begun.error());
   return watcher;
 }

@@ -9,7 +9,6 @@
 #include "platform/fs/os_error.hpp"
 #include "tests/fs/each_file_system.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/wine_windows.hpp"
 
 using namespace millrace;
 using namespace millrace::test;
@@ -17,8 +16,8 @@ using namespace millrace::test;
 namespace {
 
 Handle open_as_other(const std::filesystem::path& path, DWORD access, DWORD share) {
-  Handle handle(::CreateFileW(verbatim(path).c_str(), access, share, nullptr, OPEN_EXISTING, 0,
-                              nullptr));
+  Handle handle(
+      ::CreateFileW(verbatim(path).c_str(), access, share, nullptr, OPEN_EXISTING, 0, nullptr));
   REQUIRE(handle);
   return handle;
 }
@@ -34,7 +33,8 @@ TEST_CASE("paths far beyond 260 units are made, listed, read and removed [F9]") 
   for (int i = 0; i < 7; ++i) deep += "/" + part;
   auto root = real_file_system().open_directory(scratch.path()).value();
   root->make_directories(deep).value();
-  for (int i = 0; i < 300; ++i) root->create(deep + "/" + std::to_string(i)).value()->close().value();
+  for (int i = 0; i < 300; ++i)
+    root->create(deep + "/" + std::to_string(i)).value()->close().value();
   put(*root, deep + "/one", "1");
   CHECK(names_in(*root, deep).size() == 301);
   CHECK(get(*root, deep + "/one") == "1");
@@ -166,8 +166,8 @@ TEST_CASE("a file made for its owner alone inherits nothing") {
     CHECK(get(*box, name) == "x");
     PSECURITY_DESCRIPTOR found = nullptr;
     std::wstring path = verbatim(scratch / name);
-    REQUIRE(::GetNamedSecurityInfoW(path.data(), SE_FILE_OBJECT, DACL_SECURITY_INFORMATION,
-                                    nullptr, nullptr, nullptr, nullptr, &found) == ERROR_SUCCESS);
+    REQUIRE(::GetNamedSecurityInfoW(path.data(), SE_FILE_OBJECT, DACL_SECURITY_INFORMATION, nullptr,
+                                    nullptr, nullptr, nullptr, &found) == ERROR_SUCCESS);
     SECURITY_DESCRIPTOR_CONTROL control = 0;
     DWORD revision = 0;
     ::GetSecurityDescriptorControl(found, &control, &revision);

@@ -5,7 +5,6 @@
 #include "platform/fs/at_windows.hpp"
 #include "tests/fs/each_file_system.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/wine_windows.hpp"
 
 using namespace millrace;
 using namespace millrace::test;

@@ -34,8 +34,8 @@ TEST_CASE("what leads elsewhere is a link, what a driver keeps is a file [K1 K5]
 }
 
 TEST_CASE("files whose bytes are elsewhere are placeholders") {
-  CHECK(is_placeholder({0x400000, 0}));             // RECALL_ON_DATA_ACCESS: OneDrive
-  CHECK(is_placeholder({0x40000 | 0x400, 0}));      // RECALL_ON_OPEN
+  CHECK(is_placeholder({0x400000, 0}));               // RECALL_ON_DATA_ACCESS: OneDrive
+  CHECK(is_placeholder({0x40000 | 0x400, 0}));        // RECALL_ON_OPEN
   CHECK(is_placeholder({0x1000 | 0x200 | 0x20, 0}));  // OFFLINE: an archive
   CHECK_FALSE(is_placeholder({0x20, 0}));
   CHECK_FALSE(is_placeholder({0x80000 | 0x420, 0x9000701A}));  // pinned, so it is here
@@ -57,10 +57,30 @@ TEST_CASE("names that Windows cannot have, or takes for something else, are refu
   const std::string longest(255, 'x');
   CHECK(check_windows_name(longest + "/" + longest));
   CHECK_FALSE(check_windows_name(longest + "x"));
-  for (const std::string_view bad :
-       {"", ".", "..", "a/..", "../a", "/a", "a//b", "a\\b", "a\\..\\..\\b", "C:x", "C:/x", "a:b",
-        "a::$DATA", "a*", "a?", "a\"", "<a>", "a|b", "a\nb", "\x1f", "\xff\xfe", "\xc3",
-        "\xed\xa0\xbd\xed\xb8\x80", "\xc0\xaf"}) {
+  for (const std::string_view bad : {"",
+                                     ".",
+                                     "..",
+                                     "a/..",
+                                     "../a",
+                                     "/a",
+                                     "a//b",
+                                     "a\\b",
+                                     "a\\..\\..\\b",
+                                     "C:x",
+                                     "C:/x",
+                                     "a:b",
+                                     "a::$DATA",
+                                     "a*",
+                                     "a?",
+                                     "a\"",
+                                     "<a>",
+                                     "a|b",
+                                     "a\nb",
+                                     "\x1f",
+                                     "\xff\xfe",
+                                     "\xc3",
+                                     "\xed\xa0\xbd\xed\xb8\x80",
+                                     "\xc0\xaf"}) {
     INFO(bad);
     const auto checked = check_windows_name(bad);
     REQUIRE_FALSE(checked);

@@ -19,9 +19,7 @@ Scratch::Scratch() {
   path_ = std::filesystem::canonical(path_);
 }
 
-Scratch::~Scratch() {
-  remove_tree(path_);
-}
+Scratch::~Scratch() { remove_tree(path_); }
 
 std::filesystem::path Scratch::operator/(std::string_view name) const {
   return path_ / native_path(name);

@@ -25,6 +25,9 @@ std::filesystem::path exact(const std::filesystem::path& path);
 // Names that are strange and that the system takes.
 std::vector<std::string> strange_names();
 
+// Wine is not Windows: a test that would blame us for the difference asks.
+bool under_wine();
+
 // What a test cannot show on this system is said in its output, and listed in the unit's README.
 inline void not_shown_here(const std::string& why) { WARN("not shown here: " << why); }
 

@@ -9,6 +9,8 @@ bool plant_link(const std::filesystem::path& link, const std::string& target, Li
   return true;
 }
 
+bool under_wine() { return false; }
+
 bool plant_fifo(const std::filesystem::path& path) { return ::mkfifo(path.c_str(), 0600) == 0; }
 
 void remove_tree(const std::filesystem::path& path) {

@@ -2,9 +2,12 @@
 
 #include "platform/base/long_path_windows.hpp"
 #include "tests/support/strangers.hpp"
-#include "tests/support/wine_windows.hpp"
 
 namespace millrace::test {
+
+bool under_wine() {
+  return ::GetProcAddress(::GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != nullptr;
+}
 
 // Wine makes no links, and shows those of the system beneath it as what they lead to.
 bool plant_link(const std::filesystem::path& link, const std::string& target, LinkTo to) {

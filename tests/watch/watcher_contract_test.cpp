@@ -14,12 +14,13 @@ namespace millrace {
 namespace {
 
 namespace fs = std::filesystem;
-using test::Listener;
-using test::Scratch;
 using test::LinkTo;
+using test::Listener;
 using test::not_shown_here;
 using test::plant_link;
+using test::Scratch;
 using test::strange_names;
+using test::under_wine;
 using test::write_file;
 
 enum class Kind { Native, Polling };
@@ -122,11 +123,14 @@ TEST_CASE("a folder moved in is reported with its content and watched from then 
 TEST_CASE("a folder renamed inside is watched under its new name") {
   Scratch scratch;
   fs::create_directories(scratch / "a/b");
-  auto watcher = open(any_kind(), scratch.path());
+  const auto kind = any_kind();
+  auto watcher = open(kind, scratch.path());
   Listener listener(*watcher);
   fs::rename(scratch / "a", scratch / "z");
   write_file(scratch / "z/b/f", "x");
   CHECK(listener.until([&] { return listener.knows("z/b/f"); }));
+  if (kind == Kind::Native && under_wine())
+    return not_shown_here("Wine tells of a renamed folder's files by its old name");
   listener.events.clear();
   write_file(scratch / "z/b/g", "x");
   CHECK(listener.until([&] { return listener.knows("z/b/g"); }));
@@ -185,9 +189,12 @@ TEST_CASE("a root that is removed, renamed or replaced ends the watcher [B6]") {
   Scratch scratch;
   const fs::path root = scratch / "root";
   fs::create_directory(root);
-  auto watcher = open(any_kind(), root);
-  Listener listener(*watcher);
+  const auto kind = any_kind();
   const int way = GENERATE(0, 1, 2);
+  if (way == 0 && kind == Kind::Native && under_wine())
+    return not_shown_here("Wine keeps a removed folder until the last handle to it is closed");
+  auto watcher = open(kind, root);
+  Listener listener(*watcher);
   if (way == 0) fs::remove(root);
   if (way == 1) fs::rename(root, scratch / "elsewhere");
   if (way == 2) {
@@ -207,7 +214,9 @@ TEST_CASE("a parent that is renamed ends the watcher though no event tells [B6]"
   fs::create_directories(root);
   auto watcher = open(any_kind(), root);
   Listener listener(*watcher);
-  fs::rename(scratch / "parent", scratch / "elsewhere");
+  std::error_code refused;
+  fs::rename(scratch / "parent", scratch / "elsewhere", refused);
+  if (refused) return not_shown_here("Windows renames no folder above one that is open");
   CHECK(listener.until([&] { return listener.ended(); }));
 }
 
