@@ -7,6 +7,7 @@
 #include "agent/watch/shelf.hpp"
 #include "agent/watch/version.hpp"
 #include "platform/base/mutex.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/permissions.hpp"
 #include "platform/fs/path_text.hpp"
 #include "platform/watch/watcher.hpp"
@@ -155,7 +156,7 @@ class LocalSource final : public Source {
       auto wrote = write_note(**directory, *name, note, settings_.owner);
       if (!wrote) return std::unexpected(wrote.error());
     }
-    return (place / *name).string();
+    return path_text(place / native_path(*name));
   }
 
   Result<void> finish_shelving(const Candidate& candidate, Shelf shelf,
@@ -177,7 +178,7 @@ class LocalSource final : public Source {
   }
 
   std::string describe(const Name& name) const override {
-    return (settings_.inbox / name).string();
+    return path_text(settings_.inbox / native_path(name));
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "platform/base/native_path.hpp"
 #include "platform/fs/atomic_file.hpp"
 #include "platform/fs/os_error.hpp"
 #include "platform/fs/path_text.hpp"
@@ -46,8 +47,8 @@ Common common_of(const fs::path& inbox, const fs::path& shelf) {
   Common common;
   auto [a, b] = std::mismatch(inbox.begin(), inbox.end(), shelf.begin(), shelf.end());
   for (auto it = inbox.begin(); it != a; ++it) common.above /= *it;
-  for (; a != inbox.end(); ++a) common.inbox = join_name(common.inbox, a->string());
-  for (; b != shelf.end(); ++b) common.shelf = join_name(common.shelf, b->string());
+  for (; a != inbox.end(); ++a) common.inbox = join_name(common.inbox, path_text(*a));
+  for (; b != shelf.end(); ++b) common.shelf = join_name(common.shelf, path_text(*b));
   return common;
 }
 

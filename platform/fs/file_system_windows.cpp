@@ -1,6 +1,7 @@
 #include <windows.h>
 #include <winternl.h>
 
+#include <array>
 #include <limits>
 #include <optional>
 #include <utility>
