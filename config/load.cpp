@@ -13,6 +13,7 @@
 #include "config/raw_value.hpp"
 #include "config/validate.hpp"
 #include "config/values.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
@@ -167,9 +168,9 @@ class Loader {
     }
     for (ConverterSettings& converter : settings_.converters) {
       if (converter.embedded && converter.account.empty()) converter.account = "local";
-      converter.ca_file = expand(converter.ca_file).string();
+      converter.ca_file = path_text(expand(converter.ca_file));
       if (converter.api_key.where == SecretRef::Where::File) {
-        converter.api_key.name = expand(converter.api_key.name).string();
+        converter.api_key.name = path_text(expand(converter.api_key.name));
       }
     }
   }
@@ -250,7 +251,7 @@ LoadResult load_settings_file(const std::filesystem::path& file, const Surroundi
 std::string to_text(const std::vector<Problem>& problems, const std::filesystem::path& file) {
   std::string text;
   for (const Problem& problem : problems) {
-    text += printable(file.string());
+    text += printable(path_text(file));
     if (problem.line > 0) {
       text += ":" + std::to_string(problem.line) + ":" + std::to_string(problem.column);
     }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
@@ -20,7 +21,7 @@ bool is_beneath_or_same(const fs::path& path, const fs::path& folder) {
   return mismatch == folder.end();
 }
 
-std::string quoted(const fs::path& path) { return "\"" + printable(path.string()) + "\""; }
+std::string quoted(const fs::path& path) { return "\"" + printable(path_text(path)) + "\""; }
 
 // The host of a URL, without brackets and port.
 std::string_view host_of(std::string_view url) {

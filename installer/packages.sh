@@ -13,6 +13,11 @@ millrace_test_packages=(
   libreoffice-writer-nogui
   clang-19 clang-tidy-19 clang-format-19)
 
+# Windows from here: the compiler, what unpacks and prepares the sources of libraries, and Wine.
+millrace_windows_packages=(
+  g++-mingw-w64-x86-64-posix gcc-mingw-w64-x86-64-posix dpkg-dev perl tcl
+  libfmt-dev catch2 python3 wine wine64)
+
 # install_missing PACKAGE...: installs those that are not there; needs root or sudo for that only.
 install_missing() {
   local package missing=()

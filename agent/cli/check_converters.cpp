@@ -6,6 +6,7 @@
 #include "agent/pipeline/services.hpp"
 #include "agent/serve/process_renderer.hpp"
 #include "agent/transfer/curl_http.hpp"
+#include "platform/base/permissions.hpp"
 
 namespace millrace {
 namespace {
@@ -105,7 +106,7 @@ std::vector<Finding> check_secret_files(const Context& context) {
   const fs::directory_iterator end;
   for (fs::directory_iterator at(folder, problem); at != end; at.increment(problem)) {
     const fs::directory_entry& entry = *at;
-    const fs::perms mode = entry.status(problem).permissions();
+    const fs::perms mode = permissions_of(entry.path(), problem);
     if (problem || (mode & kOthers) == fs::perms::none) continue;
     findings.push_back({FindingLevel::Warning, "secret files",
                         "others may read " + entry.path().string(),

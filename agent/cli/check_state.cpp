@@ -2,6 +2,7 @@
 #include "agent/cli/check.hpp"
 #include "agent/cli/check_paths.hpp"
 #include "agent/cli/check_rules.hpp"
+#include "platform/base/permissions.hpp"
 #include "platform/watch/watcher.hpp"
 
 namespace millrace {
@@ -11,7 +12,7 @@ namespace fs = std::filesystem;
 std::vector<Finding> check_configuration(const Context& context) {
   const std::string file = context.config_file.string();
   std::error_code ignored;
-  const fs::perms mode = fs::status(context.config_file, ignored).permissions();
+  const fs::perms mode = permissions_of(context.config_file, ignored);
   if ((mode & fs::perms::others_write) != fs::perms::none) {
     return {{FindingLevel::Warning, "configuration", "everybody may change " + file,
              "chmod o-w " + shell_text(file)}};
@@ -37,7 +38,7 @@ std::vector<Finding> check_state_dir(const Context& context) {
   }
   std::vector<Finding> findings{judge_state_place(folder.string(), *kind)};
   std::error_code missing;
-  const fs::perms mode = fs::status(folder, missing).permissions();
+  const fs::perms mode = permissions_of(folder, missing);
   if (!missing && (mode & (fs::perms::others_write | fs::perms::group_write)) != fs::perms::none) {
     findings.push_back({FindingLevel::Warning, "state folder",
                         "other users may write into " + folder.string(),

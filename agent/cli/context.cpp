@@ -8,6 +8,7 @@
 #include "agent/transfer/curl_http.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/text.hpp"
+#include "platform/http/local_address.hpp"
 #include "platform/watch/watcher.hpp"
 
 namespace millrace {
@@ -97,12 +98,15 @@ Result<std::string> ask_agent(const Context& context, std::string_view method,
                                          context.settings.agent.state_dir.string() +
                                          "; `millrace run` starts one");
   }
+  const auto agent = local_address(control_socket(context.settings, context.folders));
+  if (!agent) return std::unexpected(agent.error());
   auto http = start_curl_http({});
   if (!http) return std::unexpected(http.error());
   HttpRequest request;
   request.method = std::string(method);
-  request.url = "http://localhost" + path_and_query;
-  request.unix_socket = control_socket(context.settings, context.folders).string();
+  request.url = agent->origin + path_and_query;
+  request.unix_socket = agent->unix_socket;
+  request.headers = agent->headers;
   auto exchange = (*http)->start(std::move(request), {});
   if (!exchange) return std::unexpected(exchange.error());
   auto head = (*exchange)->head();

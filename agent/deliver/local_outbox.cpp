@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "platform/base/mutex.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/text.hpp"
 #include "platform/fs/atomic_file.hpp"
@@ -52,7 +53,7 @@ Result<void> expect_there(Directory& directory) {
   if (!there) return std::unexpected(outbox_error(there.error()));
   if (*there) return {};
   return fail(ErrorKind::Environment,
-              "outbox " + printable(directory.path().string()) +
+              "outbox " + printable(path_text(directory.path())) +
                   " is not the folder that was opened (unmounted, moved or replaced)");
 }
 
@@ -167,7 +168,7 @@ class LocalOutbox final : public Outbox {
   LocalOutbox(std::unique_ptr<Directory> directory, LocalOutboxOptions options)
       : directory_(std::move(directory)), options_(std::move(options)) {}
 
-  std::string id() const override { return directory_->path().string(); }
+  std::string id() const override { return path_text(directory_->path()); }
 
   Result<std::optional<OutputIdentity>> find(const Name& name) override {
     if (auto there = expect_there(*directory_); !there) return std::unexpected(there.error());
@@ -240,7 +241,7 @@ class LocalOutbox final : public Outbox {
   }
 
   std::string describe(const Name& name) const override {
-    return (directory_->path() / name).string();
+    return path_text(directory_->path() / native_path(name));
   }
 
  private:
@@ -346,7 +347,7 @@ Result<std::unique_ptr<Outbox>> open_local_outbox(FileSystem& files,
   if (!directory) return std::unexpected(outbox_error(directory.error()));
   const std::string marker = options.marker;
   if (!marker.empty() && !(*directory)->info(marker))
-    return fail(ErrorKind::Environment, "outbox " + printable(path.string()) +
+    return fail(ErrorKind::Environment, "outbox " + printable(path_text(path)) +
                                             " lacks its marker file " + printable(marker) +
                                             "; is it mounted?");
   return std::make_unique<LocalOutbox>(std::move(*directory), std::move(options));

@@ -91,7 +91,7 @@ void write_line(Level level, std::string_view message, const Error* error,
 spdlog::sink_ptr make_sink(const LogFile& file) {
   if (file.path.empty()) return std::make_shared<spdlog::sinks::stderr_sink_mt>();
   const auto older = static_cast<std::size_t>(std::max(file.files - 1, 0));
-  return std::make_shared<spdlog::sinks::rotating_file_sink_mt>(file.path.string(), file.most_bytes,
+  return std::make_shared<spdlog::sinks::rotating_file_sink_mt>(file.path.native(), file.most_bytes,
                                                                 older);
 }
 

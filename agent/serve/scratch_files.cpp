@@ -28,9 +28,11 @@ ScratchFile::~ScratchFile() {
 
 Result<ScratchWriter> ScratchWriter::create(const std::filesystem::path& path) {
   ScratchWriter writer;
-  writer.file_.reset(std::fopen(path.string().c_str(), "wbx"));
-  if (!writer.file_)
-    return fail(ErrorKind::Environment, "cannot write to the scratch folder", errno);
+  auto file = create_private_file(path);
+  if (!file) {
+    return fail(ErrorKind::Environment, "cannot write to the scratch folder", file.error().os_code);
+  }
+  writer.file_ = std::move(*file);
   return writer;
 }
 

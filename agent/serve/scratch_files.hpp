@@ -3,12 +3,12 @@
 
 #include <atomic>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string_view>
 
 #include "platform/base/result.hpp"
+#include "platform/http/local_files.hpp"
 
 namespace millrace::serve {
 
@@ -33,10 +33,7 @@ class ScratchWriter {
   Result<void> close();
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  std::unique_ptr<std::FILE, Close> file_;
+  CFile file_;
 };
 
 // Thread-safe.

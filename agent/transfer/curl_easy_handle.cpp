@@ -10,6 +10,7 @@
 
 #include "agent/transfer/address_rule.hpp"
 #include "platform/base/socket.hpp"
+#include "platform/base/trust.hpp"
 
 namespace millrace {
 namespace {
@@ -94,13 +95,11 @@ SSL* tls_of(void* easy) {
 
 std::string system_trust_file() {
   const curl_version_info_data* curl = curl_version_info(CURLVERSION_NOW);
-  const std::array<const char*, 5> places{
-      curl->age >= CURLVERSION_TENTH && curl->cainfo ? curl->cainfo : "",
-      "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-      "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+  std::vector<std::string> places = system_trust_files();
+  if (curl->age >= CURLVERSION_TENTH && curl->cainfo) places.insert(places.begin(), curl->cainfo);
   std::error_code ignored;
-  for (const char* place : places)
-    if (*place != '\0' && std::filesystem::is_regular_file(place, ignored)) return place;
+  for (const std::string& place : places)
+    if (std::filesystem::is_regular_file(place, ignored)) return place;
   return {};
 }
 
@@ -182,6 +181,8 @@ bool EasyHandle::set_target(const HttpRequest& request, const Target& target,
   };
   text_if_new(CURLOPT_URL, url_, request.url);
   text_if_new(CURLOPT_CAINFO, trust_, trust);
+  // Without a file Windows has its store; elsewhere libcurl knows of none and trusts nobody.
+  set(CURLOPT_SSL_OPTIONS, trust.empty() ? static_cast<long>(CURLSSLOPT_NATIVE_CA) : 0L);
   text_if_new(CURLOPT_UNIX_SOCKET_PATH, unix_socket_, request.unix_socket);
   text_if_new(CURLOPT_PROTOCOLS_STR, protocol_, target.plain ? "http" : "https");
   const bool any = request.addresses == AddressRule::Any;

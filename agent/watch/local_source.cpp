@@ -7,6 +7,8 @@
 #include "agent/watch/shelf.hpp"
 #include "agent/watch/version.hpp"
 #include "platform/base/mutex.hpp"
+#include "platform/base/native_path.hpp"
+#include "platform/base/permissions.hpp"
 #include "platform/fs/path_text.hpp"
 #include "platform/watch/watcher.hpp"
 
@@ -154,7 +156,7 @@ class LocalSource final : public Source {
       auto wrote = write_note(**directory, *name, note, settings_.owner);
       if (!wrote) return std::unexpected(wrote.error());
     }
-    return (place / *name).string();
+    return path_text(place / native_path(*name));
   }
 
   Result<void> finish_shelving(const Candidate& candidate, Shelf shelf,
@@ -176,7 +178,7 @@ class LocalSource final : public Source {
   }
 
   std::string describe(const Name& name) const override {
-    return (settings_.inbox / name).string();
+    return path_text(settings_.inbox / native_path(name));
   }
 
  private:
@@ -215,7 +217,7 @@ class LocalSource final : public Source {
     // A file system that the system below does not know (a test's own) is taken as local.
     fresh->nature = nature_of(settings_.inbox).value_or(FileSystemNature::Local);
     std::error_code unknown;
-    const auto mode = std::filesystem::status(settings_.inbox, unknown).permissions();
+    const auto mode = permissions_of(settings_.inbox, unknown);
     fresh->everybody_may_write =
         !unknown && (mode & std::filesystem::perms::others_write) != std::filesystem::perms::none;
     fresh->directory = std::move(*directory);

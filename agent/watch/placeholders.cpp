@@ -1,9 +1,9 @@
 #include "agent/watch/placeholders.hpp"
 
 #include <algorithm>
-#include <cerrno>
 
 #include "platform/base/text.hpp"
+#include "platform/fs/os_error.hpp"
 
 namespace millrace {
 
@@ -18,7 +18,7 @@ std::string to_text(const LeftInCloud& left) {
   return text;
 }
 
-bool means_placeholder(const Error& error) { return error.os_code == EDEADLK; }
+bool means_placeholder(const Error& error) { return error.os_code == placeholder_code(); }
 
 void Placeholders::saw(const Name& name, TimePoint now) {
   const MutexLock lock(mutex_);

@@ -1,7 +1,6 @@
 #include "agent/watch/root_loop.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "agent/watch/prober.hpp"
@@ -19,10 +18,6 @@ constexpr auto kFrozen = std::chrono::seconds{60};
 constexpr auto kSlept = std::chrono::seconds{2};
 constexpr std::size_t kProbesPerAnswer = 32;
 constexpr std::size_t kMostLostFolders = 16;
-
-bool is_watch_limit(const Error& error) {
-  return error.os_code == ENOSPC || error.os_code == EMFILE || error.os_code == ENFILE;
-}
 
 Evidence evidence_of(Change change) {
   switch (change) {
@@ -122,7 +117,7 @@ Result<std::unique_ptr<Watcher>> RootLoop::open_watcher(const FileSystemKind& ki
   polls_ = settings_.poll || kind.events == ChangeEvents::Partial || !limit_.empty();
   if (!polls_) {
     auto watcher = open_native_watcher(settings_.inbox, options);
-    if (watcher || !is_watch_limit(watcher.error())) return watcher;
+    if (watcher || !asks_for_polling(watcher.error())) return watcher;
     limit_ = watcher.error().message;
     polls_ = true;
   }
@@ -137,7 +132,7 @@ void RootLoop::go_offline(const Error& error) {
   scanned_.clear();
   retry_at_ = clock_.now();  // it may be there again already: removed and made anew
   // The limit was hit by a folder that came later: the root itself is well and is polled from now.
-  if (is_watch_limit(error)) limit_ = error.message;
+  if (asks_for_polling(error)) limit_ = error.message;
   set_state(RootState::Offline, error.message);
 }
 

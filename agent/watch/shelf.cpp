@@ -1,10 +1,11 @@
 #include "agent/watch/shelf.hpp"
 
 #include <algorithm>
-#include <system_error>
 #include <vector>
 
+#include "platform/base/native_path.hpp"
 #include "platform/fs/atomic_file.hpp"
+#include "platform/fs/os_error.hpp"
 #include "platform/fs/path_text.hpp"
 
 namespace millrace {
@@ -46,8 +47,8 @@ Common common_of(const fs::path& inbox, const fs::path& shelf) {
   Common common;
   auto [a, b] = std::mismatch(inbox.begin(), inbox.end(), shelf.begin(), shelf.end());
   for (auto it = inbox.begin(); it != a; ++it) common.above /= *it;
-  for (; a != inbox.end(); ++a) common.inbox = join_name(common.inbox, a->string());
-  for (; b != shelf.end(); ++b) common.shelf = join_name(common.shelf, b->string());
+  for (; a != inbox.end(); ++a) common.inbox = join_name(common.inbox, path_text(*a));
+  for (; b != shelf.end(); ++b) common.shelf = join_name(common.shelf, path_text(*b));
   return common;
 }
 
@@ -160,13 +161,6 @@ Result<Name> copy_over(const ShelfMove& move, Directory& shelf) {
   return name;
 }
 
-// A rename between the two cannot be had: another device, or a directory above that is not ours.
-bool asks_for_a_copy(const Error& error) {
-  const auto is = [&](std::errc code) { return error.os_code == static_cast<int>(code); };
-  return is(std::errc::cross_device_link) || is(std::errc::permission_denied) ||
-         is(std::errc::operation_not_permitted) || is(std::errc::too_many_links);
-}
-
 }  // namespace
 
 Name numbered(const Name& name, int number) {
@@ -185,7 +179,7 @@ Result<Name> move_to_shelf(const ShelfMove& move) {
     return std::unexpected(made.error());
   }
   auto renamed = rename_over(move, **shelf);
-  if (renamed || !asks_for_a_copy(renamed.error())) return renamed;
+  if (renamed || !asks_for_a_copy(renamed.error().os_code)) return renamed;
   return copy_over(move, **shelf);
 }
 

@@ -32,6 +32,12 @@ ErrorKind error_kind_of(int os_code) {
   return ErrorKind::Environment;
 }
 
+int placeholder_code() { return EDEADLK; }
+
+bool asks_for_a_copy(int os_code) {
+  return os_code == EXDEV || os_code == EACCES || os_code == EPERM || os_code == EMLINK;
+}
+
 Error os_error(int os_code, std::string_view what) {
   return {error_kind_of(os_code),
           printable(what) + ": " + std::generic_category().message(os_code),

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
@@ -53,12 +54,12 @@ std::vector<std::string_view> split_name(std::string_view name) {
 }
 
 std::filesystem::path expand_home(std::string_view text, const std::filesystem::path& home) {
-  if (!starts_with_home(text)) return std::filesystem::path(text);
-  return text.size() <= 2 ? home : home / text.substr(2);
+  if (!starts_with_home(text)) return native_path(text);
+  return text.size() <= 2 ? home : home / native_path(text.substr(2));
 }
 
 Result<std::filesystem::path> expand_home(std::string_view text) {
-  if (!starts_with_home(text)) return std::filesystem::path(text);
+  if (!starts_with_home(text)) return native_path(text);
   for (const char* variable : {"HOME", "USERPROFILE"})
     if (const char* home = std::getenv(variable); home && *home) return expand_home(text, home);
   return fail(ErrorKind::Configuration,

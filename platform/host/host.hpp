@@ -16,6 +16,7 @@
 namespace millrace {
 
 // Where things lie on this system for this user. Linux: the XDG Base Directory Specification.
+// Windows: %ProgramData%\Millrace, for the service and for a user alike.
 struct StandardFolders {
   std::filesystem::path home;
   std::filesystem::path config_file;  // config.toml, whether it is there or not
@@ -25,6 +26,10 @@ struct StandardFolders {
 Result<StandardFolders> standard_folders();
 
 std::filesystem::path own_executable();
+
+// Makes the arguments of main UTF-8, where the system hands them over in another form. They live as
+// long as the process.
+void utf8_arguments(int& argc, char**& argv);
 
 // One running instance for one state folder. Held until destruction, by the process that made it.
 class InstanceLock {
@@ -37,7 +42,8 @@ Result<std::unique_ptr<InstanceLock>> lock_instance(const std::filesystem::path&
 // Whether somebody holds it now; asking is in nobody's way.
 bool instance_runs(const std::filesystem::path& state_dir);
 
-// Secrets by name. Linux: one file each in `secrets/` beside the configuration, 0600.
+// Secrets by name. One file each in `secrets/` beside the configuration; Linux: 0600; Windows:
+// encrypted for this machine (DPAPI), in a folder that only its owner and administrators may open.
 Result<std::string> read_secret(const std::filesystem::path& config_dir, std::string_view name);
 Result<void> store_secret(const std::filesystem::path& config_dir, std::string_view name,
                           std::string_view value);
@@ -52,22 +58,25 @@ void notify_service_manager(std::string_view state);
 // How often the service manager wants WATCHDOG=1; nothing if it does not.
 std::optional<std::chrono::microseconds> watchdog_interval();
 
-// How many files and sockets this process may have open at once (RLIMIT_NOFILE); 0: no limit.
+// How many files and sockets this process may have open at once (RLIMIT_NOFILE); 0: no limit, as
+// on Windows.
 std::size_t descriptor_limit();
 
 // The process as a whole: no core file with keys and documents in it, SIGPIPE ignored, secrets of
-// libraries' debug variables (SSLKEYLOGFILE) unset. Called first in main.
+// libraries' debug variables (SSLKEYLOGFILE) unset. Windows: no error boxes, libraries from the
+// system's folder only, a console that takes UTF-8. Called first in main.
 void harden_process();
 
 enum class Signal { Stop, Reload };
 // Waits for SIGINT, SIGTERM (Stop) or SIGHUP (Reload). Must be made before any thread is started:
-// it blocks these signals in the calling thread and in those that come from it.
+// it blocks these signals in the calling thread and in those that come from it. Windows: Ctrl-C,
+// Ctrl-Break, a closed console, log-off and shutdown are Stop; there is no Reload.
 class SignalSource {
  public:
   virtual ~SignalSource() = default;
   // Nothing when `wait_for` is over.
   virtual std::optional<Signal> wait(std::chrono::milliseconds wait_for) = 0;
-  virtual bool interrupted() const = 0;  // the last Stop was SIGINT
+  virtual bool interrupted() const = 0;  // the last Stop was SIGINT or Ctrl-C
 };
 std::unique_ptr<SignalSource> take_signals();
 

@@ -21,6 +21,7 @@
 #include <thread>
 
 #include "platform/base/descriptor_linux.hpp"
+#include "platform/host/secret_name.hpp"
 
 namespace millrace {
 namespace {
@@ -104,15 +105,6 @@ fs::path secret_path(const fs::path& config_dir, std::string_view name) {
   return config_dir / "secrets" / std::string(name);
 }
 
-Result<void> check_secret_name(std::string_view name) {
-  const bool good = !name.empty() && name.size() <= 64 &&
-                    name.find_first_not_of(
-                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                        "0123456789_-") == std::string_view::npos;
-  if (good) return {};
-  return fail(ErrorKind::Configuration, "a secret's name has 1 to 64 letters, digits, `-` or `_`");
-}
-
 class LinuxSignals final : public SignalSource {
  public:
   LinuxSignals() {
@@ -148,6 +140,8 @@ Result<StandardFolders> standard_folders() {
   folders.runtime_dir = std::move(*runtime);
   return folders;
 }
+
+void utf8_arguments(int&, char**&) {}
 
 fs::path own_executable() {
   std::error_code ignored;

@@ -45,8 +45,7 @@ Result<TcpAcceptor> open_tcp_acceptor(asio::io_context& io, const std::string& a
   const Tcp::endpoint endpoint(host, place->port);
   Tcp::acceptor acceptor(io);
   if (acceptor.open(endpoint.protocol(), error)) return refused(what, error);
-  close_on_exec(acceptor.native_handle());
-  if (acceptor.set_option(Tcp::acceptor::reuse_address(true), error)) return refused(what, error);
+  prepare_listener(static_cast<std::intptr_t>(acceptor.native_handle()));
   if (acceptor.bind(endpoint, error)) return refused(what, error);
   if (acceptor.listen(Tcp::acceptor::max_listen_connections, error)) return refused(what, error);
   const auto bound = acceptor.local_endpoint(error);

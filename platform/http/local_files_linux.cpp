@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "platform/base/descriptor_linux.hpp"
+#include "platform/http/local_address.hpp"
 #include "platform/http/local_files.hpp"
 
 namespace millrace {
@@ -77,7 +78,7 @@ Result<LocalListener> listen_local(const std::filesystem::path& path) {
   if (::chmod(text.c_str(), 0600) != 0 || ::lstat(text.c_str(), &made) != 0 ||
       ::listen(fd.get(), SOMAXCONN) != 0)
     return system_failure(ErrorKind::Environment, "listen " + text, errno);
-  return LocalListener{fd.release(), made.st_ino};
+  return LocalListener{fd.release(), AF_UNIX, made.st_ino, {}};
 }
 
 void remove_local_socket(const std::filesystem::path& path, std::uint64_t file) {
@@ -94,6 +95,16 @@ Result<CFile> open_for_reading(const std::filesystem::path& path) {
   return open_file(path, O_RDONLY, "rb");
 }
 
-void close_on_exec(int descriptor) { ::fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
+void close_on_exec(std::intptr_t socket) { ::fcntl(static_cast<int>(socket), F_SETFD, FD_CLOEXEC); }
+
+void prepare_listener(std::intptr_t socket) {
+  close_on_exec(socket);
+  const int yes = 1;  // on Linux it takes no port of somebody who listens, socket(7)
+  ::setsockopt(static_cast<int>(socket), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+}
+
+Result<LocalAddress> local_address(const std::filesystem::path& path) {
+  return LocalAddress{"http://localhost", path.string(), {}};
+}
 
 }  // namespace millrace

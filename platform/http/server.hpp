@@ -51,7 +51,7 @@ using Respond = std::function<void(ServerResponse)>;
 using Handler = std::function<void(std::shared_ptr<ServerRequest>, Respond)>;
 
 struct ServerOptions {
-  std::filesystem::path unix_socket;  // 0600, or
+  std::filesystem::path unix_socket;  // clients find it by local_address(); or
   std::string address;                // "127.0.0.1:8650", port 0 for any free one
   std::filesystem::path certificate;  // PEM chain and key: TLS 1.2 or newer
   std::filesystem::path private_key;
@@ -74,7 +74,7 @@ struct ServerOptions {
 class HttpServer {
  public:
   virtual ~HttpServer() = default;
-  // Where it listens: "http://127.0.0.1:40123", or the socket's path.
+  // Where it listens: "http://127.0.0.1:40123", or the path of its Unix socket.
   virtual std::string address() const = 0;
   // Stops accepting and reading; answers under way may finish until `patience` is over. Blocks
   // until the thread has ended; never called from the handler. A second call does nothing.

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -39,10 +39,10 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 namespace ssl = boost::asio::ssl;
 using boost::system::error_code;
-using Local = asio::local::stream_protocol;
+using Local = asio::generic::stream_protocol;  // a Unix socket, or its stand-in on Windows
 using Tcp = asio::ip::tcp;
-using Socket = asio::generic::stream_protocol::socket;
-using PlainStream = beast::basic_stream<asio::generic::stream_protocol>;
+using Socket = Local::socket;
+using PlainStream = beast::basic_stream<Local>;
 using TlsStream = beast::ssl_stream<PlainStream>;
 
 constexpr std::uint32_t kHeaderLimit = 16 * 1024;
@@ -379,10 +379,21 @@ class BeastServer final : public HttpServer {
   Result<void> open_local() {
     const auto listener = listen_local(shared_.options.unix_socket);
     if (!listener) return std::unexpected(listener.error());
-    local_.emplace(io_, Local(), listener->descriptor);
+    local_.emplace(io_, Local(listener->family, 0),
+                   static_cast<Socket::native_handle_type>(listener->socket));
     local_file_ = listener->file;
+    if (!listener->token.empty()) ask_for(listener->token);
     address_ = shared_.options.unix_socket.string();
     return {};
+  }
+
+  void ask_for(const std::string& token) {
+    shared_.options.admit = [wanted = "Bearer " + token, then = std::move(shared_.options.admit)](
+                                ServerRequest& request) -> std::optional<ServerResponse> {
+      if (request.header("authorization") != wanted)
+        return error_response(401, "token", "the token of this server is missing");
+      return then ? then(request) : std::nullopt;
+    };
   }
 
   void accept() {
@@ -398,7 +409,7 @@ class BeastServer final : public HttpServer {
     acceptor.async_accept([this](error_code error, auto socket) {
       if (shared_.stopping || error == asio::error::operation_aborted) return;
       if (error) return accept_later();  // out of descriptors: the pending one stays in the backlog
-      close_on_exec(socket.native_handle());
+      close_on_exec(static_cast<std::intptr_t>(socket.native_handle()));
       add(std::move(socket));
       accept();
     });
@@ -458,7 +469,7 @@ class BeastServer final : public HttpServer {
   Shared shared_;
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   std::optional<Tcp::acceptor> tcp_;
-  std::optional<Local::acceptor> local_;
+  std::optional<asio::basic_socket_acceptor<Local>> local_;
   asio::steady_timer retry_{io_};
   std::set<std::shared_ptr<Connection>> connections_;
   bool paused_ = false;

@@ -5,18 +5,18 @@
 namespace millrace {
 namespace {
 
-// The finaliser of MurmurHash3 (public domain): every input bit moves every output bit.
-std::uint64_t mix(std::uint64_t x) {
-  x ^= x >> 33;
-  x *= 0xff51afd7ed558ccdULL;
-  x ^= x >> 33;
-  x *= 0xc4ceb9fe1a85ec53ULL;
-  return x ^ (x >> 33);
-}
-
 std::uint64_t nanoseconds(const timespec& t) {
   return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000U +
          static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+std::optional<std::uint64_t> polled_stamp(const std::filesystem::path& file) {
+  struct stat st{};
+  if (::lstat(file.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return std::nullopt;
+  // Without the inode: shares and FAT give a file a new one now and then.
+  std::uint64_t stamp = mix_into(0, static_cast<std::uint64_t>(st.st_size));
+  stamp = mix_into(stamp, nanoseconds(st.st_mtim));
+  return mix_into(stamp, nanoseconds(st.st_ctim));
 }
 
 }  // namespace
@@ -27,13 +27,19 @@ std::optional<RootIdentity> root_identity(const std::filesystem::path& root) {
   return RootIdentity{st.st_dev, st.st_ino};
 }
 
-std::optional<std::uint64_t> polled_stamp(const std::filesystem::path& file) {
-  struct stat st{};
-  if (::lstat(file.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return std::nullopt;
-  // Without the inode: shares and FAT give a file a new one now and then.
-  std::uint64_t stamp = mix(static_cast<std::uint64_t>(st.st_size));
-  stamp = mix(stamp ^ nanoseconds(st.st_mtim));
-  return mix(stamp ^ nanoseconds(st.st_ctim));
+std::error_code poll_directory(const std::filesystem::path& root, const std::string& name,
+                               const std::function<void(PolledEntry)>& visit) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::directory_iterator it(name.empty() ? root : root / name, fs::directory_options::none, error);
+  for (; !error && it != fs::directory_iterator(); it.increment(error)) {
+    std::error_code unknown;
+    const fs::file_type type = it->symlink_status(unknown).type();
+    PolledEntry entry{it->path().filename().string(), type == fs::file_type::directory, {}};
+    if (type == fs::file_type::regular) entry.stamp = polled_stamp(it->path());
+    visit(std::move(entry));
+  }
+  return error;
 }
 
 }  // namespace millrace

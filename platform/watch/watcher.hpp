@@ -83,11 +83,14 @@ Result<FileSystemKind> file_system_kind(const std::filesystem::path& root);
 Result<FileSystemNature> nature_of(const std::filesystem::path& root);
 
 // Both see the same contract suite. The root must exist; Environment if it does not or if it cannot
-// be watched. `open_native_watcher` fails with kind Environment and os_code ENOSPC or EMFILE at the
-// watch limit (the message names the sysctl to raise); the caller polls instead.
+// be watched.
 Result<std::unique_ptr<Watcher>> open_native_watcher(const std::filesystem::path& root,
                                                      const WatchOptions& options);
 Result<std::unique_ptr<Watcher>> open_polling_watcher(const std::filesystem::path& root,
                                                       const WatchOptions& options);
+// Whether the error of a native watcher, of its opening or of its end, says that the root is well
+// and has to be polled: the watch limit (on Linux the message names the sysctl to raise), or a file
+// system that tells nothing.
+bool asks_for_polling(const Error& error);
 
 }  // namespace millrace

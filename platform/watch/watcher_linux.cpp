@@ -358,6 +358,10 @@ class InotifyWatcher final : public Watcher {
 
 }  // namespace
 
+bool asks_for_polling(const Error& error) {
+  return error.os_code == ENOSPC || error.os_code == EMFILE || error.os_code == ENFILE;
+}
+
 Result<std::unique_ptr<Watcher>> open_native_watcher(const std::filesystem::path& root,
                                                      const WatchOptions& options) {
   const auto identity = root_identity(root);

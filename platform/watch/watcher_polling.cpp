@@ -73,7 +73,7 @@ class PollingWatcher final : public Watcher {
   struct Look {
     std::vector<Seen> seen;
     std::size_t reported = 0;
-    std::vector<std::pair<fs::path, int>> directories;  // still to be listed, with their depth
+    std::vector<std::pair<std::string, int>> directories;  // still to be listed, with their depth
   };
 
   // Lists everything; with `events`, reports what differs from the last look. On failure the last
@@ -81,14 +81,12 @@ class PollingWatcher final : public Watcher {
   Result<void> look(std::vector<WatchEvent>* events) {
     Look now;
     now.seen.reserve(seen_.size() + seen_.size() / 16);
-    std::error_code error;
-    list(root_, 0, now, events, error);
+    const std::error_code error = list("", 0, now, events);
     while (!error && !now.directories.empty()) {
       const auto [directory, depth] = std::move(now.directories.back());
       now.directories.pop_back();
       // A directory that went away or cannot be read is no loss of the root.
-      std::error_code of_this_one;
-      list(directory, depth, now, events, of_this_one);
+      static_cast<void>(list(directory, depth, now, events));
     }
     if (error) {
       return fail(ErrorKind::Environment, "cannot list the folder: " + error.message(),
@@ -103,25 +101,20 @@ class PollingWatcher final : public Watcher {
     return {};
   }
 
-  void list(const fs::path& directory, int depth, Look& now, std::vector<WatchEvent>* events,
-            std::error_code& error) const {
-    fs::directory_iterator it(directory, fs::directory_options::none, error);
-    for (; !error && it != fs::directory_iterator(); it.increment(error)) {
+  std::error_code list(const std::string& directory, int depth, Look& now,
+                       std::vector<WatchEvent>* events) const {
+    return poll_directory(root_, directory, [&](PolledEntry entry) {
       if (options_.still_alive) options_.still_alive();
-      std::error_code unknown;
-      const fs::file_type type = it->symlink_status(unknown).type();
-      if (type == fs::file_type::directory && options_.recursive && depth < kDeepest) {
-        now.directories.emplace_back(it->path(), depth + 1);
-      }
-      if (type == fs::file_type::regular) note(it->path(), now, events);
-    }
+      std::string name = directory.empty() ? std::move(entry.leaf) : directory + "/" + entry.leaf;
+      if (entry.stamp) return note(std::move(name), *entry.stamp, now, events);
+      if (entry.is_directory && options_.recursive && depth < kDeepest)
+        now.directories.emplace_back(std::move(name), depth + 1);
+    });
   }
 
-  void note(const fs::path& file, Look& now, std::vector<WatchEvent>* events) const {
-    const auto stamp = polled_stamp(file);
-    if (!stamp) return;
-    std::string name = file.generic_string().substr(prefix_.size());
-    const Seen one{std::hash<std::string>{}(name), *stamp};
+  void note(std::string name, std::uint64_t stamp, Look& now,
+            std::vector<WatchEvent>* events) const {
+    const Seen one{std::hash<std::string>{}(name), stamp};
     now.seen.push_back(one);
     if (events == nullptr || !differs(one)) return;
     // More than fits is found by the rescan that Lost asks for.
@@ -143,7 +136,6 @@ class PollingWatcher final : public Watcher {
   }
 
   const fs::path root_;
-  const std::string prefix_ = (root_ / "").generic_string();
   const WatchOptions options_;
   const RootIdentity identity_;
 

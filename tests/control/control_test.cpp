@@ -3,6 +3,7 @@
 #include <array>
 
 #include "agent/transfer/curl_http.hpp"
+#include "platform/http/local_address.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
 
@@ -34,9 +35,11 @@ struct Answer {
 Answer ask(const std::string& socket, const std::string& method, const std::string& path) {
   auto http = start_curl_http({}).value();
   HttpRequest request;
+  const auto address = local_address(socket).value();
   request.method = method;
-  request.url = "http://localhost" + path;
-  request.unix_socket = socket;
+  request.url = address.origin + path;
+  request.unix_socket = address.unix_socket;
+  request.headers = address.headers;
   auto exchange = http->start(request, {}).value();
   Answer answer{exchange->head().value().status, {}};
   std::array<std::byte, 4096> buffer{};

@@ -1,31 +1,30 @@
 #include "tests/fs/each_file_system.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <stdexcept>
 
 #include "platform/fs/small_file.hpp"
+#include "tests/support/strangers.hpp"
 
 namespace millrace::test {
 
-void AnyFileSystem::plant_link(const std::string& name, const std::filesystem::path& target) {
-  if (is_real())
-    std::filesystem::create_symlink(target, root() / name);
-  else
-    memory_.plant(root() / name, FileType::Symlink);
+bool AnyFileSystem::plant_link(const std::string& name, const std::string& target, LinkTo to) {
+  if (is_real()) return test::plant_link(root() / name, target, to);
+  memory_.plant(root() / name, FileType::Symlink);
+  return true;
 }
 
-void AnyFileSystem::plant_fifo(const std::string& name) {
-  if (!is_real()) return memory_.plant(root() / name, FileType::Other);
-  if (::mkfifo((root() / name).c_str(), 0600) != 0) throw std::runtime_error("mkfifo");
+bool AnyFileSystem::plant_fifo(const std::string& name) {
+  if (is_real()) return test::plant_fifo(root() / name);
+  memory_.plant(root() / name, FileType::Other);
+  return true;
 }
 
 void AnyFileSystem::swap_root() {
   if (is_real()) {
-    std::filesystem::rename(root(), root().string() + ".away");
+    const std::filesystem::path away = root().native() + std::filesystem::path(".away").native();
+    std::filesystem::rename(root(), away);
     std::filesystem::create_directory(root());
-    std::filesystem::remove_all(root().string() + ".away");
+    remove_tree(away);
   } else {
     memory_.move_away(root());
     memory_.make_directory(root()).value();

@@ -8,6 +8,7 @@
 #include "platform/fs/file_system.hpp"
 #include "tests/fs/forgetful_file_system.hpp"
 #include "tests/support/scratch.hpp"
+#include "tests/support/strangers.hpp"
 
 namespace millrace::test {
 
@@ -31,8 +32,9 @@ class AnyFileSystem {
   ForgetfulFileSystem& memory() { return memory_; }
   bool is_real() const { return which_ == Which::Real; }
 
-  void plant_link(const std::string& name, const std::filesystem::path& target);
-  void plant_fifo(const std::string& name);
+  // False where the system has no such thing, or does not show it.
+  [[nodiscard]] bool plant_link(const std::string& name, const std::string& target, LinkTo to);
+  [[nodiscard]] bool plant_fifo(const std::string& name);
   void swap_root();  // another directory lies at the path from now on
 
  private:

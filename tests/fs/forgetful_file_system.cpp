@@ -4,11 +4,11 @@
 #include <cerrno>
 #include <limits>
 #include <map>
+#include <system_error>
 #include <type_traits>
 #include <vector>
 
 #include "platform/base/mutex.hpp"
-#include "platform/fs/os_error.hpp"
 #include "platform/fs/path_text.hpp"
 
 namespace millrace::test {
@@ -26,6 +26,15 @@ struct Node {
   std::string bytes, synced_bytes;
   std::map<std::string, NodePtr> names, synced_names;
 };
+
+// The codes of POSIX, whatever the system.
+std::unexpected<Error> os_failure(int code, std::string_view what) {
+  auto kind = ErrorKind::Environment;
+  if (code == ENOENT || code == ENOTDIR) kind = ErrorKind::Vanished;
+  if (code == EEXIST) kind = ErrorKind::Exists;
+  if (code == ELOOP || code == EISDIR) kind = ErrorKind::Input;
+  return fail(kind, std::string(what) + ": " + std::generic_category().message(code), code);
+}
 
 std::string name_from_root(const std::filesystem::path& path) {
   std::string text = path.lexically_normal().relative_path().generic_string();
@@ -79,7 +88,7 @@ struct ForgetfulFileSystem::State {
     return operations >= dark_at || (power != nullptr && power->is_off());
   }
   Result<void> alive(std::uint64_t since) const REQUIRES(mutex) {
-    if (since != generation) return os_failure(ESTALE, "power was cut");
+    if (since != generation) return os_failure(EIO, "power was cut");
     if (is_dark()) return os_failure(EIO, "no power");
     return {};
   }

@@ -41,7 +41,7 @@ Certificate make(const char* name, EVP_PKEY* key, X509* issuer, EVP_PKEY* issuer
 
 template <typename Write>
 void save(const std::filesystem::path& path, Write write) {
-  std::FILE* file = std::fopen(path.c_str(), "wb");
+  std::FILE* file = std::fopen(path.string().c_str(), "wb");
   write(file);
   std::fclose(file);
 }

@@ -1,52 +1,24 @@
 #include "tests/http/raw_client.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include <cstring>
+#include <array>
 #include <stdexcept>
 
 #include "platform/base/text.hpp"
+#include "tests/http/raw_socket.hpp"
 
 namespace millrace::test {
 
-RawClient::RawClient(const std::string& address) {
-  const timeval patience{20, 0};
-  int connected = -1;
-  if (address.starts_with("http")) {
-    const std::size_t colon = address.rfind(':');
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    connected = ::connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to);
-  } else {
-    sockaddr_un to{};
-    to.sun_family = AF_UNIX;
-    std::strncpy(to.sun_path, address.c_str(), sizeof to.sun_path - 1);
-    fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    connected = ::connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to);
-  }
-  ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  if (connected != 0) {
-    ::close(fd_);
-    throw std::runtime_error("cannot connect to " + address);
-  }
+RawClient::RawClient(const std::string& address) : socket_(connect_socket(address)) {
+  if (socket_ == kNoSocket) throw std::runtime_error("cannot connect to " + address);
 }
 
 RawClient::~RawClient() {
-  if (fd_ >= 0) ::close(fd_);
+  if (socket_ != kNoSocket) close_socket(socket_, Close::InOrder);
 }
 
 bool RawClient::send(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const auto n = send_some(socket_, bytes);
     if (n <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
@@ -54,10 +26,10 @@ bool RawClient::send(std::string_view bytes) {
 }
 
 bool RawClient::more() {
-  char buffer[65536];
-  const ssize_t n = ::recv(fd_, buffer, sizeof buffer, 0);
+  std::array<char, 65536> buffer;
+  const auto n = receive_some(socket_, buffer);
   if (n <= 0) return false;
-  pending_.append(buffer, static_cast<std::size_t>(n));
+  pending_.append(buffer.data(), static_cast<std::size_t>(n));
   return true;
 }
 
@@ -87,16 +59,14 @@ std::optional<RawAnswer> RawClient::receive(Body body) {
 
 bool RawClient::closed_by_peer() {
   if (!pending_.empty()) return false;
-  char byte = 0;
-  const ssize_t n = ::recv(fd_, &byte, 1, 0);
-  return n == 0 || (n < 0 && errno == ECONNRESET);
+  std::array<char, 1> byte;
+  const auto n = receive_some(socket_, byte);
+  return n == 0 || n == kReset;
 }
 
 void RawClient::reset() {
-  const linger hard{1, 0};
-  ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-  ::close(fd_);
-  fd_ = -1;
+  close_socket(socket_, Close::Reset);
+  socket_ = kNoSocket;
 }
 
 std::optional<RawAnswer> ask(const std::string& address, std::string_view request) {

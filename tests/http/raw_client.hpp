@@ -1,6 +1,7 @@
 // A client that sends exactly the bytes it is told to.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -18,7 +19,7 @@ struct RawAnswer {
 // Blocking, 20 s for every call.
 class RawClient {
  public:
-  // "http://127.0.0.1:4123", or the path of a Unix socket.
+  // "http://127.0.0.1:4123", or the path of a Unix socket (not on Windows).
   explicit RawClient(const std::string& address);
   ~RawClient();
   RawClient(const RawClient&) = delete;
@@ -33,7 +34,7 @@ class RawClient {
 
  private:
   bool more();
-  int fd_ = -1;
+  std::intptr_t socket_;
   std::string pending_;
 };
 

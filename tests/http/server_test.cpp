@@ -1,13 +1,12 @@
 #include "platform/http/server.hpp"
 
-#include <sys/stat.h>
-
 #include <atomic>
 #include <thread>
 
 #include "platform/base/mutex.hpp"
 #include "tests/http/made_up_ca.hpp"
 #include "tests/http/raw_client.hpp"
+#include "tests/http/serving.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
 
@@ -16,41 +15,14 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::ask;
+using test::describe;
 using test::eventually;
+using test::get;
+using test::options_in;
+using test::post;
 using test::RawClient;
 using test::Scratch;
-
-ServerOptions options_in(const Scratch& scratch) {
-  ServerOptions options;
-  options.address = "127.0.0.1:0";
-  options.spool_dir = scratch.path();
-  options.spool_above = 1000;
-  options.max_body = 2'000'000;
-  return options;
-}
-
-// Tells what arrived: "METHOD path size where".
-void describe(const std::shared_ptr<ServerRequest>& request, const Respond& respond) {
-  ServerResponse response;
-  response.content_type = "text/plain";
-  response.body = request->method + " " + request->path + " " + std::to_string(request->body_size) +
-                  (request->body_file.empty() ? " memory" : " file");
-  respond(response);
-}
-
-std::unique_ptr<HttpServer> start(ServerOptions options, Handler handler = describe) {
-  auto server = start_http_server(std::move(options), std::move(handler));
-  if (!server) FAIL(server.error().message);
-  return std::move(*server);
-}
-
-std::string get(std::string_view target) {
-  return "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n\r\n";
-}
-std::string post(std::string_view body, std::string_view more = "") {
-  return "POST /p HTTP/1.1\r\nHost: x\r\n" + std::string(more) +
-         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
-}
+using test::start;
 
 bool no_files_in(const std::filesystem::path& folder) { return std::filesystem::is_empty(folder); }
 
@@ -69,21 +41,16 @@ TEST_CASE("a connection is kept for many requests, and pipelined ones keep their
   CHECK(last->has("\r\ndate: "));
 }
 
-TEST_CASE("a large body is spooled to a private file that goes with its request") {
+TEST_CASE("a large body is spooled to a file that goes with its request") {
   const Scratch scratch;
   const std::string body(1'500'000, 'z');
   std::atomic<bool> same{false};
-  std::atomic<unsigned> mode{0};
   const auto server = start(options_in(scratch), [&](auto request, Respond respond) {
-    struct stat info{};
-    ::stat(request->body_file.c_str(), &info);
-    mode = info.st_mode & 0777;
     same = test::read_file(request->body_file) == body && request->body.empty();
     describe(request, respond);
   });
   CHECK(ask(server->address(), post(body))->body == "POST /p 1500000 file");
   CHECK(same);
-  CHECK(mode == 0600);
   CHECK(eventually([&] { return no_files_in(scratch.path()); }));
 }
 
@@ -328,38 +295,6 @@ TEST_CASE("above the most connections the next one waits its turn [L6]") {
   c.send(get("/c"));
   CHECK(c.receive()->status == 200);  // once a and b have been idle for too long
   CHECK(a.closed_by_peer());
-}
-
-TEST_CASE("a Unix socket is private, replaced when stale, and left alone otherwise [L4]") {
-  const Scratch scratch;
-  auto options = options_in(scratch);
-  options.address.clear();
-  options.unix_socket = scratch / "api.sock";
-  auto server = start(options);
-  struct stat info{};
-  REQUIRE(::stat(options.unix_socket.c_str(), &info) == 0);
-  CHECK((info.st_mode & 0777) == 0600);
-  CHECK(server->address() == options.unix_socket.string());
-  CHECK(ask(server->address(), get("/u"))->body == "GET /u 0 memory");
-
-  const auto second = start_http_server(options, describe);
-  REQUIRE(!second);
-  CHECK(second.error().kind == ErrorKind::Exists);
-  CHECK(ask(server->address(), get("/u"))->status == 200);
-
-  std::filesystem::create_hard_link(options.unix_socket, scratch / "stale");
-  server.reset();
-  CHECK(!std::filesystem::exists(options.unix_socket));
-  options.unix_socket = scratch / "stale";
-  server = start(options);
-  CHECK(ask(server->address(), get("/s"))->status == 200);
-
-  test::write_file(scratch / "file", "precious");
-  options.unix_socket = scratch / "file";
-  CHECK(start_http_server(options, describe).error().kind == ErrorKind::Exists);
-  CHECK(test::read_file(scratch / "file") == "precious");
-  options.unix_socket = scratch / std::string(120, 'a');
-  CHECK(start_http_server(options, describe).error().kind == ErrorKind::Configuration);
 }
 
 TEST_CASE("TLS is spoken with its certificate, at 1.2 or newer [E8]") {

@@ -14,7 +14,9 @@ def sound_tree():
     found["config/a.cpp"] = '#include "config/a.hpp"\n#include "platform/base/b.hpp"\n'
     found["platform/base/b.hpp"] = "#include <vector>\n"
     found["platform/base/b_linux.cpp"] = "#include <unistd.h>\n#if defined(__linux__)\n#endif\n"
-    found["platform/base/CMakeLists.txt"] = "millrace_unit(platform/base SOURCES b_linux.cpp)"
+    found["platform/base/b_windows.cpp"] = "#include <windows.h>\n"
+    found["platform/base/CMakeLists.txt"] = (
+        "millrace_unit(platform/base SOURCES b_linux.cpp b_windows.cpp)")
     found["agent/settle/s.cpp"] = ""
     found["agent/settle/CMakeLists.txt"] = "millrace_unit(agent/settle SOURCES s.cpp DEPS)"
     return found
@@ -44,6 +46,7 @@ BROKEN = (
     (rules.system_in_platform, "agent/settle/s.cpp", "#elif defined(__APPLE__)\n"),
     (rules.system_in_platform, "platform/base/b.hpp", "#include <fcntl.h>\n"),
     (rules.system_in_platform, "config/a.cpp", '#include "platform/base/b_linux.hpp"\n'),
+    (rules.system_in_platform, "platform/base/b_windows.cpp", '#include "platform/base/b_linux.hpp"\n'),
     (rules.vips_in_render_only, "agent/settle/CMakeLists.txt",
      "millrace_unit(agent/settle SOURCES s.cpp DEPS PRIVATE_LIBS PkgConfig::VIPS)"),
     (rules.vips_in_render_only, "agent/cli/CMakeLists.txt",

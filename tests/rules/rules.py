@@ -76,6 +76,9 @@ LEDGER_USED = re.compile(r"\bopen_ledger(_reader)?\(|\bexists\(ledger_file|\bown
                          r"\bledger_file\.(parent_path|string)\(|\bledger_file = |"
                          r"\bpath ledger_file[;(]")
 PRODUCT = ("platform", "config", "agent")
+# Ends of the names of files -> the ends of those that may include such a header.
+SYSTEMS = {"linux": {"linux"}, "macos": {"macos"}, "windows": {"windows"},
+           "posix": {"linux", "macos", "posix"}}
 TOP_LEVEL = {"CMakeLists.txt", "CMakePresets.json", "README.md", "agent", "platform", "config",
              "installer", "tests"}
 MOST_LINES = 500
@@ -158,10 +161,12 @@ def system_in_platform(tree):
         at_home = path.startswith("platform/")
         stem = path.rsplit(".", 1)[0]
         for name, mark in includes(tree[path]):
-            if mark == "<" and is_system_header(name) and not (at_home and stem.endswith("_linux")):
-                yield f"{path}: <{name}> belongs in platform/, in a file named *_linux"
-            if mark == '"' and name.endswith("_linux.hpp") and not stem.endswith("_linux"):
-                yield f"{path}: {name} is for files named *_linux"
+            own = stem.rsplit("_", 1)[-1]
+            if mark == "<" and is_system_header(name) and not (at_home and own in SYSTEMS):
+                yield f"{path}: <{name}> belongs in platform/, in a file named for its system"
+            of = name.removesuffix(".hpp").rsplit("_", 1)[-1]
+            if mark == '"' and of in SYSTEMS and own not in SYSTEMS[of]:
+                yield f"{path}: {name} is for files named *_{of}"
         for line in re.findall(r"^[ \t]*#[ \t]*(?:el)?if.*", tree[path], re.M):
             if OS_MACRO.search(line) and not at_home:
                 yield f"{path}: `{line.strip()}` belongs in platform/"

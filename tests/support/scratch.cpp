@@ -6,6 +6,9 @@
 #include <stdexcept>
 #include <thread>
 
+#include "platform/base/native_path.hpp"
+#include "tests/support/strangers.hpp"
+
 namespace millrace::test {
 
 Scratch::Scratch() {
@@ -16,21 +19,22 @@ Scratch::Scratch() {
   path_ = std::filesystem::canonical(path_);
 }
 
-Scratch::~Scratch() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
+Scratch::~Scratch() { remove_tree(path_); }
+
+std::filesystem::path Scratch::operator/(std::string_view name) const {
+  return path_ / native_path(name);
 }
 
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  std::ofstream out(exact(path), std::ios::binary | std::ios::trunc);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   out.close();
-  if (!out) throw std::runtime_error("cannot write " + path.string());
+  if (!out) throw std::runtime_error("cannot write " + path_text(path));
 }
 
 std::string read_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw std::runtime_error("cannot read " + path.string());
+  std::ifstream in(exact(path), std::ios::binary);
+  if (!in) throw std::runtime_error("cannot read " + path_text(path));
   return {std::istreambuf_iterator<char>(in), {}};
 }
 

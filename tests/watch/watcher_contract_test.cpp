@@ -3,16 +3,24 @@
 #include <fstream>
 #include <thread>
 
+#include "platform/base/native_path.hpp"
+#include "platform/base/text.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
+#include "tests/support/strangers.hpp"
 #include "tests/watch/listener.hpp"
 
 namespace millrace {
 namespace {
 
 namespace fs = std::filesystem;
+using test::LinkTo;
 using test::Listener;
+using test::not_shown_here;
+using test::plant_link;
 using test::Scratch;
+using test::strange_names;
+using test::under_wine;
 using test::write_file;
 
 enum class Kind { Native, Polling };
@@ -115,11 +123,14 @@ TEST_CASE("a folder moved in is reported with its content and watched from then 
 TEST_CASE("a folder renamed inside is watched under its new name") {
   Scratch scratch;
   fs::create_directories(scratch / "a/b");
-  auto watcher = open(any_kind(), scratch.path());
+  const auto kind = any_kind();
+  auto watcher = open(kind, scratch.path());
   Listener listener(*watcher);
   fs::rename(scratch / "a", scratch / "z");
   write_file(scratch / "z/b/f", "x");
   CHECK(listener.until([&] { return listener.knows("z/b/f"); }));
+  if (kind == Kind::Native && under_wine())
+    return not_shown_here("Wine tells of a renamed folder's files by its old name");
   listener.events.clear();
   write_file(scratch / "z/b/g", "x");
   CHECK(listener.until([&] { return listener.knows("z/b/g"); }));
@@ -144,11 +155,14 @@ TEST_CASE("a folder moved out is no longer listened to") {
 TEST_CASE("a linked folder is not entered [K1] [K5]") {
   Scratch outside;
   Scratch scratch;
-  fs::create_directory_symlink(outside.path(), scratch / "link");
-  fs::create_directory_symlink(scratch.path(), scratch / "loop");
+  const auto plant = [&](const char* name, const fs::path& target) {
+    return plant_link(scratch / name, path_text(target), LinkTo::Folder);
+  };
+  if (!plant("link", outside.path()) || !plant("loop", scratch.path()))
+    return not_shown_here("links");
   auto watcher = open(any_kind(), scratch.path());
   Listener listener(*watcher);
-  fs::create_directory_symlink(outside.path(), scratch / "later");
+  REQUIRE(plant("later", outside.path()));
   write_file(outside / "secret", "x");
   write_file(scratch / "mark", "x");
   CHECK(listener.until([&] { return listener.knows("mark"); }));
@@ -175,9 +189,12 @@ TEST_CASE("a root that is removed, renamed or replaced ends the watcher [B6]") {
   Scratch scratch;
   const fs::path root = scratch / "root";
   fs::create_directory(root);
-  auto watcher = open(any_kind(), root);
-  Listener listener(*watcher);
+  const auto kind = any_kind();
   const int way = GENERATE(0, 1, 2);
+  if (way == 0 && kind == Kind::Native && under_wine())
+    return not_shown_here("Wine keeps a removed folder until the last handle to it is closed");
+  auto watcher = open(kind, root);
+  Listener listener(*watcher);
   if (way == 0) fs::remove(root);
   if (way == 1) fs::rename(root, scratch / "elsewhere");
   if (way == 2) {
@@ -197,7 +214,9 @@ TEST_CASE("a parent that is renamed ends the watcher though no event tells [B6]"
   fs::create_directories(root);
   auto watcher = open(any_kind(), root);
   Listener listener(*watcher);
-  fs::rename(scratch / "parent", scratch / "elsewhere");
+  std::error_code refused;
+  fs::rename(scratch / "parent", scratch / "elsewhere", refused);
+  if (refused) return not_shown_here("Windows renames no folder above one that is open");
   CHECK(listener.until([&] { return listener.ended(); }));
 }
 
@@ -237,10 +256,11 @@ TEST_CASE("names of any bytes are passed on as they are [A17]") {
   Scratch scratch;
   auto watcher = open(any_kind(), scratch.path());
   Listener listener(*watcher);
-  const std::string name = GENERATE(std::string("a\nb"), std::string("\xff\xfe"),
-                                    std::string("-rf"), std::string(255, 'n'));
-  write_file(scratch / name, "x");
-  CHECK(listener.until([&] { return listener.knows(name); }));
+  for (const std::string& name : strange_names()) {
+    INFO(printable(name));
+    write_file(scratch / name, "x");
+    CHECK(listener.until([&] { return listener.knows(name); }));
+  }
 }
 
 }  // namespace

@@ -1,0 +1,118 @@
+#include "platform/base/access_windows.hpp"
+
+#include <windows.h>
+
+#include <aclapi.h>
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "platform/base/handle_windows.hpp"
+#include "platform/base/owner_only_windows.hpp"
+#include "platform/base/permissions.hpp"
+#include "platform/base/wide_windows.hpp"
+
+namespace millrace {
+namespace {
+
+struct LocalFreed {
+  void operator()(void* memory) const { ::LocalFree(memory); }
+};
+using Descriptor = std::unique_ptr<void, LocalFreed>;
+
+bool is_well_known(PSID sid, std::initializer_list<WELL_KNOWN_SID_TYPE> types) {
+  for (const auto type : types) {
+    if (::IsWellKnownSid(sid, type)) return true;
+  }
+  return false;
+}
+
+bool is_this_user(PSID sid) {
+  HANDLE raw = nullptr;
+  if (!::OpenProcessToken(::GetCurrentProcess(), TOKEN_QUERY, &raw)) return false;
+  const Handle token(raw);
+  std::array<std::byte, sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE> space;
+  DWORD size = 0;
+  if (!::GetTokenInformation(token.get(), TokenUser, space.data(), static_cast<DWORD>(space.size()),
+                             &size)) {
+    return false;
+  }
+  return ::EqualSid(sid, reinterpret_cast<const TOKEN_USER*>(space.data())->User.Sid);
+}
+
+struct Security {
+  Descriptor owns;
+  PSID owner = nullptr;
+  PACL list = nullptr;  // null: everybody may do everything
+};
+
+Result<Security> security_of(const std::filesystem::path& path) {
+  Security security;
+  PSECURITY_DESCRIPTOR raw = nullptr;
+  const DWORD code = ::GetNamedSecurityInfoW(
+      path.c_str(), SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
+      &security.owner, nullptr, &security.list, nullptr, &raw);
+  if (code != ERROR_SUCCESS) {
+    return windows_failure(ErrorKind::Environment, "look at the access list of " + path.string(),
+                           code);
+  }
+  security.owns.reset(raw);
+  return security;
+}
+
+}  // namespace
+
+Result<void> make_private_folder(const std::filesystem::path& folder) {
+  OwnerOnly owner_only;
+  if (::CreateDirectoryW(folder.c_str(), owner_only.get())) return {};
+  if (const DWORD code = ::GetLastError(); code != ERROR_ALREADY_EXISTS) {
+    return windows_failure(ErrorKind::Environment, "make " + folder.string(), code);
+  }
+  const auto security = security_of(folder);
+  if (!security) return std::unexpected(security.error());
+  if (is_this_user(security->owner) ||
+      is_well_known(security->owner, {WinLocalSystemSid, WinBuiltinAdministratorsSid})) {
+    return {};
+  }
+  return fail(ErrorKind::Environment, folder.string() +
+                                          " belongs to somebody who is neither this user nor an "
+                                          "administrator");
+}
+
+std::filesystem::perms permissions_of(const std::filesystem::path& path, std::error_code& problem) {
+  using std::filesystem::perms;
+  constexpr perms kAll = perms::others_read | perms::others_write;
+  problem.clear();
+  const auto security = security_of(path);
+  if (!security) {
+    problem = std::error_code(security.error().os_code, std::system_category());
+    return perms::unknown;
+  }
+  if (security->list == nullptr) return kAll;
+  perms found = perms::none;
+  for (DWORD i = 0; i < security->list->AceCount; ++i) {
+    void* entry = nullptr;
+    if (!::GetAce(security->list, i, &entry)) continue;
+    const auto* allowed = static_cast<const ACCESS_ALLOWED_ACE*>(entry);
+    if (allowed->Header.AceType != ACCESS_ALLOWED_ACE_TYPE ||
+        (allowed->Header.AceFlags & INHERIT_ONLY_ACE) != 0) {
+      continue;
+    }
+    auto* sid = const_cast<DWORD*>(&allowed->SidStart);
+    if (!is_well_known(sid, {WinWorldSid, WinAuthenticatedUserSid, WinBuiltinUsersSid,
+                             WinBuiltinGuestsSid, WinInteractiveSid})) {
+      continue;
+    }
+    if ((allowed->Mask & (FILE_READ_DATA | GENERIC_READ | GENERIC_ALL)) != 0) {
+      found |= perms::others_read;
+    }
+    if ((allowed->Mask & (FILE_WRITE_DATA | GENERIC_WRITE | GENERIC_ALL)) != 0) {
+      found |= perms::others_write;
+    }
+  }
+  return found;
+}
+
+}  // namespace millrace

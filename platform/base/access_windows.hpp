@@ -1,0 +1,14 @@
+// Access lists: who may open what we keep. Wine answers from the mode of the Unix file.
+#pragma once
+
+#include <filesystem>
+
+#include "platform/base/result.hpp"
+
+namespace millrace {
+
+// Makes a folder that SYSTEM, the administrators and its owner may open, and nobody else. One that
+// is there is left as it is; Environment if it belongs to somebody who is none of these.
+Result<void> make_private_folder(const std::filesystem::path& folder);
+
+}  // namespace millrace

@@ -1,0 +1,20 @@
+// Paths from text and back. The conversions of std::filesystem::path itself take the text to be in
+// the system's old code page on Windows, or throw; nothing else in the tree uses them for names
+// that are not plain ASCII.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace millrace {
+
+// `text` is UTF-8 (as from_utf16 gives it) on Windows and any bytes elsewhere. What is no such text
+// becomes U+FFFD, a name that nothing has.
+std::filesystem::path native_path(std::string_view text);
+
+// The inverse: parts divided as the system divides them.
+std::string path_text(const std::filesystem::path& path);
+std::string generic_path_text(const std::filesystem::path& path);  // parts divided by `/`
+
+}  // namespace millrace

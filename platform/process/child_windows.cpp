@@ -1,0 +1,145 @@
+#include "platform/process/child_windows.hpp"
+
+#include <array>
+#include <utility>
+
+#include "platform/base/wide_windows.hpp"
+#include "platform/process/pipe_windows.hpp"
+
+namespace millrace::process {
+namespace {
+
+constexpr std::size_t kErrorTail = 64 * 1024;
+constexpr DWORD kKilledByUs = 0xC0000120;  // STATUS_CANCELLED
+// Codes from here on are faults of a program that ended otherwise than by its own word.
+constexpr DWORD kFirstFault = 0xC0000000;
+
+class WindowsChild final : public Child {
+ public:
+  explicit WindowsChild(ChildHandles handles)
+      : process_(std::move(handles.process)),
+        job_(std::move(handles.job)),
+        id_(handles.id),
+        in_(std::move(handles.in)),
+        out_(std::move(handles.out)),
+        err_(std::move(handles.err)) {}
+
+  ~WindowsChild() override {
+    kill();
+    ::WaitForSingleObject(process_.get(), INFINITE);
+  }
+
+  Result<void> write(std::string_view bytes, TimePoint deadline) override;
+  void close_input() override { in_.reset(); }
+  Result<std::optional<std::string>> read_line(TimePoint deadline) override;
+  Result<std::optional<ExitStatus>> wait(TimePoint deadline) override;
+  // The job's handle lives as long as this object, so its number belongs to nobody else.
+  void kill() override { ::TerminateJobObject(job_.get(), kKilledByUs); }
+  std::string error_tail() const override { return error_tail_; }
+  std::uint64_t id() const override { return id_; }
+
+ private:
+  enum class Turn { Ready, Late };
+  Result<Turn> wait_for(HANDLE what, TimePoint deadline);
+  void drain_errors();
+  std::optional<std::string> take_line();
+
+  const Handle process_;
+  const Handle job_;
+  const std::uint64_t id_;
+  Handle in_;
+  PipeReader out_, err_;
+  std::string buffer_;  // of stdout, not handed out yet
+  std::size_t searched_ = 0;
+  std::string error_tail_;
+  std::optional<ExitStatus> status_;
+};
+
+// One wait for `what` that also keeps the error pipe from filling up, which would stop the child.
+Result<WindowsChild::Turn> WindowsChild::wait_for(HANDLE what, TimePoint deadline) {
+  for (;;) {
+    const std::array handles{what, err_.ready()};
+    const DWORD count = err_.open() ? 2 : 1;
+    switch (::WaitForMultipleObjects(count, handles.data(), FALSE, wait_limit(deadline))) {
+      case WAIT_OBJECT_0:
+        return Turn::Ready;
+      case WAIT_OBJECT_0 + 1:
+        drain_errors();
+        break;
+      case WAIT_TIMEOUT:
+        return Turn::Late;
+      default:
+        return windows_failure(ErrorKind::Environment, "wait for the child", ::GetLastError());
+    }
+  }
+}
+
+void WindowsChild::drain_errors() {
+  for (auto piece = err_.take(); !piece.empty(); piece = err_.take()) error_tail_.append(piece);
+  if (error_tail_.size() > kErrorTail) error_tail_.erase(0, error_tail_.size() - kErrorTail);
+}
+
+Result<void> WindowsChild::write(std::string_view bytes, TimePoint deadline) {
+  while (!bytes.empty()) {
+    if (!in_) return fail(ErrorKind::Vanished, "the child's input is closed");
+    PipeWrite piece(in_, bytes);
+    const auto turn = wait_for(piece.done(), deadline);
+    if (!turn) return std::unexpected(turn.error());
+    if (*turn == Turn::Late) return fail(ErrorKind::Transient, "the child reads too slowly");
+    const auto taken = piece.taken();
+    if (!taken) return std::unexpected(taken.error());
+    bytes.remove_prefix(*taken);
+  }
+  return {};
+}
+
+std::optional<std::string> WindowsChild::take_line() {
+  const std::size_t end = buffer_.find('\n', searched_);
+  if (end == std::string::npos) {
+    searched_ = buffer_.size();
+    return std::nullopt;
+  }
+  std::string line = buffer_.substr(0, end);
+  buffer_.erase(0, end + 1);
+  searched_ = 0;
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  return line;
+}
+
+Result<std::optional<std::string>> WindowsChild::read_line(TimePoint deadline) {
+  for (;;) {
+    if (auto line = take_line()) return line;
+    if (buffer_.size() > kLineLimit) return fail(ErrorKind::Input, "the child's line is too long");
+    if (!out_.open()) {
+      if (buffer_.empty()) return std::nullopt;
+      searched_ = 0;
+      return std::exchange(buffer_, {});
+    }
+    const auto turn = wait_for(out_.ready(), deadline);
+    if (!turn) return std::unexpected(turn.error());
+    if (*turn == Turn::Late) return fail(ErrorKind::Transient, "the child does not answer");
+    buffer_.append(out_.take());
+  }
+}
+
+Result<std::optional<ExitStatus>> WindowsChild::wait(TimePoint deadline) {
+  if (status_) return status_;
+  const auto turn = wait_for(process_.get(), deadline);
+  if (!turn) return std::unexpected(turn.error());
+  if (*turn == Turn::Late) return std::nullopt;
+  drain_errors();
+  DWORD code = 0;
+  ::GetExitCodeProcess(process_.get(), &code);
+  kill();
+  const auto how = code >= kFirstFault ? ExitStatus::How::Killed : ExitStatus::How::Exited;
+  status_ = ExitStatus{how, static_cast<int>(code)};
+  return status_;
+}
+
+}  // namespace
+
+std::unique_ptr<Child> make_child(ChildHandles handles) {
+  return std::make_unique<WindowsChild>(std::move(handles));
+}
+
+}  // namespace millrace::process

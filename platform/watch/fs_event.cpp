@@ -1,0 +1,57 @@
+#include "platform/watch/fs_event.hpp"
+
+namespace millrace {
+namespace {
+
+using namespace fs_event;
+
+constexpr std::uint32_t kAnyChange = kItemCreated | kItemRemoved | kItemInodeMetaMod |
+                                     kItemRenamed | kItemModified | kItemFinderInfoMod |
+                                     kItemChangeOwner | kItemXattrMod | kItemCloned;
+
+FsEventMeaning lost(std::string below, const char* why) {
+  return {Lost{std::move(below), why}, FollowUp::Nothing};
+}
+
+FsEventMeaning of_folder(std::uint32_t flags) {
+  if ((flags & kItemRenamed) != 0) return {std::nullopt, FollowUp::ListAsMoved};
+  // It came with content, or its new owner or mode lets us in.
+  if ((flags & (kItemCreated | kItemChangeOwner | kItemInodeMetaMod)) != 0)
+    return {std::nullopt, FollowUp::ListAsWritten};
+  return {};
+}
+
+FsEventMeaning of_file(std::uint32_t flags, const std::string& name) {
+  // Whole by the writer's own act only if nothing but the rename happened to this name.
+  const bool only_renamed =
+      (flags & kItemRenamed) != 0 && (flags & (kItemCreated | kItemModified)) == 0;
+  return {Touched{name, only_renamed ? Change::Moved : Change::Written}, FollowUp::Nothing};
+}
+
+}  // namespace
+
+FsEventMeaning meaning_of(std::uint32_t flags, const std::string& name, Presence presence) {
+  // Ids start anew: what was remembered of them cannot be compared any more.
+  if ((flags & kEventIdsWrapped) != 0) return lost("", "the event ids wrapped");
+  if ((flags & kUserDropped) != 0) return lost(name, "events were dropped for this process");
+  if ((flags & kKernelDropped) != 0) return lost(name, "events were dropped by the kernel");
+  if ((flags & kMustScanSubDirs) != 0) return lost(name, "events were put together");
+  if ((flags & (kRootChanged | kMount | kUnmount)) != 0) return {std::nullopt, FollowUp::CheckRoot};
+  if ((flags & kHistoryDone) != 0) return {};
+  // The root's own times and attributes are nobody's file.
+  if (name.empty()) return {};
+  // "Something changed there": what a volume tells that knows no more.
+  if ((flags & kAnyChange) == 0) return lost(name, "the volume tells of folders only");
+  switch (presence) {
+    case Presence::Missing:
+      return {Touched{name, Change::Removed}, FollowUp::Nothing};
+    case Presence::Folder:
+      return of_folder(flags);
+    case Presence::File:
+    case Presence::Other:
+      break;
+  }
+  return of_file(flags, name);
+}
+
+}  // namespace millrace

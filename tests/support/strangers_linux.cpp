@@ -1,0 +1,27 @@
+#include <sys/stat.h>
+
+#include "tests/support/strangers.hpp"
+
+namespace millrace::test {
+
+bool plant_link(const std::filesystem::path& link, const std::string& target, LinkTo) {
+  std::filesystem::create_symlink(target, link);
+  return true;
+}
+
+bool under_wine() { return false; }
+
+bool plant_fifo(const std::filesystem::path& path) { return ::mkfifo(path.c_str(), 0600) == 0; }
+
+void remove_tree(const std::filesystem::path& path) {
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
+}
+
+std::filesystem::path exact(const std::filesystem::path& path) { return path; }
+
+std::vector<std::string> strange_names() {
+  return {"line\nend", "\xff\xfe", "\xe2\x80\xaertl", std::string(255, 'x'), "a b'\"$(x)", "-rf"};
+}
+
+}  // namespace millrace::test

@@ -1,0 +1,70 @@
+#include <windows.h>
+
+#include "platform/base/long_path_windows.hpp"
+#include "tests/support/strangers.hpp"
+
+namespace millrace::test {
+
+bool under_wine() {
+  return ::GetProcAddress(::GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != nullptr;
+}
+
+// Wine makes no links, and shows those of the system beneath it as what they lead to.
+bool plant_link(const std::filesystem::path& link, const std::string& target, LinkTo to) {
+  if (under_wine()) return false;
+  constexpr DWORD kUnprivileged = 0x2;  // SYMBOLIC_LINK_FLAG_ALLOW_UNPRIVILEGED_CREATE
+  const DWORD flags = kUnprivileged | (to == LinkTo::Folder ? SYMBOLIC_LINK_FLAG_DIRECTORY : 0);
+  std::wstring wide = *wide_name(target);
+  for (wchar_t& c : wide)
+    if (c == L'/') c = L'\\';
+  const bool made = ::CreateSymbolicLinkW(verbatim(link).c_str(), wide.c_str(), flags) != 0;
+  INFO("links need the developer mode of Windows");
+  REQUIRE(made);
+  return true;
+}
+
+bool plant_fifo(const std::filesystem::path&) { return false; }
+
+// std::filesystem::remove_all() of mingw-w64 never ends at a name that ends with a dot.
+void remove_tree(const std::filesystem::path& path) {
+  const std::wstring folder = verbatim(path);
+  WIN32_FIND_DATAW found{};
+  const HANDLE listing = ::FindFirstFileW((folder + L"\\*").c_str(), &found);
+  if (listing != INVALID_HANDLE_VALUE) {
+    do {
+      const std::wstring_view leaf(found.cFileName);
+      if (leaf == L"." || leaf == L"..") continue;
+      const std::filesystem::path below = folder + L"\\" + std::wstring(leaf);
+      const bool is_link = (found.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0;
+      if ((found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0 && !is_link) {
+        remove_tree(below);
+      } else if (!::DeleteFileW(below.c_str())) {
+        ::RemoveDirectoryW(below.c_str());
+      }
+    } while (::FindNextFileW(listing, &found));
+    ::FindClose(listing);
+  }
+  ::RemoveDirectoryW(folder.c_str());
+}
+
+// verbatim() would cut a dot at the end, as Windows does.
+std::filesystem::path exact(const std::filesystem::path& path) {
+  std::filesystem::path preferred = path;
+  return L"\\\\?\\" + preferred.make_preferred().native();
+}
+
+std::vector<std::string> strange_names() {
+  std::vector<std::string> names = {"\xe2\x80\xaertl",
+                                    std::string(255, 'x'),
+                                    "a b'$(x)",
+                                    "-rf",
+                                    "\xc3\xbc\xf0\x9f\x98\x80",  // an umlaut, an emoji
+                                    "con.png",
+                                    "dot.",
+                                    "space "};
+  // Wine keeps names as UTF-8 and has no place for half a pair.
+  if (!under_wine()) names.push_back("\xed\xa0\x80half");
+  return names;
+}
+
+}  // namespace millrace::test
