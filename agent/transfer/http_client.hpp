@@ -73,7 +73,8 @@ class HttpExchange {
   virtual Result<HttpHead> head() = 0;
   // The answer's body; 0 at its end. Fails with Transient if it is shorter than was declared.
   virtual Result<std::size_t> read(std::span<std::byte> into) = 0;
-  // How far it came, for the attempt row. Valid at any time.
+  // How far it came, for the attempt row. Valid at any time; it changes no more once a
+  // stop has ended the exchange.
   struct Progress {
     std::uint64_t body_sent = 0;  // bytes of the body handed to the network
     bool connected = false;       // a request went out on a connection
