@@ -30,9 +30,10 @@ struct HttpTimeouts {
 // request never uses a connection that was there before.
 enum class AddressRule { Any, PublicOnly };
 
-// Holds a request back: called once, by the thread that uses the exchange, when the request is
-// ready to be sent. Nothing is sent before `go` was called, which any thread may do, once; with an
-// error the exchange ends with that.
+// Holds a request back: called at most once, by the thread that uses the exchange, when the request
+// is ready to be sent. Nothing is sent before `go` was called, which any thread may do, once; with
+// an error the exchange ends with that. It never blocks, and may come after the exchange, but not
+// after the client.
 using BeforeSending = std::function<void(std::function<void(std::optional<Error>)> go)>;
 
 struct HttpRequest {
