@@ -180,8 +180,9 @@ class Ledger {
   virtual Result<std::optional<OutputRecord>> output_at(std::string_view outbox,
                                                         std::string_view folded_name) = 0;
   // One row before each request. `then` is called by the ledger's thread once the row is on disk,
-  // with the attempt's number, from 1; or with why it is not. Exists, and nothing is written, if
-  // the name that is to be reserved belongs to another source. [durable, but returns at once]
+  // with the attempt's number, from 1; or with why it is not. It must not block. Exists, and
+  // nothing is written, if the name that is to be reserved belongs to another source. [durable, but
+  // returns at once]
   virtual void begin_attempt(AttemptStart start, WallTime now,
                              std::function<void(Result<int>)> then) = 0;
   // [until written]

@@ -268,8 +268,8 @@ JobRun::Step JobRun::convert() {
     begun = promise->get_future();
     tools_.ledger.begin_attempt(*start, tools_.clock.wall_now(),
                                 [promise, go = std::move(go)](const Result<int>& attempt) {
-                                  promise->set_value(attempt);
                                   go(attempt ? std::nullopt : std::optional(attempt.error()));
+                                  promise->set_value(attempt);  // last: the worker may be gone then
                                 });
   };
   const ConvertRequest request{job_.candidate.name, job_.target,   folder_.settings.options, key_,

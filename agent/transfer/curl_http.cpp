@@ -59,9 +59,7 @@ class CurlExchange final : public HttpExchange {
   };
   struct CancelUpload {
     CurlExchange* exchange;
-    void operator()() const {
-      if (!exchange->progress().whole_request_sent) exchange->cancel();
-    }
+    void operator()() const { exchange->tell(exchange->state_->cancel_upload()); }
   };
   void cancel() { tell(state_->cancel()); }
   // With nothing to tell the network may be gone already.

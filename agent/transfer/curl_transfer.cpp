@@ -141,10 +141,10 @@ std::size_t Transfer::read(std::span<std::byte> to) {
     }
   }
   const std::size_t n = std::min(to.size(), sending_.size() - sending_at_);
+  if (!state_->note_sent(sent_ + n)) return CURL_READFUNC_PAUSE;  // a Poke is coming and ends it
   std::memcpy(to.data(), sending_.data() + sending_at_, n);
   sending_at_ += n;
   sent_ += n;
-  state_->note_sent(sent_);
   if (sent_ == state_->request.body_length)
     enter(head_complete_ ? Phase::Downloading : Phase::Thinking);
   else

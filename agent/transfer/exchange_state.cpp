@@ -83,6 +83,15 @@ Result<ExchangeState::Taken> ExchangeState::take(std::vector<std::byte>& into) {
 
 ExchangeState::Tell ExchangeState::cancel() {
   const MutexLock lock(mutex_);
+  return stop();
+}
+
+ExchangeState::Tell ExchangeState::cancel_upload() {
+  const MutexLock lock(mutex_);
+  return progress().whole_request_sent ? Tell::Nothing : stop();
+}
+
+ExchangeState::Tell ExchangeState::stop() {
   if (std::exchange(cancelled_, true)) return Tell::Nothing;
   changed_.notify_all();
   return submitted_ && !finished_ ? Tell::Poke : Tell::Nothing;
@@ -110,6 +119,12 @@ bool ExchangeState::pull(std::vector<std::byte>& into) {
   up_.swap(into);
   if (waits_ == Wait::ForRoom) changed_.notify_one();
   return true;
+}
+
+bool ExchangeState::note_sent(std::uint64_t body_sent) {
+  const MutexLock lock(mutex_);
+  if (!cancelled_) sent_.store(body_sent, std::memory_order_relaxed);
+  return !cancelled_;
 }
 
 void ExchangeState::answer(HttpHead head) {

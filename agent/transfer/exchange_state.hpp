@@ -51,15 +51,19 @@ class ExchangeState {
   };
   // Blocks until there is something; swaps it into `into`, which is empty before.
   Result<Taken> take(std::vector<std::byte>& into) EXCLUDES(mutex_);
-  // From any thread, any number of times: every wait ends with Stopped.
+  // From any thread, any number of times: every wait ends with Stopped. Nothing of the body leaves
+  // afterwards, so that progress() is final.
   Tell cancel() EXCLUDES(mutex_);
+  // The same, unless the whole request has left.
+  Tell cancel_upload() EXCLUDES(mutex_);
   HttpExchange::Progress progress() const;
 
   // ---- the network thread ----
   bool cancelled() EXCLUDES(mutex_);
   // Swaps what the worker sent into `into`; false (and a Poke later) if there is nothing yet.
   bool pull(std::vector<std::byte>& into) EXCLUDES(mutex_);
-  void note_sent(std::uint64_t body_sent) { sent_.store(body_sent, std::memory_order_relaxed); }
+  // Before so much of the body leaves: false, and it must not, if the worker was told Stopped.
+  bool note_sent(std::uint64_t body_sent) EXCLUDES(mutex_);
   void note_connected() { connected_.store(true, std::memory_order_relaxed); }
   void answer(HttpHead head) EXCLUDES(mutex_);
   // The answer is final although the body is not sent: send() says Enough from now on.
@@ -74,6 +78,7 @@ class ExchangeState {
   enum class Wait { No, ForRoom, ForAnswer };
 
   Tell submit() REQUIRES(mutex_);
+  Tell stop() REQUIRES(mutex_);
   void wait(MutexLock& lock, Wait what) REQUIRES(mutex_);
   bool has_much() const REQUIRES(mutex_);
   Error why_ended() const REQUIRES(mutex_);
@@ -93,7 +98,7 @@ class ExchangeState {
   bool download_paused_ GUARDED_BY(mutex_) = false;
   bool cancelled_ GUARDED_BY(mutex_) = false;
   bool finished_ GUARDED_BY(mutex_) = false;
-  // Written by the network thread and read by anyone; each stands alone.
+  // Written by the network thread and read by anyone; sent_ under the mutex, for cancel().
   std::atomic<std::uint64_t> sent_{0};
   std::atomic<bool> connected_{false};
 };

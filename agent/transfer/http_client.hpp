@@ -30,9 +30,10 @@ struct HttpTimeouts {
 // request never uses a connection that was there before.
 enum class AddressRule { Any, PublicOnly };
 
-// Holds a request back: called once, by the thread that uses the exchange, when the request is
-// ready to be sent. Nothing is sent before `go` was called, which any thread may do, once; with an
-// error the exchange ends with that.
+// Holds a request back: called at most once, by the thread that uses the exchange, when the request
+// is ready to be sent. Nothing is sent before `go` was called, which any thread may do, once; with
+// an error the exchange ends with that. It never blocks, and may come after the exchange, but not
+// after the client.
 using BeforeSending = std::function<void(std::function<void(std::optional<Error>)> go)>;
 
 struct HttpRequest {
@@ -73,7 +74,8 @@ class HttpExchange {
   virtual Result<HttpHead> head() = 0;
   // The answer's body; 0 at its end. Fails with Transient if it is shorter than was declared.
   virtual Result<std::size_t> read(std::span<std::byte> into) = 0;
-  // How far it came, for the attempt row. Valid at any time.
+  // How far it came, for the attempt row. Valid at any time; it changes no more once a
+  // stop has ended the exchange.
   struct Progress {
     std::uint64_t body_sent = 0;  // bytes of the body handed to the network
     bool connected = false;       // a request went out on a connection

@@ -1,5 +1,7 @@
 // A stop ends every phase at once.
 #include <future>
+#include <mutex>
+#include <set>
 
 #include "tests/support/scratch.hpp"
 #include "tests/transfer/client.hpp"
@@ -14,6 +16,11 @@ namespace {
 // Nothing else would end an exchange as soon: the network sleeps until its next deadline, which is
 // 15 s away at least. An idle machine takes a millisecond.
 constexpr auto kAtOnce = 5s;
+
+int number_in(const std::string& head) {
+  const auto at = head.find("X-Number: ");
+  return at == std::string::npos ? -1 : std::stoi(head.substr(at + 10));
+}
 
 // Runs `request`, fires the stop when `reached` says so, and expects Stopped at once.
 void stop_when(HttpRequest request, const std::function<bool()>& reached) {
@@ -171,4 +178,37 @@ TEST_CASE("stops, answers and drops that race leave nothing behind") {
     });
   workers.clear();
   CHECK_FALSE(run(*http, post_to(server.url(), 10)).error);
+}
+
+TEST_CASE("a request that is stopped says so if it may have become whole [I1] [E3]") {
+  std::mutex mutex;
+  std::set<int> arrived;  // whole
+  FaultServer server([&](Connection& c) {
+    while (c.read_request()) {
+      {
+        const std::scoped_lock lock(mutex);
+        if (const int number = number_in(c.head()); number >= 0) arrived.insert(number);
+      }
+      if (!c.write(answer("200 OK", "done"))) return;
+    }
+  });
+  const auto http = client();
+  std::set<int> said;
+  for (int i = 0; i < 3000; ++i) {
+    if (i % 2 == 0) REQUIRE_FALSE(run(*http, post_to(server.url(), 1)).error);  // a warm connection
+    std::stop_source stop;
+    HttpRequest request = post_to(server.url(), 2);
+    request.headers.emplace_back("X-Number", std::to_string(i));
+    auto exchange = http->start(request, stop.get_token());
+    REQUIRE((*exchange)->send(std::as_bytes(std::span{"ab", 2})));
+    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds{i % 150};
+    while (std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    stop.request_stop();
+    static_cast<void>((*exchange)->head());
+    if ((*exchange)->progress().whole_request_sent) said.insert(i);
+  }
+  // The server has seen what was sent before this.
+  REQUIRE_FALSE(run(*http, post_to(server.url(), 1)).error);
+  const std::scoped_lock lock(mutex);
+  for (const int i : arrived) CHECK(said.contains(i));
 }

@@ -1,0 +1,231 @@
+// A job whose request is held back until its attempt is on disk.
+#include "agent/pipeline/job_run.hpp"
+
+#include <atomic>
+#include <future>
+#include <utility>
+
+#include "agent/deliver/naming.hpp"
+#include "agent/ledger/sqlite.hpp"
+#include "agent/ledger/sqlite_ledger.hpp"
+#include "agent/report/log.hpp"
+#include "agent/watch/local_source.hpp"
+#include "agent/watch/version.hpp"
+#include "platform/base/sha256.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
+
+using namespace millrace;
+using namespace millrace::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Script = std::function<ConvertReply(const ConvertRequest&, std::stop_token)>;
+
+// Does what the test says.
+class ScriptedConverter final : public Converter {
+ public:
+  explicit ScriptedConverter(Script script) : script_(std::move(script)) {}
+  const std::string& account() const override { return account_; }
+  std::string key_for(const std::string& content, const std::string&,
+                      const ConvertOptions&) const override {
+    return content.substr(0, 32);
+  }
+  ConvertReply convert(const ConvertRequest& request, Payload&, std::stop_token stop) override {
+    return script_(request, std::move(stop));
+  }
+
+ private:
+  const Script script_;
+  const std::string account_ = "account";
+};
+
+class Bytes final : public DigestedSource {
+ public:
+  explicit Bytes(std::function<void()> on_read = [] {}) : on_read_(std::move(on_read)) {}
+  Result<std::size_t> read(std::span<std::byte> into) override {
+    on_read_();
+    if (std::exchange(read_, true)) return 0;
+    into[0] = std::byte{'w'};
+    return 1;
+  }
+  std::string take_sha256() override { return to_hex(sha256("w")); }
+
+ private:
+  const std::function<void()> on_read_;
+  bool read_ = false;
+};
+
+ConvertReply reply_of(Result<Artifact> artifact, int status = 0) {
+  return {std::move(artifact), std::make_shared<AnswerVerdict>(), {}, status, 0, status != 0};
+}
+ConvertReply result(std::function<void()> on_read = [] {}) {
+  return reply_of(Artifact{"", {}, std::make_unique<Bytes>(std::move(on_read))}, 200);
+}
+
+// Waits until the request may be sent; why it may not.
+std::optional<Error> held_back(const ConvertRequest& request) {
+  std::promise<std::optional<Error>> may;
+  request.before_sending([&](std::optional<Error> refused) { may.set_value(std::move(refused)); });
+  return may.get_future().get();
+}
+
+// One file in an inbox, and a worker for it.
+struct Machine {
+  explicit Machine(Script script)
+      : tools{*ledger,
+              dispatcher,
+              kept,
+              clock,
+              RetryRules{},
+              stop.get_token(),
+              stop.get_token(),
+              [] { return 0.5; },
+              [](const Assignment&) {},
+              [this](const Assignment&, const JobEnd& e, const SourceSummary*) { end = e; }} {
+    [[maybe_unused]] static const auto quiet = start_log("off");
+    auto service = std::make_shared<Service>();
+    service->settings.name = "api";
+    service->converter = std::make_unique<ScriptedConverter>(std::move(script));
+    dispatcher.set_service(service, {});
+    FolderSettings settings;
+    settings.name = "photos";
+    settings.via = "api";
+    settings.inbox = scratch / "in";
+    settings.outbox = scratch / "out";
+    settings.to = {"webp"};
+    std::filesystem::create_directory(settings.inbox);
+    std::filesystem::create_directory(settings.outbox);
+    auto source = make_local_source({"photos", settings.inbox, {}, {}, "shelf"}, files);
+    folder = std::make_shared<Folder>(settings, 0, 1, files, "owner", std::move(source));
+    dispatcher.add_folder(folder);
+  }
+
+  Job claim(const Name& name) {
+    write_file(scratch / "in" / name, "picture " + name);
+    const auto info = files.open_directory(scratch / "in").value()->info(name).value();
+    const Candidate candidate{"photos", name, info.size,
+                              version_text(info, FileSystemNature::Local)};
+    const TargetSpec webp{"webp", "api"};
+    REQUIRE(ledger->admit(candidate, std::span(&webp, 1), clock.wall_now()));
+    return ledger->claim("photos", Ledger::Lane::Fresh, 1, clock.wall_now()).value().at(0);
+  }
+
+  void run(const Job& job) {
+    dispatcher.push({job});
+    const auto assignment = dispatcher.next();
+    JobRun(tools, *assignment, 0).run();
+    CHECK(dispatcher.running() == 0);
+    CHECK(dispatcher.gate("api")->in_flight == 0);
+    REQUIRE(ledger->flush());
+  }
+
+  std::int64_t attempts(const std::string& which) const {
+    auto database = sqlite::Database::open(scratch / "ledger.db", sqlite::Access::Read, 1s);
+    return database->integer("SELECT count(*) FROM attempt WHERE " + which).value();
+  }
+
+  const Scratch scratch;
+  FileSystem& files = real_file_system();
+  const SystemClock clock;
+  std::unique_ptr<Ledger> ledger =
+      open_ledger({scratch / "ledger.db", clock.wall_now(), 60s}).value();
+  Dispatcher dispatcher{clock, 1};
+  KeptResults kept;
+  std::stop_source stop;
+  JobTools tools;
+  std::shared_ptr<Folder> folder;
+  std::optional<JobEnd> end;
+};
+
+}  // namespace
+
+TEST_CASE("a name that another source takes while the request is held back costs no request") {
+  int asked = 0, sent = 0;
+  std::function<void()> be_faster;
+  Machine machine([&](const ConvertRequest& request, std::stop_token) {
+    if (++asked == 1) be_faster();
+    if (auto refused = held_back(request)) return reply_of(std::unexpected(*refused));
+    ++sent;
+    return result();
+  });
+  const Job job = machine.claim("a.png");
+  const Job other = machine.claim("a.jpg");
+  be_faster = [&] {
+    const NameChoice wish{"a.webp", fold_name("a.webp")};
+    const std::string outbox = machine.folder->outbox.get().value()->id();
+    REQUIRE(machine.ledger->reserve_name(other.id, outbox, std::span(&wish, 1)));
+  };
+  machine.run(job);
+  CHECK(asked == 2);
+  CHECK(sent == 1);
+  CHECK(machine.end->state == JobState::Delivered);
+  CHECK(read_file(machine.scratch / "out" / "a.png.webp") == "w");
+  CHECK(machine.attempts("1") == 1);
+}
+
+TEST_CASE("a job that fails before there is a request has no attempt, and waits with the reason") {
+  Machine machine([](const ConvertRequest&, std::stop_token) {
+    return reply_of(fail(ErrorKind::Configuration, "the key is gone"));
+  });
+  machine.run(machine.claim("a.png"));
+  CHECK(machine.end->state == JobState::Waiting);
+  CHECK(machine.end->reason == "the key is gone");
+  CHECK_FALSE(machine.end->counts);
+  CHECK(machine.dispatcher.gate("api")->state == GateState::Stopped);
+  CHECK(machine.attempts("1") == 0);
+  const auto waiting = open_ledger_reader(machine.scratch / "ledger.db").value()->waiting(9);
+  REQUIRE(waiting->size() == 1);
+  CHECK(waiting->front().reason == "the key is gone");
+  CHECK(waiting->front().attempts == 0);
+}
+
+TEST_CASE("an attempt is ended although the agent stopped before it was on disk [I1]") {
+  std::promise<void> asked;
+  std::atomic<bool> allowed{false};
+  Machine machine([&](const ConvertRequest& request, std::stop_token stop) {
+    request.before_sending([&](const std::optional<Error>& refused) { allowed = !refused; });
+    asked.set_value();
+    std::promise<void> stopped;
+    const std::stop_callback on_stop(std::move(stop), [&] { stopped.set_value(); });
+    stopped.get_future().wait();
+    return reply_of(fail(ErrorKind::Stopped, "stopped"));
+  });
+  const Job job = machine.claim("a.png");
+  auto other =
+      sqlite::Database::open(machine.scratch / "ledger.db", sqlite::Access::Write, 1s).value();
+  REQUIRE(machine.ledger->flush());
+  REQUIRE(other.exec("BEGIN IMMEDIATE"));
+  auto worker = std::async(std::launch::async, [&] { machine.run(job); });
+  asked.get_future().wait();
+  machine.stop.request_stop();
+  CHECK(worker.wait_for(100ms) == std::future_status::timeout);
+  CHECK_FALSE(allowed);
+  REQUIRE(other.exec("ROLLBACK"));
+  worker.get();
+  CHECK(allowed);
+  CHECK(machine.end->state == JobState::Waiting);
+  CHECK(machine.attempts("ended != 0 AND kind = 'stopped'") == 1);
+}
+
+TEST_CASE("the ledger has let go of a request when its job goes on") {
+  std::promise<void> read;
+  std::atomic<bool> let_go{false};
+  bool was_let_go = false;
+  Machine machine([&](const ConvertRequest& request, std::stop_token) {
+    request.before_sending([&](const std::optional<Error>&) {
+      // Time for the job to go on, if it does.
+      read.get_future().wait_for(200ms);
+      let_go = true;
+    });
+    return result([&, first = true]() mutable {
+      if (!std::exchange(first, false)) return;
+      was_let_go = let_go;
+      read.set_value();
+    });
+  });
+  machine.run(machine.claim("a.png"));
+  CHECK(machine.end->state == JobState::Delivered);
+  CHECK(was_let_go);
+}
