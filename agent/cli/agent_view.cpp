@@ -7,6 +7,7 @@
 #include "agent/cli/text_view.hpp"
 #include "agent/watch/name_filter.hpp"
 #include "config/values.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
@@ -103,7 +104,7 @@ Json gate_json(const GateView& gate) {
 std::optional<Name> name_beneath(const fs::path& inbox, const fs::path& file) {
   const fs::path relative = file.lexically_relative(inbox);
   if (relative.empty() || *relative.begin() == "..") return std::nullopt;
-  return relative.generic_string();
+  return generic_path_text(relative);
 }
 
 NameRules name_rules(const FolderSettings& folder) {
@@ -249,7 +250,7 @@ Result<std::string> AgentView::failures() {
 }
 
 Result<std::string> AgentView::explain(const std::string& file) {
-  const fs::path path = fs::absolute(file).lexically_normal();
+  const fs::path path = fs::absolute(native_path(file)).lexically_normal();
   for (const FolderSettings& folder : settings().folders) {
     const auto name = name_beneath(folder.inbox, path);
     if (!name) continue;

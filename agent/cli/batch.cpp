@@ -9,6 +9,7 @@
 #include "agent/cli/check_paths.hpp"
 #include "agent/transfer/url_rule.hpp"
 #include "agent/watch/glob.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/text.hpp"
 
@@ -38,8 +39,8 @@ Result<void> add_pattern(const fs::path& pattern, Places& places) {
   const fs::directory_iterator end;
   for (fs::directory_iterator at(folder, problem); at != end; at.increment(problem)) {
     if (!fs::is_regular_file(at->symlink_status(problem))) continue;
-    const std::string name = at->path().filename().string();
-    if (!glob_matches(pattern.filename().string(), name)) continue;
+    const std::string name = path_text(at->path().filename());
+    if (!glob_matches(path_text(pattern.filename()), name)) continue;
     places[fs::canonical(folder)].insert(name);
     ++found;
   }
@@ -63,13 +64,13 @@ Result<Places> find_places(const std::vector<std::string>& named) {
   Places places;
   std::set<fs::path> whole;
   for (const std::string& text : named) {
-    const fs::path path(text);
+    const fs::path path = native_path(text);
     std::error_code problem;
     if (fs::is_directory(path, problem)) {
       whole.insert(fs::canonical(path));
     } else if (fs::is_regular_file(fs::symlink_status(path, problem))) {
       const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
-      places[fs::canonical(parent)].insert(path.filename().string());
+      places[fs::canonical(parent)].insert(path_text(path.filename()));
     } else if (const auto why = why_never_taken(path)) {
       return fail(ErrorKind::Configuration, printable(path.string()) + " " + printable(*why));
     } else if (auto added = add_pattern(path, places); !added) {
@@ -142,7 +143,7 @@ Result<std::string> choose_converter(const Options& options, Settings& base) {
 // The same command finds the same ledger again: by where results go and what they are made with.
 std::string batch_id(const FolderSettings& folder, const Places& places, const Options& options) {
   std::string text =
-      options.out.empty() ? "" : fs::absolute(options.out).lexically_normal().string();
+      options.out.empty() ? "" : fs::absolute(native_path(options.out)).lexically_normal().string();
   if (options.out.empty()) {
     for (const auto& [place, names] : places) text += place.string() + "\n";
   }
@@ -173,7 +174,7 @@ Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& 
     return fail(ErrorKind::Configuration,
                 "--to: \"" + printable(format) + "\" is no format; write webp, jpg, ...");
   }
-  const fs::path out = options.out.empty() ? fs::path() : fs::absolute(options.out);
+  const fs::path out = options.out.empty() ? fs::path() : fs::absolute(native_path(options.out));
   if (auto trouble = out.empty() ? std::nullopt : why_not_writable(out.lexically_normal())) {
     return fail(ErrorKind::Configuration,
                 "--out: " + trouble->message + "; " + trouble->what_to_do);
@@ -187,7 +188,8 @@ Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& 
   folder.skip_same_format = options.out.empty();
 
   Batch batch;
-  const fs::path root = options.state_dir.empty() ? state_root : fs::absolute(options.state_dir);
+  const fs::path root =
+      options.state_dir.empty() ? state_root : fs::absolute(native_path(options.state_dir));
   batch.state_dir = root / "batch" / batch_id(folder, *places, options);
   base.folders.clear();
   for (const auto& [place, names] : *places) {
@@ -203,7 +205,7 @@ Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& 
     // Results that land in the tree which is being read are not sources.
     const fs::path inside = folder.outbox.lexically_relative(place);
     if (!inside.empty() && *inside.begin() != ".." && inside != ".") {
-      folder.exclude = {inside.generic_string() + "/**"};
+      folder.exclude = {generic_path_text(inside) + "/**"};
     }
     base.folders.push_back(folder);
   }

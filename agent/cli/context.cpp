@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/transfer/curl_http.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/text.hpp"
 #include "platform/http/local_address.hpp"
@@ -15,8 +16,10 @@ namespace millrace {
 namespace fs = std::filesystem;
 
 fs::path config_file_of(const Options& options, const StandardFolders& folders) {
-  if (!options.config.empty()) return options.config;
-  if (const char* variable = std::getenv("MILLRACE_CONFIG"); variable && *variable) return variable;
+  if (!options.config.empty()) return native_path(options.config);
+  if (const char* variable = std::getenv("MILLRACE_CONFIG"); variable && *variable) {
+    return native_path(variable);
+  }
   return folders.config_file;
 }
 

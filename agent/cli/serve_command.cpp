@@ -10,6 +10,7 @@
 #include "agent/serve/process_renderer.hpp"
 #include "agent/transfer/curl_http.hpp"
 #include "config/values.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
@@ -30,16 +31,17 @@ Result<ConversionServerOptions> server_options(const Options& options,
   ConversionServerOptions server;
   const std::string listen = options.listen.empty() ? std::string(kDefaultListen) : options.listen;
   if (listen.starts_with(kUnixPrefix)) {
-    server.unix_socket = listen.substr(kUnixPrefix.size());
+    server.unix_socket = native_path(listen.substr(kUnixPrefix.size()));
   } else {
     server.listen = listen;
   }
-  server.certificate = options.cert;
-  server.private_key = options.key;
+  server.certificate = native_path(options.cert);
+  server.private_key = native_path(options.key);
   server.ca_file = options.ca_file;
   server.allow_fetch = options.allow_fetch;
-  server.scratch = options.scratch.empty() ? folders.state_dir / "serve"
-                                           : std::filesystem::absolute(options.scratch);
+  server.scratch = options.scratch.empty()
+                       ? folders.state_dir / "serve"
+                       : std::filesystem::absolute(native_path(options.scratch));
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   server.renderers = options.renderers > 0 ? options.renderers : static_cast<int>(cores);
   const auto size = parse_size(options.max_size);
@@ -64,7 +66,7 @@ Result<ConversionServerOptions> server_options(const Options& options,
                                               "\" is no HOST:PORT, such as files.example:443");
   }
   if (!options.token_file.empty()) {
-    auto token = read_secret_file(options.token_file);
+    auto token = read_secret_file(native_path(options.token_file));
     if (!token) return std::unexpected(token.error());
     server.token = std::move(*token);
   }

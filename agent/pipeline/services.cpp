@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/convert/api_converter.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/host/host.hpp"
 
 namespace millrace {
@@ -28,7 +29,7 @@ Result<std::string> read_key(const SecretRef& where, const std::filesystem::path
     case SecretRef::Where::None:
       return std::string();
     case SecretRef::Where::File:
-      return read_secret_file(where.name);
+      return read_secret_file(native_path(where.name));
     case SecretRef::Where::Store:
       return read_secret(config_dir, where.name);
     case SecretRef::Where::Env:

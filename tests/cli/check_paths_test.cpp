@@ -1,7 +1,9 @@
 #include "agent/cli/check_paths.hpp"
 
+#include "platform/base/native_path.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
+#include "tests/support/strangers.hpp"
 
 namespace millrace {
 namespace {
@@ -31,7 +33,8 @@ TEST_CASE("a file in the place of a folder is told") {
 
 TEST_CASE("a link to nowhere is told as such") {
   const test::Scratch scratch;
-  fs::create_directory_symlink(scratch / "gone", scratch / "link");
+  if (!test::plant_link(scratch / "link", path_text(scratch / "gone"), test::LinkTo::Folder))
+    return test::not_shown_here("links");
   CHECK(why_not_there(scratch / "link")->message.find("is a link to something") !=
         std::string::npos);
   CHECK(why_not_writable(scratch / "link")->message.find("is a link to something") !=
@@ -41,7 +44,8 @@ TEST_CASE("a link to nowhere is told as such") {
 TEST_CASE("paths are compared by what they lead to") {
   const test::Scratch scratch;
   fs::create_directories(scratch / "real/in");
-  fs::create_directory_symlink(scratch / "real", scratch / "other");
+  if (!test::plant_link(scratch / "other", path_text(scratch / "real"), test::LinkTo::Folder))
+    return test::not_shown_here("links");
   Settings settings;
   FolderSettings folder;
   folder.inbox = scratch / "real/in";

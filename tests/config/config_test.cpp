@@ -103,7 +103,7 @@ TEST_CASE("a state folder in an inbox that is read is refused [J6]") {
     return "[agent]\nstate_dir=\"" + state +
            "\"\n[[folder]]\nname=\"a\"\ninbox=\"/i\"\noutbox=\"/o\"\nto=[\"webp\"]\n" + more;
   };
-  CHECK(holds(problems(folder("/i/x/state", "")), "the state folder \"/i/x/state\" lies in"));
+  CHECK(holds(problems(folder("/i/x/state", "")), "state\" lies in its inbox"));
   CHECK(holds(problems(folder("/i", "recursive=false\n")), "lies in its inbox"));
   CHECK(problems(folder("/i/x/state", "recursive=false\n")).empty());
   CHECK(problems(folder("/ix", "")).empty());
