@@ -63,6 +63,15 @@ std::string read_duration(Duration& into, const RawValue& value) {
   return {};
 }
 
+// Where nought would let nothing be in time, or a loop turn without rest.
+std::string read_some_time(Duration& into, const RawValue& value) {
+  Duration duration{};
+  if (auto wrong = read_duration(duration, value); !wrong.empty()) return wrong;
+  if (duration == Duration{0}) return "must be longer than nought, such as \"2s\" or \"5m\"";
+  into = duration;
+  return {};
+}
+
 std::string read_auto_duration(std::optional<Duration>& into, const RawValue& value) {
   const auto* text = std::get_if<std::string>(&value.value);
   if (text != nullptr && *text == "auto") return into.reset(), std::string();
@@ -72,6 +81,11 @@ std::string read_auto_duration(std::optional<Duration>& into, const RawValue& va
   }
   into = duration;
   return {};
+}
+
+std::string read_poll(std::optional<Duration>& into, const RawValue& value) {
+  if (auto wrong = read_auto_duration(into, value); !wrong.empty() || !into) return wrong;
+  return read_some_time(*into, value);
 }
 
 template <typename Choice, std::size_t N>
@@ -195,7 +209,7 @@ constexpr std::array kAgent{
     Key<AgentSettings>{"log_files", "number", "5", "of the log, the oldest is dropped",
                        [](auto& t, auto& v) { return read_integer(t.log_files, v, 1, 100); }},
     Key<AgentSettings>{"rescan", "duration", "\"5m\"", "how often every inbox is scanned again",
-                       [](auto& t, auto& v) { return read_duration(t.rescan_every, v); }},
+                       [](auto& t, auto& v) { return read_some_time(t.rescan_every, v); }},
 };
 
 constexpr std::array kDashboard{
@@ -224,7 +238,7 @@ constexpr std::array kConverter{
     Key<ConverterSettings>{"rate", "rate", "learnt from answers", "requests per time",
                            [](auto& t, auto& v) { return read_rate(t.rate_per_second, v); }},
     Key<ConverterSettings>{"timeout", "duration", "\"120s\"", "how long the converter may think",
-                           [](auto& t, auto& v) { return read_duration(t.timeout, v); }},
+                           [](auto& t, auto& v) { return read_some_time(t.timeout, v); }},
     Key<ConverterSettings>{"max_size", "size", "\"100MB\"", "larger files are not sent",
                            [](auto& t, auto& v) { return read_size(t.max_size, v); }},
     Key<ConverterSettings>{"max_answer", "size", "\"4GiB\"", "larger answers are not believed",
@@ -279,7 +293,7 @@ constexpr std::array kFolder{
     Key<FolderSettings>{"settle", "duration", "\"auto\"", "quiet time before a file is whole",
                         [](auto& t, auto& v) { return read_auto_duration(t.settle, v); }},
     Key<FolderSettings>{"poll", "duration", "\"auto\"", "look this often instead of hearing events",
-                        [](auto& t, auto& v) { return read_auto_duration(t.poll, v); }},
+                        [](auto& t, auto& v) { return read_poll(t.poll, v); }},
     Key<FolderSettings>{"ready_marker", "text", "none", "\"{name}.ready\": wait for this file",
                         [](auto& t, auto& v) { return read_text(t.ready_marker, v); }},
     Key<FolderSettings>{"output", "text", "\"{stem}.{to}\"", "name of a result",
