@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <numeric>
 
 #include "config/values.hpp"
 #include "platform/base/text.hpp"
@@ -63,6 +62,15 @@ std::string read_duration(Duration& into, const RawValue& value) {
   return {};
 }
 
+// Where nought would let nothing be in time, or a loop turn without rest.
+std::string read_some_time(Duration& into, const RawValue& value) {
+  Duration duration{};
+  if (auto wrong = read_duration(duration, value); !wrong.empty()) return wrong;
+  if (duration == Duration{0}) return "must be longer than nought, such as \"2s\" or \"5m\"";
+  into = duration;
+  return {};
+}
+
 std::string read_auto_duration(std::optional<Duration>& into, const RawValue& value) {
   const auto* text = std::get_if<std::string>(&value.value);
   if (text != nullptr && *text == "auto") return into.reset(), std::string();
@@ -72,6 +80,11 @@ std::string read_auto_duration(std::optional<Duration>& into, const RawValue& va
   }
   into = duration;
   return {};
+}
+
+std::string read_poll(std::optional<Duration>& into, const RawValue& value) {
+  if (auto wrong = read_auto_duration(into, value); !wrong.empty() || !into) return wrong;
+  return read_some_time(*into, value);
 }
 
 template <typename Choice, std::size_t N>
@@ -195,7 +208,7 @@ constexpr std::array kAgent{
     Key<AgentSettings>{"log_files", "number", "5", "of the log, the oldest is dropped",
                        [](auto& t, auto& v) { return read_integer(t.log_files, v, 1, 100); }},
     Key<AgentSettings>{"rescan", "duration", "\"5m\"", "how often every inbox is scanned again",
-                       [](auto& t, auto& v) { return read_duration(t.rescan_every, v); }},
+                       [](auto& t, auto& v) { return read_some_time(t.rescan_every, v); }},
 };
 
 constexpr std::array kDashboard{
@@ -224,7 +237,7 @@ constexpr std::array kConverter{
     Key<ConverterSettings>{"rate", "rate", "learnt from answers", "requests per time",
                            [](auto& t, auto& v) { return read_rate(t.rate_per_second, v); }},
     Key<ConverterSettings>{"timeout", "duration", "\"120s\"", "how long the converter may think",
-                           [](auto& t, auto& v) { return read_duration(t.timeout, v); }},
+                           [](auto& t, auto& v) { return read_some_time(t.timeout, v); }},
     Key<ConverterSettings>{"max_size", "size", "\"100MB\"", "larger files are not sent",
                            [](auto& t, auto& v) { return read_size(t.max_size, v); }},
     Key<ConverterSettings>{"max_answer", "size", "\"4GiB\"", "larger answers are not believed",
@@ -279,7 +292,7 @@ constexpr std::array kFolder{
     Key<FolderSettings>{"settle", "duration", "\"auto\"", "quiet time before a file is whole",
                         [](auto& t, auto& v) { return read_auto_duration(t.settle, v); }},
     Key<FolderSettings>{"poll", "duration", "\"auto\"", "look this often instead of hearing events",
-                        [](auto& t, auto& v) { return read_auto_duration(t.poll, v); }},
+                        [](auto& t, auto& v) { return read_poll(t.poll, v); }},
     Key<FolderSettings>{"ready_marker", "text", "none", "\"{name}.ready\": wait for this file",
                         [](auto& t, auto& v) { return read_text(t.ready_marker, v); }},
     Key<FolderSettings>{"output", "text", "\"{stem}.{to}\"", "name of a result",
@@ -316,22 +329,6 @@ constexpr std::array kFolder{
     Key<FolderSettings>{"options", "table", "{}", "passed to the converter",
                         [](auto& t, auto& v) { return read_options(t.options, v); }},
 };
-
-// Edits (insert, drop, change, swap neighbours) that turn one word into the other.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
-  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t change = d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, change});
-      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-      if (swapped) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-    }
-  }
-  return d[a.size()][b.size()];
-}
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/text_view.hpp"
+#include "agent/pipeline/intake.hpp"
 #include "agent/watch/name_filter.hpp"
 #include "config/values.hpp"
 #include "platform/base/native_path.hpp"
@@ -18,6 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostRows = 1000;
 constexpr auto kRateWindow = std::chrono::minutes{5};
+constexpr std::pair<Evidence, const char*> kLearnt[] = {
+    {Evidence::Closed, ""}, {Evidence::Moved, " after a file was moved into place"}};
 constexpr auto kLatencyWindow = std::chrono::hours{1};
 
 // Names of files need not be UTF-8, and JSON must be.
@@ -273,8 +276,10 @@ Result<std::string> AgentView::explain(const std::string& file) {
     if (!rows) return std::unexpected(rows.error());
     for (const JobView& row : *rows) says.push_back(sentence_for(row));
     for (const std::string& why : why_waiting(folder, *rows)) says.push_back(why);
-    if (const auto quiet = reader_->recall("quiet/" + folder.name); quiet && *quiet) {
-      says.push_back("this folder has learnt to wait for " + **quiet + " without change");
+    for (const auto& [why, words] : kLearnt) {
+      const auto quiet = reader_->recall(quiet_key(folder.name, why));
+      if (!quiet || !*quiet) continue;
+      says.push_back("this folder has learnt to wait for " + **quiet + " without change" + words);
     }
     if (rows->empty() && says.empty()) {
       says.push_back(engine_ != nullptr ? "not seen yet" : "not seen yet; no agent runs");

@@ -19,6 +19,8 @@ namespace {
 
 // A share of failures means nothing before this many files.
 constexpr std::int64_t kGuardFrom = 50;
+// Waiting files that the summary names; the rest is counted.
+constexpr std::size_t kMostWaiting = 20;
 
 struct FailureGuard {
   std::optional<double> share;
@@ -149,7 +151,7 @@ class BatchRun {
       std::cout << " (" << rough_size(tally.bytes_in) << " in, " << rough_size(tally.bytes_out)
                 << " out)\n";
       list(failures, "failed");
-      if (end.waiting > 0) list(of_this_batch(reader.waiting(20)), "waiting");
+      if (end.waiting > 0) list_waiting(of_this_batch(reader.waiting(kMostWaiting)), end.waiting);
       if (!stopped_because_.empty()) std::cerr << "millrace: stopped: " << stopped_because_ << "\n";
     }
     if (end.stopped && signals.interrupted()) return kInterrupted;
@@ -176,10 +178,17 @@ class BatchRun {
     }
   }
 
+  // The reason of a file that was not tried yet is empty.
+  static void list_waiting(const std::vector<JobView>& rows, std::int64_t all) {
+    list(rows, "waiting");
+    const auto more = all - static_cast<std::int64_t>(rows.size());
+    if (more > 0) std::cerr << "waiting: " << more << " more\n";
+  }
+
   static void list(const std::vector<JobView>& rows, std::string_view what) {
     for (const JobView& row : rows) {
-      std::cerr << what << ": " << printable(row.candidate.name) << " to " << row.target << ": "
-                << row.reason << "\n";
+      std::cerr << what << ": " << printable(row.candidate.name) << " to " << row.target
+                << (row.reason.empty() ? "" : ": ") << row.reason << "\n";
     }
   }
 

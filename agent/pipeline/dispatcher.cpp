@@ -59,7 +59,6 @@ void Dispatcher::set_service(std::shared_ptr<Service> service, const GateRules& 
   if (before != account) {
     if (!before.empty() && --accounts_[before].users == 0) accounts_.erase(before);
     ++accounts_[account].users;
-    accounts_[account].counted.reset();
   }
   Account& entry = accounts_[account];
   if (entry.gate) {
@@ -87,13 +86,21 @@ std::string Dispatcher::account(const std::string& converter) const {
   return account_of(converter);
 }
 
-void Dispatcher::set_spent_since(WallTime month, const std::string& account,
+void Dispatcher::set_spent_since(WallTime month, const std::string& converter,
                                  std::int64_t conversions) {
   const MutexLock lock(mutex_);
-  const auto found = accounts_.find(account);
-  if (found == accounts_.end() || found->second.counted == month) return;
-  found->second.counted = month;
-  found->second.gate->set_spent_this_month(conversions);
+  const auto found = accounts_.find(account_of(converter));
+  if (found == accounts_.end()) return;
+  Account& account = found->second;
+  if (account.month != month) {
+    account.month = month;
+    account.counted = {converter};
+    account.gate->set_spent_this_month(conversions);
+  } else if (account.counted.insert(converter).second) {
+    account.gate->add_spent_this_month(conversions);
+  } else {
+    return;
+  }
   changed_.notify_all();
 }
 

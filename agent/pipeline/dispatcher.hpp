@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,10 +50,10 @@ class Dispatcher {
   void remove_service(const std::string& name);
   // The account that a converter is billed to; empty if it is not in use.
   std::string account(const std::string& converter) const;
-  // By an account's name: attempts of this month that were or may have been billed.
-  // What the ledger counts since `month` began. Taken once a month and when a converter joined the
-  // account: in between its gate counts by itself, requests under way included.
-  void set_spent_since(WallTime month, const std::string& account, std::int64_t conversions);
+  // What the ledger counts of a converter since `month` began: attempts that were or may have been
+  // billed. Taken once a month and when the converter joined its account: in between the account's
+  // gate counts by itself, requests under way included.
+  void set_spent_since(WallTime month, const std::string& converter, std::int64_t conversions);
 
   std::size_t room(const std::string& folder, Ledger::Lane lane) const;
   void push(std::vector<Job> jobs);
@@ -108,8 +109,9 @@ class Dispatcher {
   };
   struct Account {
     std::unique_ptr<Gate> gate;
-    int users = 0;                    // converters that share it
-    std::optional<WallTime> counted;  // the month whose conversions the gate knows
+    int users = 0;                  // converters that share it
+    std::optional<WallTime> month;  // whose conversions the gate knows
+    std::set<std::string> counted;  // converters whose conversions of that month it knows
   };
 
   void note_hung(TimePoint now) REQUIRES(mutex_);

@@ -1,5 +1,6 @@
 #include "agent/pipeline/embedded.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <random>
 #include <utility>
@@ -34,6 +35,17 @@ std::vector<std::pair<std::string, std::string>> child_environment() {
   return environment;
 }
 
+// It prints one line when it listens. A stop ends the wait early, as Transient.
+Result<std::optional<std::string>> first_line(Child& child, const std::stop_token& stop) {
+  const TimePoint limit = std::chrono::steady_clock::now() + kReadyWithin;
+  for (;;) {
+    const TimePoint now = std::chrono::steady_clock::now();
+    auto line = child.read_line(std::min(now + kLookEvery, limit));
+    const bool still_starting = !line && line.error().kind == ErrorKind::Transient;
+    if (!still_starting || stop.stop_requested() || now >= limit) return line;
+  }
+}
+
 }  // namespace
 
 EmbeddedConverter::EmbeddedConverter(EmbeddedOptions options, std::unique_ptr<Launcher> launcher)
@@ -46,7 +58,7 @@ Result<std::unique_ptr<EmbeddedConverter>> EmbeddedConverter::start(EmbeddedOpti
   if (!launcher) return std::unexpected(launcher.error());
   std::unique_ptr<EmbeddedConverter> made(
       new EmbeddedConverter(std::move(options), std::move(*launcher)));
-  if (auto spawned = made->spawn(); !spawned) return std::unexpected(spawned.error());
+  if (auto spawned = made->spawn({}); !spawned) return std::unexpected(spawned.error());
   made->supervisor_ = start_thread(
       "embedded", [self = made.get()](std::stop_token stop) { self->supervise(std::move(stop)); });
   return made;
@@ -69,7 +81,7 @@ EmbeddedConverter::~EmbeddedConverter() {
   }
 }
 
-Result<void> EmbeddedConverter::spawn() {
+Result<void> EmbeddedConverter::spawn(const std::stop_token& stop) {
   SpawnRequest request;
   request.program = options_.program;
   request.arguments = {"serve", "--listen", "unix:" + socket_, "--scratch",
@@ -78,8 +90,7 @@ Result<void> EmbeddedConverter::spawn() {
   request.out = ChildStream::Pipe;
   auto child = launcher_->spawn(std::move(request));
   if (!child) return std::unexpected(child.error());
-  // It prints one line when it listens.
-  const auto line = (*child)->read_line(std::chrono::steady_clock::now() + kReadyWithin);
+  const auto line = first_line(**child, stop);
   if (!line || !*line) {
     return fail(ErrorKind::Environment, "the embedded converter did not start" +
                                             (line ? std::string() : ": " + line.error().message));
@@ -106,7 +117,7 @@ void EmbeddedConverter::supervise(std::stop_token stop) {
         continue;
       }
       started = now;
-      if (auto spawned = spawn(); !spawned) {
+      if (auto spawned = spawn(stop); !spawned && !stop.stop_requested()) {
         log_error(Level::Error, "cannot restart the embedded converter", spawned.error());
         restart_at = now + std::exchange(delay, std::min(delay * 2, kLongestRestart));
       }

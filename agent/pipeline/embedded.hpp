@@ -29,7 +29,7 @@ class EmbeddedConverter {
 
  private:
   EmbeddedConverter(EmbeddedOptions options, std::unique_ptr<Launcher> launcher);
-  Result<void> spawn();
+  Result<void> spawn(const std::stop_token& stop);
   void supervise(std::stop_token stop);
 
   const EmbeddedOptions options_;

@@ -243,19 +243,14 @@ void Engine::refresh_budgets() { count_spent(settings()); }
 
 void Engine::count_spent(const Settings& settings) {
   const WallTime month = month_of(clock_.wall_now());
-  std::map<std::string, std::int64_t> by_account;
   for (const ConverterSettings& converter : settings.converters) {
-    const std::string account = dispatcher_->account(converter.name);
-    if (account.empty()) continue;
+    if (dispatcher_->account(converter.name).empty()) continue;
     const auto spent = ledger_->attempts_billed_since(converter.name, month);
     if (spent) {
-      by_account[account] += *spent;
+      dispatcher_->set_spent_since(month, converter.name, *spent);
     } else {
       log_error(Level::Error, "cannot count this month's conversions", spent.error());
     }
-  }
-  for (const auto& [account, spent] : by_account) {
-    dispatcher_->set_spent_since(month, account, spent);
   }
 }
 

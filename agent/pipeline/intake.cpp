@@ -20,10 +20,6 @@ constexpr std::size_t kClaimAtOnce = 128;
 // A ledger that could not answer (disk full, locked) is asked again after this long.
 constexpr Duration kAskAgain = std::chrono::seconds{1};
 
-std::string quiet_key(const std::string& folder, Evidence why) {
-  return (why == Evidence::Moved ? "quiet_moved/" : "quiet/") + folder;
-}
-
 Duration learnt(Ledger& ledger, const std::string& folder, Evidence why) {
   const auto text = ledger.recall(quiet_key(folder, why));
   if (!text || !*text) return Duration{0};
@@ -43,6 +39,10 @@ SettleRules rules_of(const FolderSettings& settings, RootNature nature, Ledger& 
 }
 
 }  // namespace
+
+std::string quiet_key(const std::string& folder, Evidence why) {
+  return (why == Evidence::Moved ? "quiet_moved/" : "quiet/") + folder;
+}
 
 Intake::Intake(Ledger& ledger, Dispatcher& dispatcher, const Clock& clock)
     : ledger_(ledger), dispatcher_(dispatcher), clock_(clock) {}

@@ -23,6 +23,10 @@
 
 namespace millrace {
 
+// Under which name the ledger remembers the quiet time that a folder has learnt: one for files that
+// are moved into place, one for all others.
+std::string quiet_key(const std::string& folder, Evidence why);
+
 // What the loop knows of one root.
 struct IntakeFolder {
   std::shared_ptr<Folder> folder;

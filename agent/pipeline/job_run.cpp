@@ -421,9 +421,15 @@ JobEnd JobRun::after_error(const Error& error) {
 // waits for it is not missed. What is still not recorded when the agent stops is taken up by the
 // next start.
 Result<SourceSummary> JobRun::record(const JobEnd& end) {
+  bool blocked = false;
   for (Duration wait = kFirstRecordDelay;; wait = std::min(2 * wait, kLongestRecordDelay)) {
     auto summary = tools_.ledger.finish(job_.id, attempt_, end, tools_.clock.wall_now());
-    if (summary || summary.error().kind != ErrorKind::Environment) return summary;
+    if (summary || summary.error().kind != ErrorKind::Environment) {
+      // What the outbox lacks, only a delivery proves to be over.
+      if (blocked && !outbox_failed_) tools_.dispatcher.unblock(job_.candidate.folder);
+      return summary;
+    }
+    blocked = true;
     tools_.dispatcher.block(job_.candidate.folder, summary.error().message);
     std::mutex mutex;
     std::unique_lock lock(mutex);

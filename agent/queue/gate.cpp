@@ -180,6 +180,8 @@ void Gate::set_spent_this_month(std::int64_t conversions) {
   state_->spent = conversions;
 }
 
+void Gate::add_spent_this_month(std::int64_t conversions) { state_->spent += conversions; }
+
 bool Gate::open(TimePoint now) const { return !state_->hold(now).closed; }
 
 std::optional<TimePoint> Gate::opens_at(TimePoint now) const {

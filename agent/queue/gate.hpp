@@ -51,6 +51,7 @@ class Gate {
   void set_rules(const GateRules& rules);
   // Billed or possibly billed. A lower number than before is a new month: it ends a quota pause.
   void set_spent_this_month(std::int64_t conversions);
+  void add_spent_this_month(std::int64_t conversions);  // of a converter that joined the account
 
   bool open(TimePoint now) const;  // one more request may start
   // When open() may become true by time alone; nothing if it waits for an answer or a person.

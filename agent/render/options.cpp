@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <numeric>
-#include <vector>
 
 #include "platform/base/text.hpp"
 
@@ -93,19 +91,6 @@ constexpr std::array kRows{
     Row{"strip", "true or false", set_strip},
     Row{"width", "1 to 65535", set_number<&Options::width, 1, 65535>},
 };
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({change, row[j] + 1, row[j - 1] + 1}));
-    }
-  }
-  return row.back();
-}
 
 std::string unknown(const std::string& name) {
   std::string message = "unknown option " + printable(name, 60);

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <string_view>
 #include <utility>
 
 namespace millrace {
@@ -39,6 +41,17 @@ auto again_if_interrupted(Call call) {
     const auto result = call();
     if (result != -1 || errno != EINTR) return result;
   }
+}
+
+// All of `bytes`; if that is not possible, false and errno says why.
+inline bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto wrote =
+        again_if_interrupted([&] { return ::write(fd, bytes.data(), bytes.size()); });
+    if (wrote < 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(wrote));
+  }
+  return true;
 }
 
 }  // namespace millrace

@@ -1,6 +1,7 @@
 // Small text helpers that several units need.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -16,5 +17,8 @@ bool is_valid_utf8(std::string_view bytes);
 
 // ASCII only; other bytes are left alone.
 std::string to_lower_ascii(std::string_view text);
+
+// Edits (insert, drop, change, swap neighbours) that turn one word into the other.
+std::size_t edit_distance(std::string_view a, std::string_view b);
 
 }  // namespace millrace

@@ -53,7 +53,10 @@ Result<void> drop_second_link(const Move& move) {
 }
 
 // Known by its text, so that a crash between claim and rename leaves nothing that anybody could
-// take for a result, and nothing of anybody else's is ever renamed over.
+// take for a result, and nothing of anybody else's is ever renamed over. A crash between making
+// the claim and writing it leaves an empty file that stays: it cannot be told from one that a
+// person put there, and no call that such a file system knows puts a written one at a free name
+// (a rename would replace what came there meanwhile). The job then ends as "the output exists".
 std::string claim_text(const Move& move) {
   return std::string("claimed for ") + move.from + " by millrace\n";
 }
@@ -83,9 +86,7 @@ Result<void> write_claim(const Move& move) {
   if (!claim) return os_failure(errno, move.to);
   const std::string text = claim_text(move);
   crash_point();
-  if (::write(claim.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-      ::fsync(claim.get()) == 0)
-    return {};
+  if (write_all(claim.get(), text) && ::fsync(claim.get()) == 0) return {};
   return remove_claim(move, os_error(errno, move.to));
 }
 

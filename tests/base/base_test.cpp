@@ -15,6 +15,15 @@ TEST_CASE("SHA-256 gives the digests of FIPS 180-4 and can be used again") {
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+TEST_CASE("the distance of two words counts neighbours that changed places once") {
+  CHECK(edit_distance("", "") == 0);
+  CHECK(edit_distance("", "abc") == 3);
+  CHECK(edit_distance("state_dri", "state_dir") == 1);
+  CHECK(edit_distance("qality", "quality") == 1);
+  CHECK(edit_distance("targt", "to") == 4);
+  CHECK(edit_distance("dpi", "fit") == edit_distance("fit", "dpi"));
+}
+
 TEST_CASE("every kind has a name that leads back to it") {
   for (int i = 0; i <= static_cast<int>(ErrorKind::Defect); ++i) {
     const auto kind = static_cast<ErrorKind>(i);

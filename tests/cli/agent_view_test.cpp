@@ -39,6 +39,23 @@ TEST_CASE("a name that is not UTF-8 is explained like any other") {
   CHECK(json["says"].dump().find("is always left out") != std::string::npos);
 }
 
+TEST_CASE("what a folder has learnt about each kind of writer is explained") {
+  Setup setup;
+  {
+    auto ledger = open_ledger({setup.scratch / "ledger.db", SystemClock{}.wall_now()}).value();
+    REQUIRE(ledger->remember("quiet/photos", "4s"));
+    REQUIRE(ledger->remember("quiet_moved/photos", "600ms"));
+    REQUIRE(ledger->flush());
+  }
+  const auto answer = setup.view().explain((setup.scratch / "inbox/a.png").string());
+  REQUIRE(answer);
+  const std::string says = Json::parse(*answer)["says"].dump();
+  CHECK(says.find("has learnt to wait for 4s without change\"") != std::string::npos);
+  CHECK(
+      says.find("has learnt to wait for 600ms without change after a file was moved into place") !=
+      std::string::npos);
+}
+
 TEST_CASE("a paused folder says who paused it") {
   Json folder{{"name", "photos"}, {"paused", true}};
   const auto text = [&] { return status_text({{"folders", {folder}}, {"converters", {}}}); };

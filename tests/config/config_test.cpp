@@ -84,6 +84,22 @@ TEST_CASE("every problem is reported at once, with line, column and a suggestion
   CHECK(holds(text, "c:9:10: `settle` must be \"auto\" or a duration"));
 }
 
+TEST_CASE("a duration of nought is refused where nothing could ever be in time") {
+  const std::string text = problems(
+      "[agent]\nrescan = \"0s\"\n[converter.a]\nurl = \"https://a.example/\"\ntimeout = "
+      "\"0ms\"\n" +
+      std::string(kFolder) + "poll = \"0m\"\n");
+  CHECK(holds(text, "c:2:10: `rescan` must be longer than nought, such as \"2s\" or \"5m\""));
+  CHECK(holds(text, "c:5:11: `timeout` must be longer than nought"));
+  CHECK(holds(text, "c:11:8: `poll` must be longer than nought"));
+}
+
+TEST_CASE("no quiet time and a converter that remembers no key are settings") {
+  CHECK(problems("[converter.a]\nurl = \"https://a.example/\"\nidempotency_window = \"0s\"\n" +
+                 std::string(kFolder) + "settle = \"0s\"\n")
+            .empty());
+}
+
 TEST_CASE("broken TOML says where") {
   CHECK(holds(problems("[agent]\nworkers = \n"), "c:2:"));
   CHECK_FALSE(problems("[agent\n").empty());

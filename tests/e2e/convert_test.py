@@ -175,6 +175,21 @@ def test_patience_ends_a_batch_that_does_not_move():
         assert "waiting: 0.png to webp: " in said, said
 
 
+def test_of_many_files_that_wait_the_tried_are_told_and_the_rest_is_counted():
+    with Scratch() as home, ApiServer() as api:
+        user = User(home)
+        pictures(home / "a", range(30))
+        api.faults("status=503 retry-after=60\n")
+        said = user.says("convert", "a", "--to", "webp", "--out", "o", *to_api(
+            api, "--patience", "2s", "--workers", "1"), status=1)
+        lines = [line for line in said.splitlines() if line.startswith("waiting: ")]
+        assert "30 still waiting" in said and len(lines) == 21, said
+        assert not any(line.endswith(": ") for line in lines), said
+        assert re.match(r"waiting: \d+\.png to webp: .", lines[0]), lines[0]
+        assert re.fullmatch(r"waiting: \d+\.png to webp", lines[-2]), lines[-2]
+        assert lines[-1] == "waiting: 10 more", lines[-1]
+
+
 def start(user, words, **streams):
     return subprocess.Popen([MILLRACE, *words], env=user.environment, cwd=user.home, **streams)
 

@@ -108,6 +108,24 @@ def test_a_ledger_that_another_program_locks_delays_and_loses_nothing():
         bench.finish(25)
 
 
+def test_a_folder_is_held_back_no_longer_than_its_ledger_was_locked():
+    """[J1]: it is let go when the end is recorded, long before the next delivery."""
+    with Bench("--latency-ms", "1500") as bench:
+        bench.agent.start()
+        bench.drop(1)
+        eventually(lambda: bench.server.bill()["posts"] == 1, 30, "the request")
+        other = sqlite3.connect(bench.ledger, timeout=30, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        eventually(lambda: "ledger" in bench.agent.folder("pictures").get("blocked", ""), 60,
+                   "a folder that says what the ledger lacks")
+        other.execute("ROLLBACK")
+        other.close()
+        released = eventually(lambda: [row for row in [bench.agent.folder("pictures")]
+                                       if "blocked" not in row], 60, "the folder's release")
+        assert released[0]["delivered"] == 0, released
+        bench.finish(1)
+
+
 def test_a_ledger_that_is_removed_ends_paid_requests_and_the_agent_says_so():
     """[J4]"""
     with Bench() as bench:

@@ -3,6 +3,8 @@
 #include "platform/base/descriptor_linux.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -144,6 +146,36 @@ TEST_CASE("a claim is withdrawn when the rename over it fails") {
   box.calls.rename = refuse<EIO>;
   CHECK(box.publish().error().kind == ErrorKind::Environment);
   CHECK_FALSE(box.has("to"));
+  CHECK(box.get("from") == "new");
+}
+
+TEST_CASE("a claim that cannot be written whole is withdrawn and says why [F1]") {
+  Box box;
+  box.put("from", "new");
+  box.calls.rename_no_replace = refuse<EINVAL>;
+  box.calls.link = refuse<EPERM>;
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto usual = ::signal(SIGXFSZ, SIG_IGN);
+  const rlimit tight{4, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &tight) == 0);
+  const auto published = box.publish();
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, usual);
+  REQUIRE_FALSE(published);
+  CHECK(published.error().os_code == EFBIG);
+  CHECK_FALSE(box.has("to"));
+  CHECK(box.get("from") == "new");
+}
+
+TEST_CASE("an empty file at the name may be anybody's and is not touched [F6]") {
+  Box box;
+  box.put("from", "new");
+  box.put("to", "");
+  box.calls.rename_no_replace = refuse<EINVAL>;
+  box.calls.link = refuse<EPERM>;
+  CHECK(box.publish().error().kind == ErrorKind::Exists);
+  CHECK(box.get("to").empty());
   CHECK(box.get("from") == "new");
 }
 

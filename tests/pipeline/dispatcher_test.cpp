@@ -217,12 +217,12 @@ TEST_CASE("a budget counts a request once, also when it is counted anew under wa
   Setup setup;
   const WallTime month = setup.clock.wall_now();
   setup.set_budget(10);
-  setup.dispatcher.set_spent_since(month, "account", 7);
+  setup.dispatcher.set_spent_since(month, "api", 7);
   setup.dispatcher.push(jobs("a", 1, 5));
   REQUIRE(setup.dispatcher.next());
   REQUIRE(setup.dispatcher.next());
   // The ledger has rows of these two by now.
-  setup.dispatcher.set_spent_since(month, "account", 9);
+  setup.dispatcher.set_spent_since(month, "api", 9);
   const auto third = setup.dispatcher.next();
   REQUIRE(third);
   setup.dispatcher.request_ended(*third, nullptr, {}, 1ms, true);
@@ -231,15 +231,35 @@ TEST_CASE("a budget counts a request once, also when it is counted anew under wa
   CHECK(setup.lets_a_worker_wait());  // two are under way
 }
 
+TEST_CASE("a converter that joins an account counts nobody's requests twice [E3]") {
+  Setup setup;
+  const WallTime month = setup.clock.wall_now();
+  setup.set_budget(10);
+  setup.dispatcher.set_spent_since(month, "api", 3);
+  setup.dispatcher.push(jobs("a", 1, 2));
+  const auto first = setup.dispatcher.next();
+  const auto second = setup.dispatcher.next();
+  REQUIRE(second);
+  GateRules rules_of_both = rules(100);
+  rules_of_both.monthly_budget = 10;
+  setup.dispatcher.set_service(service("other", "account"), rules_of_both);
+  // The ledger has rows of the two under way by now, and one of an earlier time of the other.
+  setup.dispatcher.set_spent_since(month, "api", 5);
+  setup.dispatcher.set_spent_since(month, "other", 1);
+  for (const auto& one : {first, second})
+    setup.dispatcher.request_ended(*one, nullptr, {}, 1ms, true);
+  CHECK(setup.dispatcher.gate("api")->budget_left == 10 - 3 - 1 - 2);
+}
+
 TEST_CASE("a new month and a raised budget wake who waits [E3]") {
   Setup setup;
   const WallTime month = setup.clock.wall_now();
   setup.set_budget(10);
-  setup.dispatcher.set_spent_since(month, "account", 10);
+  setup.dispatcher.set_spent_since(month, "api", 10);
   setup.dispatcher.push(jobs("a", 1, 1));
   std::atomic<bool> came = false;
   std::jthread worker([&] { came = setup.dispatcher.next().has_value(); });
-  SECTION("a month") { setup.dispatcher.set_spent_since(month + 24h * 31, "account", 0); }
+  SECTION("a month") { setup.dispatcher.set_spent_since(month + 24h * 31, "api", 0); }
   SECTION("more") { setup.set_budget(11); }
   CHECK(test::eventually([&] { return came.load(); }));
   setup.dispatcher.stop();
