@@ -230,5 +230,47 @@ TEST_CASE("who says more than can be written waits, and nothing is lost [D2]") {
   CHECK(ledger->counts()->at("photos").waiting == kFiles);
 }
 
+TEST_CASE("who began an attempt is told, also when the ledger is closed at once [J2]") {
+  const Scratch scratch;
+  const auto path = scratch / "ledger.db";
+  auto ledger = *open_ledger({path, kNow, 1ms});
+  admit(*ledger, candidate("a.png"));
+  const Job job = claim_one(*ledger);
+  std::vector<Result<int>> told;
+  const auto tell = [&](const Result<int>& attempt) { told.push_back(attempt); };
+  auto refusal = ErrorKind::Defect;
+  SECTION("and another one is refused") {
+    AttemptStart nobodys = start_of(job);
+    nobodys.job = job.id + 1;
+    ledger->begin_attempt(nobodys, kNow, tell);
+  }
+  SECTION("and an earlier change was not written") {
+    auto other = *sqlite::Database::open(path, sqlite::Access::Write, 1s);
+    REQUIRE(other.exec("BEGIN IMMEDIATE"));
+    REQUIRE(ledger->remember("lost", "1"));
+    REQUIRE_FALSE(ledger->recall("lost")->has_value());
+    REQUIRE(other.exec("ROLLBACK"));
+    ledger->begin_attempt(start_of(job), kNow, tell);
+    refusal = ErrorKind::Environment;
+  }
+  SECTION("and an earlier one could not be written") {
+    auto other = *sqlite::Database::open(path, sqlite::Access::Write, 1s);
+    REQUIRE(other.exec("BEGIN IMMEDIATE"));
+    CHECK(begin_attempt(*ledger, start_of(job), kNow).error().kind == ErrorKind::Environment);
+    ledger->begin_attempt(start_of(job), kNow, tell);
+    REQUIRE(ledger->recall("after it"));
+    REQUIRE(other.exec("ROLLBACK"));
+    refusal = ErrorKind::Environment;
+  }
+  ledger->begin_attempt(start_of(job), kNow, tell);
+  ledger.reset();
+  REQUIRE(told.size() == 2);
+  REQUIRE_FALSE(told[0]);
+  CHECK(told[0].error().kind == refusal);
+  CHECK(told[1] == 1);
+  ledger = opened(path);
+  CHECK(*ledger->attempts_billed_since("api", kNow) == 1);
+}
+
 }  // namespace
 }  // namespace millrace::test
