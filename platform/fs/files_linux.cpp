@@ -1,7 +1,6 @@
 #include "platform/fs/files_linux.hpp"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <signal.h>
 #include <sys/vfs.h>
 
@@ -10,28 +9,6 @@
 
 namespace millrace {
 namespace {
-
-struct TraitsRow {
-  unsigned long type;
-  FileSystemTraits traits;
-};
-
-// Numbers without a name in linux/magic.h: statfs(2) and the kernel's fs/ folder.
-constexpr TraitsRow kTraits[] = {
-    {NFS_SUPER_MAGIC, {FileIds::Stable, false}},
-    {SMB_SUPER_MAGIC, {FileIds::Unstable, false}},
-    {CIFS_SUPER_MAGIC, {FileIds::Unstable, false}},
-    {SMB2_SUPER_MAGIC, {FileIds::Unstable, false}},
-    {FUSE_SUPER_MAGIC, {FileIds::Unstable, false}},
-    {V9FS_MAGIC, {FileIds::Stable, false}},
-    {AFS_SUPER_MAGIC, {FileIds::Stable, false}},
-    {CODA_SUPER_MAGIC, {FileIds::Stable, false}},
-    {CEPH_SUPER_MAGIC, {FileIds::Stable, false}},
-    {0x01161970, {FileIds::Stable, false}},  // GFS2: leases are of one node
-    {0x7461636f, {FileIds::Stable, false}},  // OCFS2
-    {MSDOS_SUPER_MAGIC, {FileIds::Unstable, true}},
-    {EXFAT_SUPER_MAGIC, {FileIds::Unstable, true}},
-};
 
 std::int64_t to_ns(const timespec& time) {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
@@ -133,10 +110,8 @@ class LinuxNewFile final : public NewFile {
 FileSystemTraits traits_of(int fd) {
   struct statfs status{};
   if (::fstatfs(fd, &status) != 0) return {FileIds::Unstable, false};
-  const auto type = static_cast<unsigned long>(status.f_type) & 0xffffffffUL;
-  for (const TraitsRow& row : kTraits)
-    if (row.type == type) return row.traits;
-  return {};
+  const FileSystemType type = file_system_type(static_cast<std::uint64_t>(status.f_type));
+  return {type.ids, type.nature == FileSystemNature::Local};
 }
 
 FileInfo to_info(const struct stat& status, FileIds ids) {

@@ -7,12 +7,10 @@
 #include <string>
 
 #include "platform/base/descriptor_linux.hpp"
+#include "platform/base/file_system_type_linux.hpp"
 #include "platform/fs/file_system.hpp"
 
 namespace millrace {
-
-// Whether inode numbers outlive the kernel's cache; not on FUSE, FAT and some SMB mounts.
-enum class FileIds { Stable, Unstable };
 
 // What is known of a file system by its type, statfs(2).
 struct FileSystemTraits {

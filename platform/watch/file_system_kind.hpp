@@ -1,4 +1,4 @@
-// The table behind file_system_kind(), apart so that a test can ask every row.
+// What file_system_kind() makes of a type, apart so that a test can ask every row.
 #pragma once
 
 #include <cstdint>

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "platform/base/clock.hpp"
+#include "platform/base/file_system_nature.hpp"
 #include "platform/base/result.hpp"
 
 namespace millrace {
@@ -62,19 +63,13 @@ struct WatchOptions {
   std::function<void()> still_alive = {};
 };
 
-// What kind of file system a root is on, read once when it is opened.
-enum class FileSystemNature { Local, Network, Fuse };
-enum class IdStability {
-  Stable,   // inode and change time belong to the file for good
-  Unstable  // given anew by a remount or when a cache forgets (shares, FUSE, FAT)
-};
 enum class ChangeEvents {
   Complete,  // all changes come through this kernel: events tell of them
   Partial    // others change files behind the mount: poll
 };
+// What kind of file system a root is on, read once when it is opened.
 struct FileSystemKind {
   FileSystemNature nature = FileSystemNature::Local;
-  IdStability ids = IdStability::Stable;
   ChangeEvents events = ChangeEvents::Complete;
   std::string name;  // for people: "ext4", "cifs", "fuse.sshfs"
 };
