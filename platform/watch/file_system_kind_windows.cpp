@@ -13,7 +13,6 @@ namespace millrace {
 namespace {
 
 using enum FileSystemNature;
-using enum IdStability;
 using enum ChangeEvents;
 
 // `C:\`, `\\server\share\`, or the folder that a volume is mounted at, behind `\\?\`.
@@ -38,11 +37,9 @@ FileSystemKind kind_of_volume(unsigned drive_type, const std::string& name) {
   // Drives of WinFsp and Dokan: programs of users, behind which others write.
   const std::string lower = to_lower_ascii(name);
   if (lower.starts_with("fuse") || lower.starts_with("dokan") || lower.starts_with("winfsp"))
-    return {Fuse, Unstable, Partial, shown};
-  if (drive_type == DRIVE_REMOTE) return {Network, Unstable, Partial, "share (" + shown + ")"};
-  // FAT keeps no number of a file: it is made from where its name lies.
-  const bool has_ids = name == "NTFS" || name == "ReFS";
-  return {Local, has_ids ? Stable : Unstable, Complete, shown};
+    return {Fuse, Partial, shown};
+  if (drive_type == DRIVE_REMOTE) return {Network, Partial, "share (" + shown + ")"};
+  return {Local, Complete, shown};
 }
 
 Result<FileSystemKind> file_system_kind(const std::filesystem::path& root) {

@@ -15,25 +15,23 @@ TEST_CASE("what kind of file system a drive has [C1]") {
     unsigned drive;
     const char* name;
     FileSystemNature nature;
-    IdStability ids;
     ChangeEvents events;
     const char* shown;
   };
   const Row row = GENERATE(values<Row>({
-      {DRIVE_FIXED, "NTFS", Local, IdStability::Stable, ChangeEvents::Complete, "NTFS"},
-      {DRIVE_FIXED, "ReFS", Local, IdStability::Stable, ChangeEvents::Complete, "ReFS"},
-      {DRIVE_REMOVABLE, "FAT32", Local, IdStability::Unstable, ChangeEvents::Complete, "FAT32"},
-      {DRIVE_REMOVABLE, "exFAT", Local, IdStability::Unstable, ChangeEvents::Complete, "exFAT"},
-      {DRIVE_REMOTE, "NTFS", Network, IdStability::Unstable, ChangeEvents::Partial, "share (NTFS)"},
-      {DRIVE_REMOTE, "", Network, IdStability::Unstable, ChangeEvents::Partial, "share (unknown)"},
-      {DRIVE_FIXED, "FUSE-sshfs", Fuse, IdStability::Unstable, ChangeEvents::Partial, "FUSE-sshfs"},
-      {DRIVE_REMOTE, "DOKAN", Fuse, IdStability::Unstable, ChangeEvents::Partial, "DOKAN"},
-      {DRIVE_UNKNOWN, "", Local, IdStability::Unstable, ChangeEvents::Complete, "unknown"},
+      {DRIVE_FIXED, "NTFS", Local, ChangeEvents::Complete, "NTFS"},
+      {DRIVE_FIXED, "ReFS", Local, ChangeEvents::Complete, "ReFS"},
+      {DRIVE_REMOVABLE, "FAT32", Local, ChangeEvents::Complete, "FAT32"},
+      {DRIVE_REMOVABLE, "exFAT", Local, ChangeEvents::Complete, "exFAT"},
+      {DRIVE_REMOTE, "NTFS", Network, ChangeEvents::Partial, "share (NTFS)"},
+      {DRIVE_REMOTE, "", Network, ChangeEvents::Partial, "share (unknown)"},
+      {DRIVE_FIXED, "FUSE-sshfs", Fuse, ChangeEvents::Partial, "FUSE-sshfs"},
+      {DRIVE_REMOTE, "DOKAN", Fuse, ChangeEvents::Partial, "DOKAN"},
+      {DRIVE_UNKNOWN, "", Local, ChangeEvents::Complete, "unknown"},
   }));
   CAPTURE(row.shown);
   const FileSystemKind kind = kind_of_volume(row.drive, row.name);
   CHECK(kind.nature == row.nature);
-  CHECK(kind.ids == row.ids);
   CHECK(kind.events == row.events);
   CHECK(kind.name == row.shown);
 }
