@@ -112,10 +112,19 @@ struct Machine {
     return ledger->claim("photos", Ledger::Lane::Fresh, 1, clock.wall_now()).value().at(0);
   }
 
-  void run(const Job& job) {
+  // Without a check, so that a test may call it on another thread.
+  void work_at(const Job& job) {
     dispatcher.push({job});
     const auto assignment = dispatcher.next();
     JobRun(tools, *assignment, 0).run();
+  }
+
+  void run(const Job& job) {
+    work_at(job);
+    check_idle();
+  }
+
+  void check_idle() {
     CHECK(dispatcher.running() == 0);
     CHECK(dispatcher.gate("api")->in_flight == 0);
     REQUIRE(ledger->flush());
@@ -197,13 +206,14 @@ TEST_CASE("an attempt is ended although the agent stopped before it was on disk 
       sqlite::Database::open(machine.scratch / "ledger.db", sqlite::Access::Write, 1s).value();
   REQUIRE(machine.ledger->flush());
   REQUIRE(other.exec("BEGIN IMMEDIATE"));
-  auto worker = std::async(std::launch::async, [&] { machine.run(job); });
+  auto worker = std::async(std::launch::async, [&] { machine.work_at(job); });
   asked.get_future().wait();
   machine.stop.request_stop();
   CHECK(worker.wait_for(100ms) == std::future_status::timeout);
   CHECK_FALSE(allowed);
   REQUIRE(other.exec("ROLLBACK"));
   worker.get();
+  machine.check_idle();
   CHECK(allowed);
   CHECK(machine.end->state == JobState::Waiting);
   CHECK(machine.attempts("ended != 0 AND kind = 'stopped'") == 1);
