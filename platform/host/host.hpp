@@ -63,8 +63,9 @@ std::optional<std::chrono::microseconds> watchdog_interval();
 std::size_t descriptor_limit();
 
 // The process as a whole: no core file with keys and documents in it, SIGPIPE ignored, secrets of
-// libraries' debug variables (SSLKEYLOGFILE) unset. Windows: no error boxes, libraries from the
-// system's folder only, a console that takes UTF-8. Called first in main.
+// libraries' debug variables (SSLKEYLOGFILE) unset, freed memory kept for the next request.
+// Windows: no error boxes, libraries from the system's folder only, a console that takes UTF-8.
+// Called first in main.
 void harden_process();
 
 enum class Signal { Stop, Reload };
