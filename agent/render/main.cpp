@@ -81,6 +81,7 @@ ConfineRules rules_for(const Arguments& arguments) {
 void serve(const Arguments& arguments, const std::string& confinement) {
   std::string line;
   while (std::getline(std::cin, line)) {
+    if (!answer_line(std::string(kTakenUp))) return;
     const Request request = parse_request(line);
     std::string reply;
     if (const auto* job = std::get_if<ConvertRequest>(&request)) {

@@ -1,4 +1,5 @@
-// The lines that the worker and its parent exchange, one JSON object each way.
+// The lines that the worker and its parent exchange: one JSON object each way. Before its answer
+// the worker sends kTakenUp; a request without it was never begun, whatever ended the worker.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +48,8 @@ struct Route {
   std::string from;
   std::vector<std::string> to;
 };
+
+inline constexpr std::string_view kTakenUp;  // an empty line
 
 Request parse_request(std::string_view line);
 

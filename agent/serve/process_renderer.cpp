@@ -100,8 +100,7 @@ class ProcessRenderer final : public Renderer {
     const auto reply = converse(serve::list_formats_line(), now() + kStartTime);
     if (!reply) return std::unexpected(reply.error());
     if (reply->line) return serve::parse_formats(*reply->line);
-    return fail(ErrorKind::Environment,
-                options_.program.string() + " does not work (" + reply->ending + ")");
+    return does_not_work(reply->ending);
   }
 
   void cancel() override {
@@ -150,43 +149,37 @@ class ProcessRenderer final : public Renderer {
     return stopped_;
   }
 
-  // One line there and one back. A worker that died while it was idle has cost nothing, so the
-  // line goes to a new one.
+  // One line there; an empty one comes back when the worker takes it up, then the answer. A worker
+  // that ends before it took the line up, killed while it was idle, say, has cost nothing: the line
+  // goes to a new one.
   Result<Reply> converse(const std::string& line, TimePoint deadline) {
+    std::string ending;
     for (int tries = 0; tries < 2; ++tries) {
       auto worker = ready_worker();
       if (!worker) return std::unexpected(worker.error());
-      const auto wrote = (*worker)->write(line, deadline);
-      if (!wrote && wrote.error().kind == ErrorKind::Vanished && tries == 0 && !stopped()) {
-        retire();
-        continue;
+      if ((*worker)->write(line, deadline) && next_line(**worker, deadline) == "") {
+        if (auto answer = next_line(**worker, deadline)) return Reply{std::move(answer), {}};
+        return Reply{std::nullopt, end_worker(**worker)};
       }
-      if (wrote) {
-        auto answer = (*worker)->read_line(deadline);
-        if (answer && *answer) return Reply{std::move(*answer), {}};
-      }
-      return Reply{std::nullopt, end_worker(**worker)};
+      ending = end_worker(**worker);
     }
-    return fail(ErrorKind::Environment, "no render worker stays alive");
+    if (stopped()) return stopped_error();
+    return does_not_work(ending);
   }
 
-  // Asked of the system, since a write into its pipe need not fail: while another child is being
-  // started, that one holds a copy of the far end.
-  bool has_ended_idle() {
-    Child* idle = nullptr;
-    {
-      const MutexLock lock(mutex_);
-      idle = worker_.get();
-    }
-    if (idle == nullptr) return false;
-    const auto status = idle->wait(now());
-    return status && *status;
+  static std::optional<std::string> next_line(Child& worker, TimePoint deadline) {
+    auto line = worker.read_line(deadline);
+    return line ? std::move(*line) : std::nullopt;
+  }
+
+  std::unexpected<Error> does_not_work(const std::string& ending) const {
+    return fail(ErrorKind::Environment,
+                options_.program.string() + " does not work (" + ending + ")");
   }
 
   // `worker_` changes under the lock, for cancel(); only this thread changes it, so that what is
   // returned stays until this thread retires it.
   Result<Child*> ready_worker() {
-    if (has_ended_idle()) retire();
     {
       const MutexLock lock(mutex_);
       if (stopped_) return stopped_error();

@@ -36,6 +36,8 @@ class Worker:
             self.start()
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
         self.process.stdin.flush()
+        if self.process.stdout.readline() != b"\n":  # taken up
+            return None
         line = self.process.stdout.readline()
         return json.loads(line) if line else None  # None: the worker died
 

@@ -1,17 +1,25 @@
-// A render worker whose "decoder" does what the input's first word says.
+// A render worker whose "decoder" does what the input's first word says. With `--die-first FILE` it
+// dies of its first request before it takes it up, unless the file is there, and makes the file.
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 
-int main() {
+int main(int argc, char** argv) {
   using nlohmann::json;
+  const std::string die_first = argc > 2 && argv[1] == std::string("--die-first") ? argv[2] : "";
   std::string line;
   while (std::getline(std::cin, line)) {
+    if (!die_first.empty() && !std::filesystem::exists(die_first)) {
+      std::ofstream(die_first).close();
+      std::abort();
+    }
+    std::cout << std::endl;  // taken up
     const json request = json::parse(line);
     if (request.value("list_formats", false)) {
       std::cout << R"({"formats":[{"from":"txt","to":["up"]}],"vips":"0"})" << std::endl;

@@ -18,10 +18,11 @@ struct Bench {
   std::unique_ptr<Renderer> renderer;
   int count = 0;
 
-  std::unique_ptr<Renderer> process(int jobs_per_worker = 100, const char* program = FAKE_WORKER) {
+  std::unique_ptr<Renderer> process(int jobs_per_worker = 100, const char* program = FAKE_WORKER,
+                                    std::vector<std::string> arguments = {}) {
     return make_process_renderer({.program = program,
                                   .scratch = scratch.path(),
-                                  .arguments = {},
+                                  .arguments = std::move(arguments),
                                   .jobs_per_worker = jobs_per_worker,
                                   .limits = {}},
                                  *launcher);
@@ -160,6 +161,26 @@ TEST_CASE("how a worker died is told, with its last words") {
   REQUIRE(done);
   CHECK(done->message.find("exit code 7") != std::string::npos);
   CHECK(done->message.find("out of luck") != std::string::npos);
+}
+
+TEST_CASE("a worker that dies before it takes a file up costs that file nothing") {
+  Bench bench;
+  const std::string died = (bench.scratch / "died").string();
+  auto renderer = bench.process(100, FAKE_WORKER, {"--die-first", died});
+  const auto done = renderer->render(bench.job("hello"));
+  REQUIRE(done);
+  CHECK(done->code == RenderCode::Ok);
+  CHECK(std::filesystem::exists(died));
+}
+
+TEST_CASE("a worker program that always dies at once is no fault of the file") {
+  Bench bench;
+  auto renderer = bench.process(100, "/bin/false");
+  const auto done = renderer->render(bench.job("hello"));
+  REQUIRE(!done);
+  CHECK(done.error().kind == ErrorKind::Environment);
+  CHECK(done.error().message == "/bin/false does not work (exit code 1)");
+  CHECK(renderer->formats().error().message == done.error().message);
 }
 
 TEST_CASE("a worker that answers nonsense is a defect and is replaced") {
