@@ -47,7 +47,7 @@ class Walk {
     if (auto reason = refusal_of(entry.type); !reason.empty()) {
       return visitor_.refused(entry.name, std::move(reason));
     }
-    auto info = directory_.info(entry.name);
+    auto info = entry.info();
     if (info && info->type == FileType::Regular) return visitor_.file(entry.name, *info);
     if (info) return visitor_.refused(entry.name, refusal_of(info->type));
     if (info.error().kind == ErrorKind::Vanished) return Visit::Continue;

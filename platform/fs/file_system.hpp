@@ -87,6 +87,8 @@ class Directory {
   struct Entry {
     std::string name;
     FileType type;
+    // What `info(name)` says, for fewer calls. Only while the entry is visited.
+    std::function<Result<FileInfo>()> info;
   };
   virtual Result<void> list(const std::string& directory,
                             const std::function<Visit(const Entry&)>& visit) = 0;

@@ -98,9 +98,7 @@ class LinuxDirectory final : public Directory {
   Result<FileInfo> info(const std::string& name) override {
     auto place = Place::find(fd_.get(), name);
     if (!place) return std::unexpected(place.error());
-    auto status = status_at(place->directory(), place->leaf(), name);
-    if (!status) return std::unexpected(status.error());
-    return to_info(*status, ids_);
+    return info_at(place->directory(), place->leaf(), name);
   }
 
   Result<std::unique_ptr<InputFile>> open(const std::string& name) override {
@@ -140,7 +138,10 @@ class LinuxDirectory final : public Directory {
         if (!status) continue;  // removed meanwhile
         type = to_info(*status, ids_).type;
       }
-      if (visit({join_name(directory, leaf), *type}) == Visit::Stop) return {};
+      Entry entry{join_name(directory, leaf), *type, {}};
+      const auto look = [&] { return info_at(entries, found->d_name, entry.name); };
+      entry.info = std::ref(look);
+      if (visit(entry) == Visit::Stop) return {};
     }
     return errno == 0 ? Result<void>{} : os_failure(errno, "list " + directory);
   }
@@ -226,6 +227,11 @@ class LinuxDirectory final : public Directory {
   const std::filesystem::path& path() const override { return path_; }
 
  private:
+  Result<FileInfo> info_at(int directory, const char* leaf, const std::string& name) const {
+    auto status = status_at(directory, leaf, name);
+    if (!status) return std::unexpected(status.error());
+    return to_info(*status, ids_);
+  }
   template <typename Call>
   Result<void> move(const std::string& from, const std::string& to, Call call) {
     auto source = Place::find(fd_.get(), from);

@@ -209,13 +209,14 @@ class WindowsDirectory final : public Directory {
     return std::move(*file);
   }
 
-  static Visit visit_one(const FILE_ID_BOTH_DIR_INFO& found, const std::string& directory,
-                         const std::function<Visit(const Entry&)>& visit) {
+  Visit visit_one(const FILE_ID_BOTH_DIR_INFO& found, const std::string& directory,
+                  const std::function<Visit(const Entry&)>& visit) {
     const std::wstring_view leaf(found.FileName, found.FileNameLength / sizeof(wchar_t));
     if (leaf == L"." || leaf == L"..") return Visit::Continue;
     // The tag stands where the size of extended attributes would: MS-FSCC, 2.4.17.
     const WindowsAttributes attributes{found.FileAttributes, found.EaSize};
-    return visit({join_name(directory, name_text(leaf)), type_of(attributes)});
+    const std::string name = join_name(directory, name_text(leaf));
+    return visit({name, type_of(attributes), [&] { return info(name); }});
   }
 
   Result<void> move(const std::string& from, const std::string& to, IfTaken if_taken) {

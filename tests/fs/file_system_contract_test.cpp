@@ -163,6 +163,27 @@ TEST_CASE("a listing can be stopped") {
   CHECK(seen == 2);
 }
 
+TEST_CASE("an entry of a listing tells what its name would, and that it is gone") {
+  ON_EACH_FILE_SYSTEM;
+  box->make_directories("sub/folder").value();
+  put(*box, "sub/a", "four");
+  put(*box, "sub/b", "");
+  int files = 0;
+  const auto look = [&](const Directory::Entry& entry) {
+    const FileInfo told = entry.info().value();
+    CHECK(told.type == entry.type);
+    CHECK(told.same_version(box->info(entry.name).value()));
+    if (entry.type != FileType::Regular) return Visit::Continue;
+    ++files;
+    CHECK(told.size == (entry.name == "sub/a" ? 4 : 0));
+    box->remove(entry.name).value();
+    CHECK(entry.info().error().kind == ErrorKind::Vanished);
+    return Visit::Continue;
+  };
+  box->list("sub", look).value();
+  CHECK(files == 2);
+}
+
 TEST_CASE("a closed file takes no more calls") {
   ON_EACH_FILE_SYSTEM;
   auto file = box->create("a").value();

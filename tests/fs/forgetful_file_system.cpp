@@ -242,10 +242,12 @@ class MemoryDirectory final : public Directory {
       auto node = find_directory(node_, directory);
       if (!node) return std::unexpected(node.error());
       for (const auto& [leaf, below] : (*node)->names)
-        entries.push_back({join_name(directory, leaf), below->type});
+        entries.push_back({join_name(directory, leaf), below->type, {}});
     }
-    for (const Entry& entry : entries)
+    for (Entry& entry : entries) {
+      entry.info = [&] { return info(entry.name); };
       if (visit(entry) == Visit::Stop) break;
+    }
     return {};
   }
 

@@ -93,7 +93,10 @@ class CloudDirectory final : public Directory {
   }
   Result<void> list(const std::string& directory,
                     const std::function<Visit(const Entry&)>& visit) override {
-    return real_->list(directory, visit);
+    return real_->list(directory, [&](Entry entry) {
+      entry.info = [&] { return info(entry.name); };
+      return visit(entry);
+    });
   }
   Result<std::unique_ptr<NewFile>> create(const std::string& name, Access access) override {
     return real_->create(name, access);
