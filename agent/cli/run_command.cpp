@@ -1,4 +1,5 @@
 // `millrace run`: the agent in the foreground, until a signal ends it.
+#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -16,8 +17,8 @@
 namespace millrace {
 namespace {
 
-// How long a signal may wait to be noticed; also how often the configuration file is looked at.
-constexpr std::chrono::milliseconds kTurn{250};
+// How often the configuration file is looked at. A signal is noticed at once.
+constexpr std::chrono::milliseconds kTurn{1000};
 // Files of one folder that the converter refuses in a row before a person is asked.
 constexpr int kMostRefusals = 10;
 constexpr Duration kLedgerCheck = std::chrono::seconds{10};
@@ -81,11 +82,15 @@ class Agent {
   }
 
   int run_for_long(SignalSource& signals) {
-    const bool watchdog = watchdog_interval().has_value();
+    const auto watchdog = watchdog_interval();
+    const auto turn =
+        watchdog
+            ? std::min(kTurn, std::chrono::duration_cast<std::chrono::milliseconds>(*watchdog) / 3)
+            : kTurn;
     TimePoint next_check = clock_.now() + kLedgerCheck;
     TimePoint next_look = clock_.now() + kKeyCheck;
     for (;;) {
-      const auto signal = signals.wait(kTurn);
+      const auto signal = signals.wait(turn);
       if (signal == Signal::Stop) return kAllWell;
       if (signal == Signal::Reload) report(reload());
       if (watchdog && engine_->alive()) notify_service_manager("WATCHDOG=1");

@@ -92,6 +92,7 @@ def test_a_file_that_is_replaced_while_the_agent_starts_is_taken_up_I2():
             while not (agent.state / "lock").exists():  # it has read its configuration by then
                 assert agent.process.poll() is None, agent.read_log()
             agent.write_config(folder_toml("only", inbox, out, to="jpg"), api)
+            eventually(lambda: "configuration reloaded" in agent.read_log(), 60, "the reload")
             drop(inbox, "a.png", png(8, 8, 1))
             eventually(lambda: (out / "a.jpg").exists(), 60, "the new target")
 
