@@ -9,4 +9,7 @@ enum class FileSystemNature {
   Fuse,     // and here another program does
 };
 
+// Whether an inode number stays with its file while the file system is mounted.
+enum class FileIds { Stable, Unstable };
+
 }  // namespace millrace

@@ -8,9 +8,6 @@
 
 namespace millrace {
 
-// Whether an inode number stays with its file while the file system is mounted.
-enum class FileIds { Stable, Unstable };
-
 struct FileSystemType {
   std::uint32_t number = 0;
   std::string_view name = "unknown";

@@ -16,7 +16,8 @@
 namespace millrace {
 
 // Where things lie on this system for this user. Linux: the XDG Base Directory Specification.
-// Windows: %ProgramData%\Millrace, for the service and for a user alike.
+// Windows: %ProgramData%\Millrace, for the service and for a user alike. macOS: Millrace in
+// ~/Library/Application Support.
 struct StandardFolders {
   std::filesystem::path home;
   std::filesystem::path config_file;  // config.toml, whether it is there or not
@@ -42,8 +43,9 @@ Result<std::unique_ptr<InstanceLock>> lock_instance(const std::filesystem::path&
 // Whether somebody holds it now; asking is in nobody's way.
 bool instance_runs(const std::filesystem::path& state_dir);
 
-// Secrets by name. One file each in `secrets/` beside the configuration; Linux: 0600; Windows:
-// encrypted for this machine (DPAPI), in a folder that only its owner and administrators may open.
+// Secrets by name. One file each in `secrets/` beside the configuration; Linux and
+// macOS: 0600; Windows: encrypted for this machine (DPAPI), in a folder that only its owner and
+// administrators may open.
 Result<std::string> read_secret(const std::filesystem::path& config_dir, std::string_view name);
 Result<void> store_secret(const std::filesystem::path& config_dir, std::string_view name,
                           std::string_view value);
@@ -59,11 +61,12 @@ void notify_service_manager(std::string_view state);
 std::optional<std::chrono::microseconds> watchdog_interval();
 
 // How many files and sockets this process may have open at once (RLIMIT_NOFILE); 0: no limit, as
-// on Windows.
+// on Windows. macOS: at most 1024, of which libcurl can wait for all.
 std::size_t descriptor_limit();
 
 // The process as a whole: no core file with keys and documents in it, SIGPIPE ignored, secrets of
 // libraries' debug variables (SSLKEYLOGFILE) unset, freed memory kept for the next request.
+// macOS: files in the cloud only are not fetched by reading them.
 // Windows: no error boxes, libraries from the system's folder only, a console that takes UTF-8.
 // Called first in main.
 void harden_process();

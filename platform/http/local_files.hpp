@@ -19,10 +19,10 @@ struct LocalListener {
   std::string token;          // what a client must show as a bearer token; empty: nothing
 };
 
-// Listens where local_address leads. Linux: a Unix socket, 0600; Configuration if its path is
-// longer than 107 bytes (unix(7)). Windows: a free port of the loopback interface, whose number
-// stands with a token in the file, which only its owner may read. A file that is there is replaced
-// only if it is one of these and nobody answers; Exists otherwise.
+// Listens where local_address leads. Linux and macOS: a Unix socket, 0600; Configuration if its
+// path is longer than 107 (macOS 103) bytes (unix(7)). Windows: a free port of the loopback
+// interface, whose number stands with a token in the file, which only its owner may read. A file
+// that is there is replaced only if it is one of these and nobody answers; Exists otherwise.
 Result<LocalListener> listen_local(const std::filesystem::path& path);
 
 // Removes the file if it is still the one that listen_local made.

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "platform/base/descriptor_linux.hpp"
+#include "platform/base/descriptor_posix.hpp"
 #include "platform/process/confine_linux.hpp"
 
 // Landlock has no wrappers in glibc: landlock(7).

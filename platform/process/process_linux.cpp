@@ -14,7 +14,7 @@
 
 #include "platform/base/mutex.hpp"
 #include "platform/base/thread.hpp"
-#include "platform/process/child_linux.hpp"
+#include "platform/process/child_posix.hpp"
 #include "platform/process/limits_linux.hpp"
 #include "platform/process/process.hpp"
 
@@ -203,7 +203,7 @@ Result<std::unique_ptr<Child>> spawn_here(SpawnRequest request) {
                        std::move(streams[0].parent), std::move(streams[1].parent),
                        std::move(streams[2].parent)};
   const int pidfd_error = errno;
-  const bool has_pidfd = static_cast<bool>(handles.pidfd);
+  const bool has_pidfd = static_cast<bool>(handles.ended);
   auto child = process::make_child(std::move(handles));
   if (auto started = hear_of_exec(report->parent, texts.program); !started) {
     return std::unexpected(started.error());

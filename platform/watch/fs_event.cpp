@@ -1,5 +1,7 @@
 #include "platform/watch/fs_event.hpp"
 
+#include <algorithm>
+
 namespace millrace {
 namespace {
 
@@ -28,7 +30,29 @@ FsEventMeaning of_file(std::uint32_t flags, const std::string& name) {
   return {Touched{name, only_renamed ? Change::Moved : Change::Written}, FollowUp::Nothing};
 }
 
+// The volume that the system writes to shows as part of "/", and by this path as well.
+constexpr std::string_view kDataVolume = "/System/Volumes/Data";
+
+std::string_view without_last_slash(std::string_view path) {
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  return path;
+}
+
+std::string_view without_data_volume(std::string_view path) {
+  const auto rest = path.substr(std::min(path.size(), kDataVolume.size()));
+  return path.starts_with(kDataVolume) && rest.starts_with('/') ? rest : path;
+}
+
 }  // namespace
+
+std::optional<std::string> name_beneath(std::string_view path, std::string_view root) {
+  path = without_data_volume(without_last_slash(path));
+  root = without_data_volume(without_last_slash(root));
+  if (path == root) return "";
+  if (root == "/") root = "";
+  if (!path.starts_with(root) || !path.substr(root.size()).starts_with('/')) return std::nullopt;
+  return std::string(path.substr(root.size() + 1));
+}
 
 FsEventMeaning meaning_of(std::uint32_t flags, const std::string& name, Presence presence) {
   // Ids start anew: what was remembered of them cannot be compared any more.

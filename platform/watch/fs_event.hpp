@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "platform/watch/watcher.hpp"
 
@@ -52,6 +53,10 @@ struct FsEventMeaning {
   std::optional<WatchEvent> event;
   FollowUp follow_up = FollowUp::Nothing;
 };
+
+// The name beneath the root of the path of an event, "" for the root itself; nothing for a path
+// that is not in it. `root` is the path as the system itself writes it (F_GETPATH in fcntl(2)).
+std::optional<std::string> name_beneath(std::string_view path, std::string_view root);
 
 // `name` is relative to the root, "" for the root itself.
 FsEventMeaning meaning_of(std::uint32_t flags, const std::string& name, Presence presence);

@@ -17,7 +17,7 @@
 #include <limits>
 #include <system_error>
 
-#include "platform/base/descriptor_linux.hpp"
+#include "platform/base/descriptor_posix.hpp"
 #include "platform/watch/root_identity.hpp"
 #include "platform/watch/watch_table.hpp"
 #include "platform/watch/watcher.hpp"

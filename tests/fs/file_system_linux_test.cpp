@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <thread>
 
-#include "platform/fs/beneath_linux.hpp"
+#include "platform/fs/beneath_posix.hpp"
 #include "platform/fs/os_error.hpp"
 #include "tests/fs/each_file_system.hpp"
 #include "tests/support/catch.hpp"

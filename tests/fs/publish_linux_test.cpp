@@ -1,6 +1,6 @@
 // The ladder of publishing, on file systems that refuse its steps and on those that lie.
-#include "platform/fs/publish_linux.hpp"
-#include "platform/base/descriptor_linux.hpp"
+#include "platform/base/descriptor_posix.hpp"
+#include "platform/fs/publish_posix.hpp"
 
 #include <fcntl.h>
 #include <signal.h>

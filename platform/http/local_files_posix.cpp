@@ -8,9 +8,10 @@
 #include <cstring>
 #include <system_error>
 
-#include "platform/base/descriptor_linux.hpp"
+#include "platform/base/descriptor_posix.hpp"
 #include "platform/http/local_address.hpp"
 #include "platform/http/local_files.hpp"
+#include "platform/http/local_socket_posix.hpp"
 
 namespace millrace {
 namespace {
@@ -26,7 +27,7 @@ const sockaddr* generic(const sockaddr_un& address) {
 // Non-blocking: a server whose backlog is full would keep connect() waiting; EAGAIN means that
 // somebody is there.
 bool somebody_answers(const sockaddr_un& address) {
-  const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const Descriptor probe = make_local_socket(Waits::Never);
   return ::connect(probe.get(), generic(address), sizeof address) == 0 || errno != ECONNREFUSED;
 }
 
@@ -62,18 +63,18 @@ Result<LocalListener> listen_local(const std::filesystem::path& path) {
   address.sun_family = AF_UNIX;
   const std::string& text = path.native();
   if (text.empty() || text.size() >= sizeof address.sun_path)
-    return fail(ErrorKind::Configuration,
-                "a socket path holds 1 to 107 bytes, this one " + std::to_string(text.size()));
+    return fail(ErrorKind::Configuration, "a socket path holds 1 to " +
+                                              std::to_string(sizeof address.sun_path - 1) +
+                                              " bytes, this one " + std::to_string(text.size()));
   std::memcpy(address.sun_path, text.c_str(), text.size() + 1);
   if (auto clear = clear_stale(path, address); !clear) return std::unexpected(clear.error());
 
-  Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Descriptor fd = make_local_socket(Waits::Yes);
   if (fd.get() < 0) return system_failure(ErrorKind::Environment, "socket", errno);
-  // Linux gives the socket's own mode to the file that bind() makes, so that it is 0600 from its
-  // first moment; other systems need the chmod before listen().
-  if (::fchmod(fd.get(), 0600) != 0 || ::bind(fd.get(), generic(address), sizeof address) != 0)
+  if (!make_owner_only(fd) || ::bind(fd.get(), generic(address), sizeof address) != 0)
     return system_failure(errno == EADDRINUSE ? ErrorKind::Exists : ErrorKind::Configuration,
                           "bind " + text, errno);
+  // Before listen() nobody can connect.
   struct stat made{};
   if (::chmod(text.c_str(), 0600) != 0 || ::lstat(text.c_str(), &made) != 0 ||
       ::listen(fd.get(), SOMAXCONN) != 0)
@@ -99,7 +100,7 @@ void close_on_exec(std::intptr_t socket) { ::fcntl(static_cast<int>(socket), F_S
 
 void prepare_listener(std::intptr_t socket) {
   close_on_exec(socket);
-  const int yes = 1;  // on Linux it takes no port of somebody who listens, socket(7)
+  const int yes = 1;  // it takes no port of somebody who listens, socket(7)
   ::setsockopt(static_cast<int>(socket), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
 }
 

@@ -2,21 +2,21 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/vfs.h>
+#include <unistd.h>
 
 #include <limits>
 #include <optional>
 #include <utility>
 
-#include "platform/base/descriptor_linux.hpp"
+#include "platform/base/descriptor_posix.hpp"
 #include "platform/base/text.hpp"
-#include "platform/fs/beneath_linux.hpp"
+#include "platform/fs/beneath_posix.hpp"
 #include "platform/fs/crash_point.hpp"
 #include "platform/fs/file_system.hpp"
-#include "platform/fs/files_linux.hpp"
+#include "platform/fs/files_posix.hpp"
 #include "platform/fs/os_error.hpp"
 #include "platform/fs/path_text.hpp"
-#include "platform/fs/publish_linux.hpp"
+#include "platform/fs/publish_posix.hpp"
 
 namespace millrace {
 namespace {
@@ -45,7 +45,7 @@ bool cannot_sync_directories(int code) {
 
 Result<void> sync_descriptor(int directory, const std::string& name) {
   crash_point();
-  if (again_if_interrupted([&] { return ::fsync(directory); }) == 0) return {};
+  if (again_if_interrupted([&] { return flush_to_disk(directory); }) == 0) return {};
   if (cannot_sync_directories(errno)) return {};
   return os_failure(errno, "sync directory " + name);
 }
@@ -84,15 +84,15 @@ std::pair<dev_t, ino_t> identity_of(int directory) {
   return {status.st_dev, status.st_ino};
 }
 
-class LinuxDirectory final : public Directory {
+class PosixDirectory final : public Directory {
  public:
-  LinuxDirectory(Descriptor fd, std::filesystem::path given, std::filesystem::path canonical,
+  PosixDirectory(Descriptor fd, std::filesystem::path given, std::filesystem::path canonical,
                  std::string mount_kind)
       : fd_(std::move(fd)),
         given_(std::move(given)),
         path_(std::move(canonical)),
         mount_kind_(std::move(mount_kind)),
-        ids_(traits_of(fd_.get()).ids),
+        ids_(file_ids_of(fd_.get())),
         identity_(identity_of(fd_.get())) {}
 
   Result<FileInfo> info(const std::string& name) override {
@@ -109,6 +109,7 @@ class LinuxDirectory final : public Directory {
     auto before = status_at(place->directory(), place->leaf(), name);
     if (!before) return std::unexpected(before.error());
     if (!S_ISREG(before->st_mode)) return not_regular(name);
+    if (lacks_its_bytes(*before)) return os_failure(placeholder_code(), "open " + name);
     constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     Descriptor file(
         again_if_interrupted([&] { return ::openat(place->directory(), place->leaf(), kFlags); }));
@@ -250,14 +251,14 @@ class LinuxDirectory final : public Directory {
 };
 
 std::string mount_kind_of(int fd) {
-  struct statfs file_system{};
   struct stat here{}, above{};
-  if (::fstatfs(fd, &file_system) != 0 || ::fstat(fd, &here) != 0) return "unknown";
+  const auto type = mount_type_of(fd);
+  if (!type || ::fstat(fd, &here) != 0) return "unknown";
   const bool is_root = ::fstatat(fd, "..", &above, 0) == 0 && above.st_dev != here.st_dev;
-  return std::to_string(file_system.f_type) + (is_root ? "/root" : "/below");
+  return *type + (is_root ? "/root" : "/below");
 }
 
-class LinuxFileSystem final : public FileSystem {
+class PosixFileSystem final : public FileSystem {
  public:
   // The path itself comes from the settings: links in it are the owner's and are followed.
   Result<std::unique_ptr<Directory>> open_directory(const std::filesystem::path& path) override {
@@ -266,11 +267,11 @@ class LinuxFileSystem final : public FileSystem {
     if (error) return os_failure(error.value(), path.string());
     Descriptor fd(again_if_interrupted(
         [&] { return ::open(given.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
-    if (!fd) return os_failure(errno, "open " + given.string());
+    if (!fd) return folder_refused(errno, given);
     auto canonical = std::filesystem::canonical(given, error);
     if (error) return os_failure(error.value(), given.string());
     auto kind = mount_kind_of(fd.get());
-    return std::make_unique<LinuxDirectory>(std::move(fd), std::move(given), std::move(canonical),
+    return std::make_unique<PosixDirectory>(std::move(fd), std::move(given), std::move(canonical),
                                             std::move(kind));
   }
 
@@ -297,7 +298,7 @@ class LinuxFileSystem final : public FileSystem {
 }  // namespace
 
 FileSystem& real_file_system() {
-  static LinuxFileSystem file_system;
+  static PosixFileSystem file_system;
   return file_system;
 }
 

@@ -3,13 +3,13 @@
 
 #include <string>
 
-#include "platform/base/descriptor_linux.hpp"
+#include "platform/base/descriptor_posix.hpp"
 #include "platform/base/result.hpp"
 
 namespace millrace {
 
 // Kernel: openat2(2) with RESOLVE_BENEATH, where there is one (Linux 5.6; a container may refuse
-// it). Walk: one openat(2) with O_NOFOLLOW a part; what Kernel falls back to.
+// it). Walk: one openat(2) with O_NOFOLLOW a part; what Kernel falls back to, and all of macOS.
 enum class Resolver { Kernel, Walk };
 
 enum class DirectoryUse { Lookup, Read };  // Read is needed to list and to sync
@@ -18,6 +18,11 @@ enum class DirectoryUse { Lookup, Read };  // Read is needed to list and to sync
 // the name is a link, Vanished if one is missing or no directory.
 Result<Descriptor> open_directory_beneath(int root, const std::string& name, DirectoryUse use,
                                           Resolver resolver = Resolver::Kernel);
+
+// Its parts. open(2) flags, by each system apart; `name` must be checked and not empty.
+int directory_flags(DirectoryUse use);
+Result<Descriptor> walk_to_directory(int root, const std::string& name, DirectoryUse use);
+Result<Descriptor> open_directory_again(int root, DirectoryUse use);
 
 // Where the last part of a name lies. Valid as long as `root` is open.
 class Place {

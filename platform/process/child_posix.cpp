@@ -1,4 +1,4 @@
-#include "platform/process/child_linux.hpp"
+#include "platform/process/child_posix.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -27,45 +27,16 @@ int poll_timeout(TimePoint deadline) {
   return static_cast<int>(std::min<std::int64_t>(left, INT_MAX));
 }
 
-// A pipe has no MSG_NOSIGNAL: the signal is blocked for this thread, and one that the write raised
-// is taken out again before the old mask returns.
-class WithoutSigpipe {
+class PosixChild final : public Child {
  public:
-  WithoutSigpipe() {
-    sigemptyset(&sigpipe_);
-    sigaddset(&sigpipe_, SIGPIPE);
-    sigset_t pending;
-    sigpending(&pending);
-    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
-    pthread_sigmask(SIG_BLOCK, &sigpipe_, &old_);
-  }
-  ~WithoutSigpipe() {
-    if (!was_pending_) {
-      const timespec none{};
-      while (::sigtimedwait(&sigpipe_, nullptr, &none) < 0 && errno == EINTR) {
-      }
-    }
-    pthread_sigmask(SIG_SETMASK, &old_, nullptr);
-  }
-  WithoutSigpipe(const WithoutSigpipe&) = delete;
-  WithoutSigpipe& operator=(const WithoutSigpipe&) = delete;
-
- private:
-  sigset_t sigpipe_{};
-  sigset_t old_{};
-  bool was_pending_ = false;
-};
-
-class LinuxChild final : public Child {
- public:
-  explicit LinuxChild(ChildHandles handles)
+  explicit PosixChild(ChildHandles handles)
       : pid_(handles.pid),
-        pidfd_(std::move(handles.pidfd)),
+        ended_(std::move(handles.ended)),
         in_(std::move(handles.in)),
         out_(std::move(handles.out)),
         err_(std::move(handles.err)) {}
 
-  ~LinuxChild() override {
+  ~PosixChild() override {
     kill();
     const MutexLock lock(mutex_);
     if (!status_) reap(WEXITED);
@@ -87,7 +58,7 @@ class LinuxChild final : public Child {
   void reap(int how) REQUIRES(mutex_);
 
   const pid_t pid_;
-  Descriptor pidfd_;
+  Descriptor ended_;
   Descriptor in_, out_, err_;
   std::string buffer_;  // of stdout, not handed out yet
   std::size_t searched_ = 0;
@@ -100,7 +71,7 @@ class LinuxChild final : public Child {
 };
 
 // One poll for `fd` that also keeps the error pipe from filling up, which would stop the child.
-Result<LinuxChild::Turn> LinuxChild::wait_for(int fd, short events, TimePoint deadline) {
+Result<PosixChild::Turn> PosixChild::wait_for(int fd, short events, TimePoint deadline) {
   for (;;) {
     std::array<pollfd, 2> set{{{fd, events, 0}, {err_.get(), POLLIN, 0}}};
     const int ready = ::poll(set.data(), set.size(), poll_timeout(deadline));
@@ -111,7 +82,7 @@ Result<LinuxChild::Turn> LinuxChild::wait_for(int fd, short events, TimePoint de
   }
 }
 
-void LinuxChild::drain_errors() {
+void PosixChild::drain_errors() {
   std::array<char, kChunk> chunk;
   while (err_) {
     const ssize_t got = ::read(err_.get(), chunk.data(), chunk.size());
@@ -127,11 +98,10 @@ void LinuxChild::drain_errors() {
   }
 }
 
-Result<void> LinuxChild::write(std::string_view bytes, TimePoint deadline) {
-  const WithoutSigpipe guard;
+Result<void> PosixChild::write(std::string_view bytes, TimePoint deadline) {
   while (!bytes.empty()) {
     if (!in_) return fail(ErrorKind::Vanished, "the child's input is closed");
-    const ssize_t wrote = ::write(in_.get(), bytes.data(), bytes.size());
+    const ssize_t wrote = write_without_signal(in_.get(), bytes);
     if (wrote >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(wrote));
       continue;
@@ -146,7 +116,7 @@ Result<void> LinuxChild::write(std::string_view bytes, TimePoint deadline) {
   return {};
 }
 
-std::optional<std::string> LinuxChild::take_line() {
+std::optional<std::string> PosixChild::take_line() {
   const std::size_t end = buffer_.find('\n', searched_);
   if (end == std::string::npos) {
     searched_ = buffer_.size();
@@ -159,7 +129,7 @@ std::optional<std::string> LinuxChild::take_line() {
   return line;
 }
 
-Result<std::optional<std::string>> LinuxChild::read_line(TimePoint deadline) {
+Result<std::optional<std::string>> PosixChild::read_line(TimePoint deadline) {
   for (;;) {
     if (auto line = take_line()) return line;
     if (buffer_.size() > kLineLimit) return fail(ErrorKind::Input, "the child's line is too long");
@@ -181,12 +151,12 @@ Result<std::optional<std::string>> LinuxChild::read_line(TimePoint deadline) {
   }
 }
 
-Result<std::optional<ExitStatus>> LinuxChild::wait(TimePoint deadline) {
+Result<std::optional<ExitStatus>> PosixChild::wait(TimePoint deadline) {
   {
     const MutexLock lock(mutex_);
     if (status_) return status_;
   }
-  const auto turn = wait_for(pidfd_.get(), POLLIN, deadline);
+  const auto turn = wait_for(ended_.get(), POLLIN, deadline);
   if (!turn) return std::unexpected(turn.error());
   if (*turn == Turn::Late) return std::nullopt;
   drain_errors();
@@ -197,7 +167,7 @@ Result<std::optional<ExitStatus>> LinuxChild::wait(TimePoint deadline) {
   return status_;
 }
 
-void LinuxChild::reap(int how) {
+void PosixChild::reap(int how) {
   siginfo_t info{};
   while (::waitid(P_PID, static_cast<id_t>(pid_), &info, how) < 0) {
     // ECHILD: somebody else collected it (SIGCHLD ignored); how it ended is not known any more.
@@ -210,7 +180,7 @@ void LinuxChild::reap(int how) {
   status_ = ExitStatus{exited ? ExitStatus::How::Exited : ExitStatus::How::Killed, info.si_status};
 }
 
-void LinuxChild::kill() {
+void PosixChild::kill() {
   const MutexLock lock(mutex_);
   if (!status_) ::kill(-pid_, SIGKILL);
 }
@@ -221,7 +191,7 @@ std::unique_ptr<Child> make_child(ChildHandles handles) {
   for (const Descriptor* fd : {&handles.in, &handles.out, &handles.err}) {
     if (*fd) ::fcntl(fd->get(), F_SETFL, ::fcntl(fd->get(), F_GETFL) | O_NONBLOCK);
   }
-  return std::make_unique<LinuxChild>(std::move(handles));
+  return std::make_unique<PosixChild>(std::move(handles));
 }
 
 }  // namespace millrace::process

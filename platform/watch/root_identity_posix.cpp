@@ -1,22 +1,18 @@
 #include <sys/stat.h>
 
+#include "platform/base/file_times_posix.hpp"
 #include "platform/watch/root_identity.hpp"
 
 namespace millrace {
 namespace {
-
-std::uint64_t nanoseconds(const timespec& t) {
-  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000U +
-         static_cast<std::uint64_t>(t.tv_nsec);
-}
 
 std::optional<std::uint64_t> polled_stamp(const std::filesystem::path& file) {
   struct stat st{};
   if (::lstat(file.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return std::nullopt;
   // Without the inode: shares and FAT give a file a new one now and then.
   std::uint64_t stamp = mix_into(0, static_cast<std::uint64_t>(st.st_size));
-  stamp = mix_into(stamp, nanoseconds(st.st_mtim));
-  return mix_into(stamp, nanoseconds(st.st_ctim));
+  stamp = mix_into(stamp, static_cast<std::uint64_t>(modified_ns(st)));
+  return mix_into(stamp, static_cast<std::uint64_t>(changed_ns(st)));
 }
 
 }  // namespace
@@ -24,7 +20,7 @@ std::optional<std::uint64_t> polled_stamp(const std::filesystem::path& file) {
 std::optional<RootIdentity> root_identity(const std::filesystem::path& root) {
   struct stat st{};
   if (::stat(root.c_str(), &st) != 0 || !S_ISDIR(st.st_mode)) return std::nullopt;
-  return RootIdentity{st.st_dev, st.st_ino};
+  return RootIdentity{static_cast<std::uint64_t>(st.st_dev), st.st_ino};
 }
 
 std::error_code poll_directory(const std::filesystem::path& root, const std::string& name,
