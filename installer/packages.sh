@@ -18,6 +18,9 @@ millrace_windows_packages=(
   g++-mingw-w64-x86-64-posix gcc-mingw-w64-x86-64-posix dpkg-dev perl tcl
   libfmt-dev catch2 python3 wine wine64)
 
+# macOS from here: what unpacks and prepares the sources of libraries; the compiler comes by npm.
+millrace_macos_packages=(dpkg-dev perl tcl libfmt-dev catch2 python3)
+
 # install_missing PACKAGE...: installs those that are not there; needs root or sudo for that only.
 install_missing() {
   local package missing=()
