@@ -78,6 +78,14 @@ void declare_secret(CLI::App& app, Options& o) {
   app.add_option("name", o.name, "what api_key = { secret = \"NAME\" } says")->required();
 }
 
+void declare_service(CLI::App& app, Options& o) {
+  app.add_option("action", o.action,
+                 "install (to be started with the machine, with this configuration), uninstall "
+                 "(configuration, ledger and logs stay), start, stop or status")
+      ->required()
+      ->check(CLI::IsMember({"install", "uninstall", "start", "stop", "status"}));
+}
+
 void declare_retry(CLI::App& app, Options& o) {
   auto* id = app.add_option("id", o.name, "a job, as `millrace failures` numbers it");
   app.add_flag("--all", o.all, "everything that failed")->excludes(id);
@@ -102,6 +110,7 @@ constexpr std::array kRows{
         nothing_more},
     Row{{"formats", "what the local converter can do", run_formats}, nothing_more},
     Row{{"secret", "keep a key", run_secret}, declare_secret},
+    Row{{"service", "the agent as a service of Windows", run_service}, declare_service},
 };
 
 const CLI::App* command_of(const CLI::App& app) {

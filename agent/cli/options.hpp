@@ -37,7 +37,7 @@ struct Options {
   std::string max_size = "100MB";
   int renderers = 0;  // 0: one a core
 
-  // status, explain, retry, rescan, pause, resume, secret
+  // status, explain, retry, rescan, pause, resume, secret, service
   std::string name;
   bool all = false;
   std::string action;
@@ -72,5 +72,6 @@ int run_init(const Options& options);
 int run_check(const Options& options);
 int run_formats(const Options& options);
 int run_secret(const Options& options);
+int run_service(const Options& options);
 
 }  // namespace millrace

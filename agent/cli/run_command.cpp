@@ -13,6 +13,7 @@
 #include "config/values.hpp"
 #include "platform/base/mutex.hpp"
 #include "platform/base/text.hpp"
+#include "platform/host/service.hpp"
 
 namespace millrace {
 namespace {
@@ -23,6 +24,16 @@ constexpr std::chrono::milliseconds kTurn{1000};
 constexpr int kMostRefusals = 10;
 constexpr Duration kLedgerCheck = std::chrono::seconds{10};
 constexpr Duration kKeyCheck = std::chrono::seconds{2};
+
+// A service has no stderr: its log is a file in any case, and what matters of it an event as well.
+Result<void> start_agent_log(const AgentSettings& agent) {
+  LogFile file{agent.log_file, agent.log_size, agent.log_files};
+  if (!is_windows_service()) return start_log(agent.log_level, file);
+  if (file.path.empty()) file.path = agent.state_dir / "agent.log";
+  return start_log(agent.log_level, file, [](Level level, std::string_view line) {
+    write_event(level == Level::Error ? EventLevel::Error : EventLevel::Warning, line);
+  });
+}
 
 class Agent {
  public:
@@ -57,8 +68,7 @@ class Agent {
     auto lock = lock_instance(agent.state_dir);
     if (!lock) return std::unexpected(lock.error());
     lock_ = std::move(*lock);
-    const LogFile file{agent.log_file, agent.log_size, agent.log_files};
-    if (auto logging = start_log(agent.log_level, file); !logging) return logging;
+    if (auto logging = start_agent_log(agent); !logging) return logging;
     EngineOptions engine;
     engine.settings = context_.settings;
     engine.ledger_file = ledger_file(context_.settings);
@@ -179,9 +189,7 @@ class Agent {
   std::unique_ptr<ControlServer> control_;
 };
 
-}  // namespace
-
-int run_agent(const Options& options) {
+int run_here(const Options& options) {
   auto context = load_context(options);
   if (!context) return context.error();
   if (context->settings.folders.empty()) {
@@ -192,6 +200,13 @@ int run_agent(const Options& options) {
     return kWrongUse;
   }
   return Agent(options, std::move(*context)).run();
+}
+
+}  // namespace
+
+int run_agent(const Options& options) {
+  return options.once ? run_here(options)
+                      : run_under_service_manager([&options] { return run_here(options); });
 }
 
 }  // namespace millrace

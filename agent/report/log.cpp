@@ -1,6 +1,7 @@
 #include "agent/report/log.hpp"
 
 #include <spdlog/async.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -10,8 +11,10 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "agent/report/repeats.hpp"
 #include "platform/base/clock.hpp"
@@ -95,6 +98,23 @@ spdlog::sink_ptr make_sink(const LogFile& file) {
                                                                 older);
 }
 
+class ListenerSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit ListenerSink(LogListener listener) : listener_(std::move(listener)) {
+    set_level(spdlog::level::warn);
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    const bool error = message.level >= spdlog::level::err;
+    listener_(error ? Level::Error : Level::Warning,
+              {message.payload.data(), message.payload.size()});
+  }
+  void flush_() override {}
+
+  const LogListener listener_;
+};
+
 }  // namespace
 
 void log(Level level, std::string_view message, std::initializer_list<Field> fields) {
@@ -106,7 +126,7 @@ void log_error(Level level, std::string_view message, const Error& error,
   write_line(level, message, &error, fields);
 }
 
-Result<void> start_log(std::string_view level, const LogFile& file) {
+Result<void> start_log(std::string_view level, const LogFile& file, LogListener listener) {
   const auto* row = std::ranges::find(kLevels, level, &LevelRow::name);
   if (row == kLevels.end()) {
     return fail(ErrorKind::Configuration, "log level \"" + printable(level) +
@@ -114,9 +134,11 @@ Result<void> start_log(std::string_view level, const LogFile& file) {
   }
   try {
     spdlog::init_thread_pool(kQueueLines, 1);
-    auto logger =
-        std::make_shared<spdlog::async_logger>("millrace", make_sink(file), spdlog::thread_pool(),
-                                               spdlog::async_overflow_policy::overrun_oldest);
+    std::vector<spdlog::sink_ptr> sinks{make_sink(file)};
+    if (listener) sinks.push_back(std::make_shared<ListenerSink>(std::move(listener)));
+    auto logger = std::make_shared<spdlog::async_logger>(
+        "millrace", sinks.begin(), sinks.end(), spdlog::thread_pool(),
+        spdlog::async_overflow_policy::overrun_oldest);
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
     logger->set_level(row->level);
     logger->flush_on(spdlog::level::info);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -31,9 +32,13 @@ struct LogFile {
   int files = 5;                          // at most, with the one that is written to
 };
 
+// Hears warnings and errors as well, each as a line without its time; on the thread that writes the
+// log, where it may block.
+using LogListener = std::function<void(Level level, std::string_view line)>;
+
 // "debug", "info", "warning", "error" or "off"; Configuration for anything else, and for a file
 // that cannot be written.
-Result<void> start_log(std::string_view level, const LogFile& file = {});
+Result<void> start_log(std::string_view level, const LogFile& file = {}, LogListener listener = {});
 // Writes what is queued, waits a second at most. False if the reader of our output does not read:
 // then only exit_now() ends the process, since its writer hangs in the kernel.
 bool stop_log();

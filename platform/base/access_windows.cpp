@@ -3,6 +3,7 @@
 #include <windows.h>
 
 #include <aclapi.h>
+#include <sddl.h>
 
 #include <array>
 #include <memory>
@@ -42,6 +43,13 @@ bool is_this_user(PSID sid) {
   return ::EqualSid(sid, reinterpret_cast<const TOKEN_USER*>(space.data())->User.Sid);
 }
 
+bool is_our_service(PSID sid) {
+  PSID service = nullptr;
+  if (!::ConvertStringSidToSidW(kServiceSid, &service)) return false;
+  const Descriptor owns(service);
+  return ::EqualSid(sid, service);
+}
+
 struct Security {
   Descriptor owns;
   PSID owner = nullptr;
@@ -72,13 +80,30 @@ Result<void> make_private_folder(const std::filesystem::path& folder) {
   }
   const auto security = security_of(folder);
   if (!security) return std::unexpected(security.error());
-  if (is_this_user(security->owner) ||
+  if (is_this_user(security->owner) || is_our_service(security->owner) ||
       is_well_known(security->owner, {WinLocalSystemSid, WinBuiltinAdministratorsSid})) {
     return {};
   }
   return fail(ErrorKind::Environment, folder.string() +
                                           " belongs to somebody who is neither this user nor an "
                                           "administrator");
+}
+
+Result<void> make_private(const std::filesystem::path& path) {
+  OwnerOnly owner_only;
+  BOOL present = FALSE, defaulted = FALSE;
+  PACL list = nullptr;
+  ::GetSecurityDescriptorDacl(owner_only.get()->lpSecurityDescriptor, &present, &list, &defaulted);
+  std::array<std::byte, SECURITY_MAX_SID_SIZE> administrators;
+  DWORD size = static_cast<DWORD>(administrators.size());
+  ::CreateWellKnownSid(WinBuiltinAdministratorsSid, nullptr, administrators.data(), &size);
+  std::wstring name = path.wstring();
+  const DWORD code = ::SetNamedSecurityInfoW(
+      name.data(), SE_FILE_OBJECT,
+      OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
+      administrators.data(), nullptr, list, nullptr);
+  if (code == ERROR_SUCCESS) return {};
+  return windows_failure(ErrorKind::Environment, "set the access list of " + path.string(), code);
 }
 
 std::filesystem::perms permissions_of(const std::filesystem::path& path, std::error_code& problem) {

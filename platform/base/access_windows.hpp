@@ -7,8 +7,13 @@
 
 namespace millrace {
 
-// Makes a folder that SYSTEM, the administrators and its owner may open, and nobody else. One that
-// is there is left as it is; Environment if it belongs to somebody who is none of these.
+// Makes a folder that SYSTEM, the administrators, its owner and our service may open, and nobody
+// else. One that is there is left as it is; Environment if it belongs to somebody who is none of
+// these.
 Result<void> make_private_folder(const std::filesystem::path& folder);
+
+// Gives a file or a folder, and what a folder holds, such a list, and to the administrators. Needs
+// an administrator.
+Result<void> make_private(const std::filesystem::path& path);
 
 }  // namespace millrace

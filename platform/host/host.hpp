@@ -54,8 +54,8 @@ Result<void> remove_secret(const std::filesystem::path& config_dir, std::string_
 // is not part of it.
 Result<std::string> read_secret_file(const std::filesystem::path& file);
 
-// READY=1, STOPPING=1, RELOADING=1, WATCHDOG=1, STATUS=...: sd_notify(3). Does nothing where no
-// service manager listens.
+// READY=1, STOPPING=1, RELOADING=1, WATCHDOG=1, STATUS=...: sd_notify(3); Windows takes the first
+// two (platform/host/service.hpp). Does nothing where no service manager listens.
 void notify_service_manager(std::string_view state);
 // How often the service manager wants WATCHDOG=1; nothing if it does not.
 std::optional<std::chrono::microseconds> watchdog_interval();
@@ -74,7 +74,7 @@ void harden_process();
 enum class Signal { Stop, Reload };
 // Waits for SIGINT, SIGTERM (Stop) or SIGHUP (Reload). Must be made before any thread is started:
 // it blocks these signals in the calling thread and in those that come from it. Windows: Ctrl-C,
-// Ctrl-Break, a closed console, log-off and shutdown are Stop; there is no Reload.
+// Ctrl-Break, a closed console, log-off and shutdown are Stop; what a service hears: service.hpp.
 class SignalSource {
  public:
   virtual ~SignalSource() = default;

@@ -14,6 +14,7 @@
 #include "platform/base/access_windows.hpp"
 #include "platform/base/handle_windows.hpp"
 #include "platform/base/wide_windows.hpp"
+#include "platform/host/service_host_windows.hpp"
 
 namespace millrace {
 namespace {
@@ -206,7 +207,7 @@ bool instance_runs(const fs::path& state_dir) {
   return false;
 }
 
-void notify_service_manager(std::string_view) {}
+void notify_service_manager(std::string_view state) { tell_service_manager(state); }
 
 std::optional<std::chrono::microseconds> watchdog_interval() { return std::nullopt; }
 
@@ -219,9 +220,14 @@ void harden_process() {
   prepare_console();
 }
 
-std::unique_ptr<SignalSource> take_signals() { return std::make_unique<ConsoleSignals>(); }
+std::unique_ptr<SignalSource> take_signals() {
+  if (auto signals = service_signals()) return signals;
+  return std::make_unique<ConsoleSignals>();
+}
 
 void exit_now(int status) {
+  // A process that ends without its last word has crashed, and is started again.
+  tell_service_ended(status);
   // ExitProcess would wait for the lock of the loader, which a hanging thread may hold.
   ::TerminateProcess(::GetCurrentProcess(), static_cast<UINT>(status));
   std::abort();  // not reached

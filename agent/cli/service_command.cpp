@@ -1,0 +1,142 @@
+// `millrace service`: the agent as a service of Windows.
+#include "platform/host/service.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/context.hpp"
+#include "platform/base/native_path.hpp"
+#include "platform/base/text.hpp"
+
+namespace millrace {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What an action says: `json` is the document, `text` the lines for people.
+struct Said {
+  nlohmann::json json;
+  std::string text;
+};
+
+std::vector<std::string> printable_lines(const std::vector<std::string>& lines) {
+  std::vector<std::string> safe;
+  safe.reserve(lines.size());
+  for (const std::string& line : lines) safe.push_back(printable(line));
+  return safe;
+}
+
+// What the service uses by the configuration as it is now; a wrong one is told and mended later.
+Result<void> add_used(ServiceSetup& setup, const StandardFolders& folders) {
+  setup.used = {setup.config_file};
+  const auto loaded = load_settings_file(setup.config_file, surroundings(folders));
+  if (!loaded) {
+    return fail(ErrorKind::Configuration, "the configuration " + path_text(setup.config_file) +
+                                              " cannot be used yet; `millrace check` says why");
+  }
+  setup.used.push_back(loaded->agent.state_dir);
+  for (const FolderSettings& folder : loaded->folders) {
+    setup.used.insert(setup.used.end(), {folder.inbox, folder.outbox});
+  }
+  return {};
+}
+
+Result<Said> install(ServiceManager& manager, const Options& options) {
+  const auto folders = standard_folders();
+  if (!folders) return std::unexpected(folders.error());
+  ServiceSetup setup;
+  setup.program = own_executable();
+  std::error_code problem;
+  setup.config_file = fs::absolute(config_file_of(options, *folders), problem).make_preferred();
+  setup.own_folder = folders->config_file.parent_path();
+  std::vector<std::string> notes;
+  if (auto added = add_used(setup, *folders); !added) notes.push_back(added.error().message);
+  const auto installed = manager.install(setup);
+  if (!installed) return std::unexpected(installed.error());
+  notes.insert(notes.end(), installed->notes.begin(), installed->notes.end());
+  notes = printable_lines(notes);
+  Said said;
+  said.json = {{"installed", "Millrace"},
+               {"account", installed->account},
+               {"config", printable(path_text(setup.config_file))},
+               {"notes", notes}};
+  said.text = "the service Millrace is installed; its account is " + installed->account + "\n";
+  for (const std::string& note : notes) said.text += "note: " + note + "\n";
+  said.text += "next: millrace check, then millrace service start\n";
+  return said;
+}
+
+Result<Said> uninstall(ServiceManager& manager, const Options&) {
+  if (auto done = manager.uninstall(); !done) return std::unexpected(done.error());
+  return Said{{{"uninstalled", "Millrace"}},
+              "the service Millrace is removed; configuration, ledger and logs are still there\n"};
+}
+
+Result<Said> start(ServiceManager& manager, const Options&) {
+  const auto change = manager.start();
+  if (!change) return std::unexpected(change.error());
+  const bool before = *change == ServiceChange::AlreadySo;
+  return Said{{{"state", "running"}, {"changed", !before}},
+              before ? "the service Millrace runs already\n" : "the service Millrace runs\n"};
+}
+
+Result<Said> stop(ServiceManager& manager, const Options&) {
+  const auto change = manager.stop();
+  if (!change) return std::unexpected(change.error());
+  const bool before = *change == ServiceChange::AlreadySo;
+  return Said{
+      {{"state", "stopped"}, {"changed", !before}},
+      before ? "the service Millrace was not running\n" : "the service Millrace is stopped\n"};
+}
+
+Result<Said> status(ServiceManager& manager, const Options&) {
+  const auto info = manager.status();
+  if (!info) return std::unexpected(info.error());
+  Said said;
+  said.json = {{"state", info->state},     {"process", info->process},
+               {"account", info->account}, {"command", printable(info->command)},
+               {"start", info->start},     {"exit_status", info->exit_status}};
+  said.text = "the service Millrace is " + info->state;
+  if (info->process != 0) said.text += ", process " + std::to_string(info->process);
+  if (info->exit_status != 0) {
+    said.text += "; it ended with status " + std::to_string(info->exit_status);
+  }
+  said.text += "\nstart: " + info->start + "\naccount: " + info->account +
+               "\ncommand: " + printable(info->command) + "\n";
+  return said;
+}
+
+struct Action {
+  std::string_view name;
+  Result<Said> (*run)(ServiceManager& manager, const Options& options);
+};
+constexpr std::array kActions{
+    Action{"install", install}, Action{"uninstall", uninstall}, Action{"start", start},
+    Action{"stop", stop},       Action{"status", status},
+};
+
+}  // namespace
+
+int run_service(const Options& options) {
+  const auto manager = open_service_manager();
+  if (!manager) {
+    say_error(options, manager.error());
+    return kWrongUse;
+  }
+  const auto* action = std::ranges::find(kActions, options.action, &Action::name);
+  const auto said = action->run(**manager, options);
+  if (!said) {
+    say_error(options, said.error());
+    return kWrongUse;
+  }
+  if (options.json) {
+    std::cout << said->json << "\n";
+  } else {
+    std::cout << said->text;
+  }
+  return kAllWell;
+}
+
+}  // namespace millrace
