@@ -1,0 +1,75 @@
+#include "platform/host/service.hpp"
+
+#include <windows.h>
+
+#include <aclapi.h>
+#include <sddl.h>
+
+#include <array>
+#include <iostream>
+
+#include "platform/base/access_windows.hpp"
+#include "platform/base/owner_only_windows.hpp"
+#include "platform/base/permissions.hpp"
+#include "platform/base/wide_windows.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
+
+namespace millrace {
+
+// What the manager is asked to do for real is in tests/e2e/windows_service_test.py, which has a
+// Windows of its own.
+TEST_CASE("what is not installed can be neither started nor stopped nor removed") {
+  const auto manager = open_service_manager();
+  REQUIRE(manager);
+  CHECK((*manager)->status().error().kind == ErrorKind::Vanished);
+  CHECK((*manager)->start().error().kind == ErrorKind::Vanished);
+  CHECK((*manager)->stop().error().kind == ErrorKind::Vanished);
+  const auto removed = (*manager)->uninstall();
+  REQUIRE_FALSE(removed);
+  CHECK(removed.error().kind == ErrorKind::Vanished);
+  CHECK(removed.error().message.find("not installed") != std::string::npos);
+}
+
+TEST_CASE("a program that a person starts is no service") {
+  CHECK(run_under_service_manager([] { return is_windows_service() ? 0 : 7; }) == 7);
+  CHECK_FALSE(is_windows_service());
+  write_event(EventLevel::Error, "nobody hears of this");
+}
+
+TEST_CASE("the program holds the texts of its events") {
+  for (const DWORD number : {1, 2}) {
+    std::array<wchar_t, 100> text{};
+    std::wstring line = L"the line itself";
+    std::array<DWORD_PTR, 1> words{reinterpret_cast<DWORD_PTR>(line.data())};
+    const DWORD size = ::FormatMessageW(
+        FORMAT_MESSAGE_FROM_HMODULE | FORMAT_MESSAGE_ARGUMENT_ARRAY, nullptr, number, 0,
+        text.data(), static_cast<DWORD>(text.size()), reinterpret_cast<va_list*>(words.data()));
+    CHECK(to_utf8({text.data(), size}) == "the line itself\r\n");
+  }
+}
+
+TEST_CASE("the account of the service is on the list of what is private") {
+  OwnerOnly owner_only;
+  LPWSTR text = nullptr;
+  REQUIRE(::ConvertSecurityDescriptorToStringSecurityDescriptorW(
+      owner_only.get()->lpSecurityDescriptor, SDDL_REVISION_1, DACL_SECURITY_INFORMATION, &text,
+      nullptr));
+  const std::string list = to_utf8(text);
+  ::LocalFree(text);
+  CHECK(list.find(to_utf8(kServiceSid)) != std::string::npos);
+  CHECK(list.find("WD") == std::string::npos);  // everybody
+}
+
+TEST_CASE("a folder that is there can be made private") {
+  const test::Scratch home;
+  std::filesystem::create_directory(home / "own");
+  const auto made = make_private(home / "own");
+  INFO((made ? "" : made.error().message));
+  REQUIRE(made);
+  std::error_code problem;
+  CHECK(permissions_of(home / "own", problem) == std::filesystem::perms::none);
+  CHECK_FALSE(problem);
+}
+
+}  // namespace millrace
