@@ -11,7 +11,7 @@ millrace_test_packages=(
   catch2 python3 python3-httpx python3-pil poppler-utils openssl strace bindfs fuse3 nginx-light curl libvips-tools
   samba smbclient openssh-client openssh-sftp-server rsync zip unzip sane-utils imagemagick
   libreoffice-writer-nogui
-  clang-19 clang-tidy-19 clang-format-19)
+  clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19)
 
 # Windows from here: the compiler, what unpacks and prepares the sources of libraries, and Wine.
 millrace_windows_packages=(
