@@ -10,7 +10,7 @@ millrace_build_packages=(
 millrace_test_packages=(
   catch2 python3 python3-httpx python3-pil poppler-utils openssl strace bindfs fuse3 nginx-light curl libvips-tools
   samba smbclient openssh-client openssh-sftp-server rsync zip unzip sane-utils imagemagick
-  libreoffice-writer-nogui
+  libreoffice-writer-nogui libplist-utils
   clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19)
 
 # Windows from here: the compiler, what unpacks and prepares the sources of libraries, and Wine.

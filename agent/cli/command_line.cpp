@@ -84,6 +84,7 @@ void declare_service(CLI::App& app, Options& o) {
                  "(configuration, ledger and logs stay), start, stop or status")
       ->required()
       ->check(CLI::IsMember({"install", "uninstall", "start", "stop", "status"}));
+  app.add_flag("--system", o.system, "macOS: a daemon that runs with nobody logged in");
 }
 
 void declare_retry(CLI::App& app, Options& o) {
@@ -110,7 +111,7 @@ constexpr std::array kRows{
         nothing_more},
     Row{{"formats", "what the local converter can do", run_formats}, nothing_more},
     Row{{"secret", "keep a key", run_secret}, declare_secret},
-    Row{{"service", "the agent as a service of Windows", run_service}, declare_service},
+    Row{{"service", "the agent as a service of Windows or macOS", run_service}, declare_service},
 };
 
 const CLI::App* command_of(const CLI::App& app) {

@@ -41,6 +41,7 @@ struct Options {
   std::string name;
   bool all = false;
   std::string action;
+  bool system = false;
 };
 
 struct Command {

@@ -28,7 +28,7 @@ constexpr Duration kKeyCheck = std::chrono::seconds{2};
 // A service has no stderr: its log is a file in any case, and what matters of it an event as well.
 Result<void> start_agent_log(const AgentSettings& agent) {
   LogFile file{agent.log_file, agent.log_size, agent.log_files};
-  if (!is_windows_service()) return start_log(agent.log_level, file);
+  if (!is_service()) return start_log(agent.log_level, file);
   if (file.path.empty()) file.path = agent.state_dir / "agent.log";
   return start_log(agent.log_level, file, [](Level level, std::string_view line) {
     write_event(level == Level::Error ? EventLevel::Error : EventLevel::Warning, line);

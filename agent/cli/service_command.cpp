@@ -1,4 +1,4 @@
-// `millrace service`: the agent as a service of Windows.
+// `millrace service`: the agent as a service of Windows or macOS.
 #include "platform/host/service.hpp"
 
 #include <algorithm>
@@ -64,7 +64,7 @@ Result<Said> install(ServiceManager& manager, const Options& options) {
                {"notes", notes}};
   said.text = "the service Millrace is installed; its account is " + installed->account + "\n";
   for (const std::string& note : notes) said.text += "note: " + note + "\n";
-  said.text += "next: millrace check, then millrace service start\n";
+  said.text += "next: " + installed->next + "\n";
   return said;
 }
 
@@ -120,7 +120,8 @@ constexpr std::array kActions{
 }  // namespace
 
 int run_service(const Options& options) {
-  const auto manager = open_service_manager();
+  const auto manager =
+      open_service_manager(options.system ? ServiceScope::System : ServiceScope::User);
   if (!manager) {
     say_error(options, manager.error());
     return kWrongUse;

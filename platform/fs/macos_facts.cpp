@@ -53,7 +53,15 @@ bool knows_no_full_sync(int os_code) {
 std::string_view privacy_area(std::string_view folder, std::string_view home) {
   const auto* area =
       std::ranges::find_if(kAreas, [&](const Area& one) { return is_in(folder, home, one); });
-  return area == std::end(kAreas) ? "Full Disk Access" : area->name;
+  return area == std::end(kAreas) ? kFullDiskAccess : area->name;
+}
+
+std::string privacy_advice(const std::string& folder, std::string_view area,
+                           const std::string& program) {
+  return printable(folder) +
+         " is protected: if macOS asks, allow it, else open System Settings > " +
+         "Privacy & Security > " + std::string(area) + " and switch it on for " +
+         printable(program);
 }
 
 std::string privacy_refusal(const std::string& folder, std::string_view home,

@@ -43,9 +43,10 @@ Result<std::unique_ptr<InstanceLock>> lock_instance(const std::filesystem::path&
 // Whether somebody holds it now; asking is in nobody's way.
 bool instance_runs(const std::filesystem::path& state_dir);
 
-// Secrets by name. One file each in `secrets/` beside the configuration; Linux and
-// macOS: 0600; Windows: encrypted for this machine (DPAPI), in a folder that only its owner and
-// administrators may open.
+// Secrets by name. One file each in `secrets/` beside the configuration; Linux: 0600; Windows:
+// encrypted for this machine (DPAPI), in a folder that only its owner and administrators may open.
+// macOS: the login keychain, which knows no configuration; for root and for a daemon such a file,
+// 0600. A change in the keychain is seen after 10 s. May block on the keychain for a minute.
 Result<std::string> read_secret(const std::filesystem::path& config_dir, std::string_view name);
 Result<void> store_secret(const std::filesystem::path& config_dir, std::string_view name,
                           std::string_view value);

@@ -1,5 +1,6 @@
-// The agent under the service manager of Windows: who installs it, and what it is told there. On
-// Linux systemd runs the agent, and knows all it needs from notify_service_manager() and signals.
+// The agent under the service manager of Windows and launchd of macOS: who installs it, and what it
+// is told there. On Linux systemd runs the agent, and knows all it needs from
+// notify_service_manager() and signals.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +19,15 @@ namespace millrace {
 // manager hears of all that becomes of it: READY=1 and STOPPING=1 of notify_service_manager() are
 // passed on, and its controls are what take_signals() gives: stop, shutdown and preshutdown are
 // Stop, a changed parameter is Reload. What goes to std::cerr, which nobody reads there, goes to
-// the event log. Blocks; from the main thread. Linux: `run` alone.
+// the event log. Blocks; from the main thread. Linux, macOS: `run` alone.
 int run_under_service_manager(const std::function<int()>& run);
 
-// True inside of `run` above if the service manager started this process. Never on Linux, where a
-// service is run as any program.
-bool is_windows_service();
+// True inside of `run` above if the service manager started this process, as what `millrace
+// service` has installed. Never on Linux, where a service is run as any program.
+bool is_service();
 
-// One line for the event log of the system, from any thread; does nothing unless
-// is_windows_service(). May block on the log's service.
+// One line for the event log of Windows, from any thread; does nothing unless is_service(), and
+// nothing elsewhere. May block on the log's service.
 enum class EventLevel { Warning, Error };
 void write_event(EventLevel level, std::string_view line);
 
@@ -42,6 +43,7 @@ struct ServiceSetup {
 struct ServiceInstalled {
   std::string account;
   std::vector<std::string> notes;  // one line each: what the system refused, what is left to do
+  std::string next = "millrace check, then millrace service start";
 };
 
 enum class ServiceChange { Done, AlreadySo };
@@ -52,7 +54,8 @@ struct ServiceInfo {
   int exit_status = 0;        // of the last run, once stopped; the agent's own where it gave one
   std::string account;
   std::string command;  // the command line that the manager starts
-  std::string start;    // "automatic, delayed", "automatic", "by hand", "disabled"
+  // "automatic, delayed", "automatic", "by hand", "disabled"; macOS: "at login", "with the machine"
+  std::string start;
 };
 
 // Called from one thread; the calls block until the manager has done what they ask for, and wait
@@ -61,6 +64,7 @@ struct ServiceInfo {
 class ServiceManager {
  public:
   virtual ~ServiceManager() = default;
+  // macOS: starts it too.
   virtual Result<ServiceInstalled> install(const ServiceSetup& setup) = 0;
   // Stops it first. Keeps configuration, ledger and logs.
   virtual Result<void> uninstall() = 0;
@@ -68,7 +72,13 @@ class ServiceManager {
   virtual Result<ServiceChange> stop() = 0;
   virtual Result<ServiceInfo> status() = 0;
 };
-// Configuration where there is no such manager: the message says what runs the agent instead.
-Result<std::unique_ptr<ServiceManager>> open_service_manager();
+// Whose service it is. Windows knows those of the machine only.
+enum class ServiceScope {
+  User,    // macOS: runs while its user is logged in
+  System,  // macOS: runs with nobody logged in
+};
+// Configuration where there is no such manager, and the message says what runs the agent instead;
+// or where this user may have no service of that scope.
+Result<std::unique_ptr<ServiceManager>> open_service_manager(ServiceScope scope);
 
 }  // namespace millrace

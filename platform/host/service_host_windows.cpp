@@ -206,7 +206,7 @@ int run_under_service_manager(const std::function<int()>& run) {
   return run();
 }
 
-bool is_windows_service() { return g_service.load() != nullptr; }
+bool is_service() { return g_service.load() != nullptr; }
 
 void write_event(EventLevel level, std::string_view line) {
   if (ServiceHost* const service = g_service.load()) service->events().write(level, line);

@@ -4,15 +4,16 @@ namespace millrace {
 
 int run_under_service_manager(const std::function<int()>& run) { return run(); }
 
-bool is_windows_service() { return false; }
+bool is_service() { return false; }
 
 void write_event(EventLevel, std::string_view) {}
 
-Result<std::unique_ptr<ServiceManager>> open_service_manager() {
-  return fail(ErrorKind::Configuration,
-              "`millrace service` is there on Windows only; on Linux systemd runs the agent: a "
-              "unit with Type=notify and ExecStart=/path/to/millrace run, then `systemctl enable "
-              "--now millrace`");
+Result<std::unique_ptr<ServiceManager>> open_service_manager(ServiceScope) {
+  return fail(
+      ErrorKind::Configuration,
+      "`millrace service` is there on Windows and macOS only; on Linux systemd runs the agent: a "
+      "unit with Type=notify and ExecStart=/path/to/millrace run, then `systemctl enable "
+      "--now millrace`");
 }
 
 }  // namespace millrace

@@ -363,7 +363,7 @@ class WindowsServiceManager final : public ServiceManager {
 
 }  // namespace
 
-Result<std::unique_ptr<ServiceManager>> open_service_manager() {
+Result<std::unique_ptr<ServiceManager>> open_service_manager(ServiceScope) {
   return std::make_unique<WindowsServiceManager>();
 }
 

@@ -20,7 +20,7 @@ namespace millrace {
 // What the manager is asked to do for real is in tests/e2e/windows_service_test.py, which has a
 // Windows of its own.
 TEST_CASE("what is not installed can be neither started nor stopped nor removed") {
-  const auto manager = open_service_manager();
+  const auto manager = open_service_manager(ServiceScope::User);
   REQUIRE(manager);
   CHECK((*manager)->status().error().kind == ErrorKind::Vanished);
   CHECK((*manager)->start().error().kind == ErrorKind::Vanished);
@@ -32,8 +32,8 @@ TEST_CASE("what is not installed can be neither started nor stopped nor removed"
 }
 
 TEST_CASE("a program that a person starts is no service") {
-  CHECK(run_under_service_manager([] { return is_windows_service() ? 0 : 7; }) == 7);
-  CHECK_FALSE(is_windows_service());
+  CHECK(run_under_service_manager([] { return is_service() ? 0 : 7; }) == 7);
+  CHECK_FALSE(is_service());
   write_event(EventLevel::Error, "nobody hears of this");
 }
 

@@ -17,7 +17,7 @@ MAY_INCLUDE = {
     "platform/fs": BASE,
     "platform/watch": BASE,
     "platform/process": BASE,
-    "platform/host": BASE,
+    "platform/host": BASE | {"platform/fs", "platform/process"},
     "platform/http": BASE,
     "config": BASE,
     "agent/job": BASE,

@@ -1,3 +1,5 @@
+#include "platform/host/secret_files_posix.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,7 +13,6 @@
 
 #include "platform/base/descriptor_posix.hpp"
 #include "platform/host/host.hpp"
-#include "platform/host/secret_name.hpp"
 #include "platform/host/user_posix.hpp"
 
 namespace millrace {
@@ -82,18 +83,17 @@ Result<std::string> read_secret_file(const fs::path& file) {
   return std::move(*text);
 }
 
-Result<std::string> read_secret(const fs::path& config_dir, std::string_view name) {
-  if (auto good = check_secret_name(name); !good) return std::unexpected(good.error());
-  if (access(secret_path(config_dir, name).c_str(), F_OK) != 0) {
-    return fail(ErrorKind::Configuration, "there is no secret `" + std::string(name) +
-                                              "`; run: millrace secret set " + std::string(name));
-  }
+namespace secret_files {
+
+bool exists(const fs::path& config_dir, std::string_view name) {
+  return access(secret_path(config_dir, name).c_str(), F_OK) == 0;
+}
+
+Result<std::string> read(const fs::path& config_dir, std::string_view name) {
   return read_secret_file(secret_path(config_dir, name));
 }
 
-Result<void> store_secret(const fs::path& config_dir, std::string_view name,
-                          std::string_view value) {
-  if (auto good = check_secret_name(name); !good) return good;
+Result<void> store(const fs::path& config_dir, std::string_view name, std::string_view value) {
   if (value.size() > kLongestSecret) return too_long("the secret");
   std::error_code problem;
   fs::create_directories(config_dir, problem);
@@ -114,15 +114,21 @@ Result<void> store_secret(const fs::path& config_dir, std::string_view name,
   return {};
 }
 
-Result<void> remove_secret(const fs::path& config_dir, std::string_view name) {
-  if (auto good = check_secret_name(name); !good) return good;
-  if (unlink(secret_path(config_dir, name).c_str()) != 0) {
-    if (errno == ENOENT) {
-      return fail(ErrorKind::Configuration, "there is no secret `" + std::string(name) + "`");
-    }
-    return system_error("cannot remove", secret_path(config_dir, name));
-  }
-  return {};
+Result<void> remove(const fs::path& config_dir, std::string_view name) {
+  const fs::path path = secret_path(config_dir, name);
+  if (unlink(path.c_str()) == 0) return {};
+  if (errno == ENOENT) return fail(ErrorKind::Vanished, path.string() + " is not there");
+  return system_error("cannot remove", path);
 }
 
+std::unexpected<Error> none(std::string_view name) {
+  return fail(ErrorKind::Configuration, "there is no secret `" + std::string(name) + "`");
+}
+
+std::unexpected<Error> none_to_read(std::string_view name) {
+  return fail(ErrorKind::Configuration, "there is no secret `" + std::string(name) +
+                                            "`; run: millrace secret set " + std::string(name));
+}
+
+}  // namespace secret_files
 }  // namespace millrace
