@@ -19,7 +19,7 @@ millrace_windows_packages=(
   libfmt-dev catch2 python3 wine wine64)
 
 # macOS from here: what unpacks and prepares the sources of libraries; the compiler comes by npm.
-millrace_macos_packages=(dpkg-dev perl tcl libfmt-dev catch2 python3)
+millrace_macos_packages=(dpkg-dev perl tcl libfmt-dev catch2 python3 file)
 
 # install_missing PACKAGE...: installs those that are not there; needs root or sudo for that only.
 install_missing() {

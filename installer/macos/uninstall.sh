@@ -1,0 +1,45 @@
+#!/bin/sh
+# Removes Millrace from this Mac: stops and removes its service, then the program. Configuration,
+# ledger, keys and logs stay; the last lines say where.
+#   ./uninstall.sh [--dry-run] [--bin DIR]
+#   sudo ./uninstall.sh --system [...]      where it was installed with --system
+set -eu
+dry=
+bin=
+scope=
+
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --dry-run) dry=yes ;;
+    --system) scope=--system ;;
+    --bin)
+      [ $# -ge 2 ] || { echo "uninstall.sh: --bin needs a folder" >&2; exit 2; }
+      bin=$2
+      shift
+      ;;
+    *)
+      sed -n '2,5s/^# \{0,1\}//p' "$0"
+      exit 2
+      ;;
+  esac
+  shift
+done
+
+if [ -z "$bin" ]; then
+  bin=/usr/local/bin
+  if [ -z "$scope" ] && [ -x "$HOME/.local/bin/millrace" ]; then bin=$HOME/.local/bin; fi
+fi
+program=$bin/millrace
+
+if [ -n "$dry" ]; then
+  echo "$program service uninstall $scope"
+  echo "rm -f $program"
+else
+  [ -x "$program" ] || { echo "uninstall.sh: there is no $program; say --bin DIR" >&2; exit 2; }
+  if "$program" service status $scope >/dev/null 2>&1; then
+    "$program" service uninstall $scope
+  fi
+  rm -f "$program"
+fi
+echo "# left: $HOME/Library/Application Support/Millrace, $HOME/Library/Logs/Millrace.log"
+echo "# left: keys in the login keychain, under the name Millrace"
