@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "config/values.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
@@ -105,7 +106,7 @@ std::string read_path(std::filesystem::path& into, const RawValue& value) {
   std::string text;
   if (auto wrong = read_text(text, value); !wrong.empty()) return wrong;
   if (text.empty()) return "must not be empty";
-  into = std::filesystem::path(std::u8string(text.begin(), text.end()));
+  into = native_path(text);
   return {};
 }
 

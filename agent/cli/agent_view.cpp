@@ -146,7 +146,7 @@ std::string inboxes_text(const std::vector<FolderSettings>& folders) {
   constexpr std::size_t kMost = 10;
   std::string text;
   for (std::size_t i = 0; i < std::min(folders.size(), kMost); ++i) {
-    text += (i == 0 ? "; inboxes are " : ", ") + printable(folders[i].inbox.string());
+    text += (i == 0 ? "; inboxes are " : ", ") + printable(path_text(folders[i].inbox));
   }
   return text + (folders.size() > kMost ? ", ..." : "");
 }
@@ -202,8 +202,8 @@ Result<std::string> AgentView::status() {
   for (const FolderSettings& folder : settings().folders) {
     const FolderCounts& count = (*counts)[folder.name];
     Json row{{"name", folder.name},
-             {"inbox", printable(folder.inbox.string())},
-             {"outbox", printable(folder.outbox.string())},
+             {"inbox", printable(path_text(folder.inbox))},
+             {"outbox", printable(path_text(folder.outbox))},
              {"waiting", count.waiting},
              {"converting", count.converting},
              {"delivered", count.delivered},
@@ -258,10 +258,11 @@ Result<std::string> AgentView::explain(const std::string& file) {
     const auto name = name_beneath(folder.inbox, path);
     if (!name) continue;
     if (*name == ".") {
-      return fail(ErrorKind::Configuration, printable(path.string()) + " is the inbox of folder `" +
-                                                folder.name + "` itself; name a file in it");
+      return fail(ErrorKind::Configuration, printable(path_text(path)) +
+                                                " is the inbox of folder `" + folder.name +
+                                                "` itself; name a file in it");
     }
-    Json json{{"file", printable(path.string())}, {"folder", folder.name}};
+    Json json{{"file", printable(path_text(path))}, {"folder", folder.name}};
     Json says = Json::array();
     const std::optional<std::string> stalled = why_stalled(folder.name);
     if (stalled) says.push_back(*stalled);
@@ -288,7 +289,7 @@ Result<std::string> AgentView::explain(const std::string& file) {
     json["history"] = rows_json(*rows);
     return document(json);
   }
-  return fail(ErrorKind::Configuration, printable(path.string()) +
+  return fail(ErrorKind::Configuration, printable(path_text(path)) +
                                             " lies in no inbox of the configuration" +
                                             inboxes_text(settings().folders));
 }

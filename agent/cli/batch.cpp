@@ -46,7 +46,7 @@ Result<void> add_pattern(const fs::path& pattern, Places& places) {
   }
   if (found > 0) return {};
   return fail(ErrorKind::Configuration,
-              "\"" + printable(pattern.string()) + "\": there is no such file or folder");
+              "\"" + printable(path_text(pattern)) + "\": there is no such file or folder");
 }
 
 // Named on its own, a file that would never be taken is told at once.
@@ -57,7 +57,8 @@ std::optional<std::string> why_never_taken(const fs::path& path) {
   if (!fs::is_symlink(itself)) return "is no regular file and no folder";
   fs::path target = fs::read_symlink(path, problem);
   if (target.is_relative()) target = (path.parent_path() / target).lexically_normal();
-  return "is a symbolic link, and links are not followed; name the file itself: " + target.string();
+  return "is a symbolic link, and links are not followed; name the file itself: " +
+         path_text(target);
 }
 
 Result<Places> find_places(const std::vector<std::string>& named) {
@@ -72,7 +73,7 @@ Result<Places> find_places(const std::vector<std::string>& named) {
       const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
       places[fs::canonical(parent)].insert(path_text(path.filename()));
     } else if (const auto why = why_never_taken(path)) {
-      return fail(ErrorKind::Configuration, printable(path.string()) + " " + printable(*why));
+      return fail(ErrorKind::Configuration, printable(path_text(path)) + " " + printable(*why));
     } else if (auto added = add_pattern(path, places); !added) {
       return std::unexpected(added.error());
     }
@@ -142,10 +143,11 @@ Result<std::string> choose_converter(const Options& options, Settings& base) {
 
 // The same command finds the same ledger again: by where results go and what they are made with.
 std::string batch_id(const FolderSettings& folder, const Places& places, const Options& options) {
-  std::string text =
-      options.out.empty() ? "" : fs::absolute(native_path(options.out)).lexically_normal().string();
+  std::string text = options.out.empty()
+                         ? ""
+                         : path_text(fs::absolute(native_path(options.out)).lexically_normal());
   if (options.out.empty()) {
-    for (const auto& [place, names] : places) text += place.string() + "\n";
+    for (const auto& [place, names] : places) text += path_text(place) + "\n";
   }
   for (const std::string& to : folder.to) text += "\n" + to;
   for (const auto& [name, value] : folder.options) text += "\n" + name + "=" + value;
@@ -193,7 +195,7 @@ Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& 
   batch.state_dir = root / "batch" / batch_id(folder, *places, options);
   base.folders.clear();
   for (const auto& [place, names] : *places) {
-    folder.name = place.string();
+    folder.name = path_text(place);
     folder.inbox = place;
     folder.outbox = out.empty() ? place : out.lexically_normal();
     folder.make_outbox = !options.out.empty();

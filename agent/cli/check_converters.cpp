@@ -6,6 +6,7 @@
 #include "agent/pipeline/services.hpp"
 #include "agent/serve/process_renderer.hpp"
 #include "agent/transfer/curl_http.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/permissions.hpp"
 
 namespace millrace {
@@ -109,8 +110,8 @@ std::vector<Finding> check_secret_files(const Context& context) {
     const fs::perms mode = permissions_of(entry.path(), problem);
     if (problem || (mode & kOthers) == fs::perms::none) continue;
     findings.push_back({FindingLevel::Warning, "secret files",
-                        "others may read " + entry.path().string(),
-                        "chmod 600 " + shell_text(entry.path().string())});
+                        "others may read " + path_text(entry.path()),
+                        "chmod 600 " + shell_text(path_text(entry.path()))});
   }
   return findings;
 }
@@ -123,7 +124,7 @@ std::vector<Finding> check_renderer(const Context& context) {
   const auto formats = local_formats();
   if (!formats) {
     return {{FindingLevel::Error, "local converter",
-             render_program().string() + " does not work: " + formats.error().message,
+             path_text(render_program()) + " does not work: " + formats.error().message,
              "install it again (it needs libvips), or use a [converter.NAME] with a url"}};
   }
   const std::vector<std::string> targets = targets_of(*formats);

@@ -4,6 +4,7 @@
 #include "agent/cli/check.hpp"
 #include "agent/cli/check_paths.hpp"
 #include "agent/cli/check_rules.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/fs/file_system.hpp"
 #include "platform/watch/watcher.hpp"
 
@@ -37,9 +38,9 @@ std::optional<PathTrouble> why_not_readable(const fs::path& inbox) {
       looked = std::unexpected(info.error());
   }
   if (looked) return std::nullopt;
-  return PathTrouble{inbox.string() + " cannot be read: " + looked.error().message,
+  return PathTrouble{path_text(inbox) + " cannot be read: " + looked.error().message,
                      "give the user that runs the agent read and search permission (chmod u+rx " +
-                         shell_text(inbox.string()) + ")"};
+                         shell_text(path_text(inbox)) + ")"};
 }
 
 Finding inbox_finding(const FolderSettings& folder) {
@@ -56,7 +57,8 @@ Finding inbox_finding(const FolderSettings& folder) {
   if (!kind) {
     return error_in(std::move(subject), {kind.error().message, "check the disk or share"});
   }
-  return found_well(std::move(subject), folder.inbox.string() + ", " + watched_how(folder, *kind));
+  return found_well(std::move(subject),
+                    path_text(folder.inbox) + ", " + watched_how(folder, *kind));
 }
 
 // One folder that results or sources are written to.
@@ -84,9 +86,9 @@ Finding output_finding(const Output& output) {
                                                         : why_not_writable(output.path);
   if (trouble) return error_in(output.subject, std::move(*trouble));
   std::error_code ignored;
-  return found_well(output.subject, output.path.string() + (fs::exists(output.path, ignored)
-                                                                ? ", writable"
-                                                                : ", made when it is needed"));
+  return found_well(output.subject, path_text(output.path) + (fs::exists(output.path, ignored)
+                                                                  ? ", writable"
+                                                                  : ", made when it is needed"));
 }
 
 void add_space(std::string subject, const fs::path& path, std::vector<Finding>& findings) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "agent/cli/check_rules.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/fs/file_system.hpp"
 
 namespace millrace {
@@ -13,7 +14,7 @@ namespace fs = std::filesystem;
 
 PathTrouble not_there(const fs::path& folder) {
   std::error_code ignored;
-  const std::string path = folder.string();
+  const std::string path = path_text(folder);
   const fs::file_status itself = fs::symlink_status(folder, ignored);
   if (fs::is_symlink(itself) && !fs::exists(folder, ignored)) {
     return {path + " is a link to something that is not there",
@@ -28,11 +29,12 @@ std::optional<PathTrouble> cannot_open(const fs::path& folder) {
   const fs::file_status status = fs::status(folder, problem);
   if (status.type() == fs::file_type::not_found) return not_there(folder);
   if (!problem && !fs::is_directory(status)) {
-    return PathTrouble{folder.string() + " is not a folder", "choose another path or move it away"};
+    return PathTrouble{path_text(folder) + " is not a folder",
+                       "choose another path or move it away"};
   }
   const auto opened = real_file_system().open_directory(folder);
   if (opened) return std::nullopt;
-  return PathTrouble{folder.string() + " cannot be opened: " + opened.error().message,
+  return PathTrouble{path_text(folder) + " cannot be opened: " + opened.error().message,
                      "give the user that runs the agent read and search permission (chmod u+rx)"};
 }
 
@@ -72,9 +74,9 @@ std::optional<PathTrouble> why_not_there(const fs::path& folder) {
   const auto space = opened ? (*opened)->space() : std::unexpected(opened.error());
   if (!space) return PathTrouble{space.error().message, "check the disk or share"};
   if (space->writable) return std::nullopt;
-  return PathTrouble{folder.string() + " is not writable (permission, or mounted read-only)",
+  return PathTrouble{path_text(folder) + " is not writable (permission, or mounted read-only)",
                      "give the user that runs the agent write permission (chown or chmod u+wx " +
-                         shell_text(folder.string()) + ")"};
+                         shell_text(path_text(folder)) + ")"};
 }
 
 std::optional<PathTrouble> why_not_writable(const fs::path& folder) {
@@ -83,7 +85,7 @@ std::optional<PathTrouble> why_not_writable(const fs::path& folder) {
   const fs::path there = nearest_existing(folder);
   auto trouble = why_not_there(there);
   if (trouble && there != folder) {
-    trouble->message = folder.string() + " cannot be made: " + trouble->message;
+    trouble->message = path_text(folder) + " cannot be made: " + trouble->message;
   }
   return trouble;
 }

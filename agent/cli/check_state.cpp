@@ -2,6 +2,7 @@
 #include "agent/cli/check.hpp"
 #include "agent/cli/check_paths.hpp"
 #include "agent/cli/check_rules.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/permissions.hpp"
 #include "platform/watch/watcher.hpp"
 
@@ -10,7 +11,7 @@ namespace millrace {
 namespace fs = std::filesystem;
 
 std::vector<Finding> check_configuration(const Context& context) {
-  const std::string file = context.config_file.string();
+  const std::string file = path_text(context.config_file);
   std::error_code ignored;
   const fs::perms mode = permissions_of(context.config_file, ignored);
   if ((mode & fs::perms::others_write) != fs::perms::none) {
@@ -36,13 +37,13 @@ std::vector<Finding> check_state_dir(const Context& context) {
     return {{FindingLevel::Error, "state folder", kind.error().message,
              "choose another `state_dir` in [agent]"}};
   }
-  std::vector<Finding> findings{judge_state_place(folder.string(), *kind)};
+  std::vector<Finding> findings{judge_state_place(path_text(folder), *kind)};
   std::error_code missing;
   const fs::perms mode = permissions_of(folder, missing);
   if (!missing && (mode & (fs::perms::others_write | fs::perms::group_write)) != fs::perms::none) {
     findings.push_back({FindingLevel::Warning, "state folder",
-                        "other users may write into " + folder.string(),
-                        "chmod 700 " + shell_text(folder.string())});
+                        "other users may write into " + path_text(folder),
+                        "chmod 700 " + shell_text(path_text(folder))});
   }
   return findings;
 }

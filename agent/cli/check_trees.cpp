@@ -5,6 +5,7 @@
 
 #include "agent/cli/check.hpp"
 #include "agent/cli/check_rules.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/fs/file_system.hpp"
 #include "platform/fs/path_text.hpp"
 #include "platform/watch/watcher.hpp"
@@ -78,11 +79,11 @@ std::vector<Finding> check_trees(const Context& context) {
     const Tree tree = folder.recursive ? count_tree(**root) : Tree{1, 0, {}};
     directories += tree.directories;
     if (tree.unreadable == 0) continue;
-    const auto unreadable = folder.inbox / tree.first_unreadable;
+    const auto unreadable = folder.inbox / native_path(tree.first_unreadable);
     findings.push_back({FindingLevel::Warning, "inbox of " + folder.name,
                         "folders in it that cannot be read: " + std::to_string(tree.unreadable) +
-                            ", such as " + unreadable.string(),
-                        "chmod u+rx " + shell_text(unreadable.string())});
+                            ", such as " + path_text(unreadable),
+                        "chmod u+rx " + shell_text(path_text(unreadable))});
   }
   const auto limit = watch_limit();
   if (limit && directories > 0) findings.push_back(judge_watches(directories, *limit));

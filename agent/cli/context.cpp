@@ -52,7 +52,7 @@ std::expected<Context, int> load_context(const Options& options) {
       std::cout << nlohmann::json{{"error",
                                    {{"code", "configuration"},
                                     {"message", to_text(loaded.error(), context.config_file)},
-                                    {"file", printable(context.config_file.string())},
+                                    {"file", printable(path_text(context.config_file))},
                                     {"problems", problems}}}}
                 << "\n";
     } else {
@@ -75,7 +75,7 @@ fs::path ledger_file(const Settings& settings) { return settings.agent.state_dir
 
 fs::path control_socket(const Settings& settings, const StandardFolders& folders) {
   // A socket path holds 107 bytes (unix(7)), which a state folder's may exceed.
-  const std::string id = to_hex(sha256(settings.agent.state_dir.string())).substr(0, 12);
+  const std::string id = to_hex(sha256(path_text(settings.agent.state_dir))).substr(0, 12);
   return folders.runtime_dir / ("control-" + id + ".sock");
 }
 
@@ -98,7 +98,7 @@ Result<std::string> ask_agent(const Context& context, std::string_view method,
                               const std::string& path_and_query) {
   if (!instance_runs(context.settings.agent.state_dir)) {
     return fail(ErrorKind::Vanished, "no agent runs with the state folder " +
-                                         context.settings.agent.state_dir.string() +
+                                         path_text(context.settings.agent.state_dir) +
                                          "; `millrace run` starts one");
   }
   const auto agent = local_address(control_socket(context.settings, context.folders));
@@ -154,13 +154,13 @@ Result<void> make_state_dir(const fs::path& folder) {
   const bool made = fs::create_directories(folder, problem);
   if (problem) {
     return fail(ErrorKind::Configuration,
-                "cannot make the state folder " + folder.string() + ": " + problem.message());
+                "cannot make the state folder " + path_text(folder) + ": " + problem.message());
   }
   if (made) fs::permissions(folder, fs::perms::owner_all, problem);
   // The ledger's write-ahead log needs shared memory and locks that work.
   const auto kind = file_system_kind(folder);
   if (kind && kind->nature == FileSystemNature::Network) {
-    return fail(ErrorKind::Configuration, "the state folder " + folder.string() +
+    return fail(ErrorKind::Configuration, "the state folder " + path_text(folder) +
                                               " is on a network file system (" + kind->name +
                                               "); set state_dir to a local folder");
   }

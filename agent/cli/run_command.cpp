@@ -12,6 +12,7 @@
 #include "agent/report/log.hpp"
 #include "config/values.hpp"
 #include "platform/base/mutex.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 #include "platform/host/service.hpp"
 
@@ -49,7 +50,7 @@ class Agent {
     notify_service_manager("READY=1");
     log(Level::Info, "millrace " MILLRACE_VERSION " runs",
         {{"folders", std::to_string(context_.settings.folders.size())},
-         {"configuration", context_.config_file.string()}});
+         {"configuration", path_text(context_.config_file)}});
     const int status = options_.once ? run_once(*signals) : run_for_long(*signals);
     notify_service_manager("STOPPING=1");
     control_.reset();
@@ -194,7 +195,7 @@ int run_here(const Options& options) {
   if (!context) return context.error();
   if (context->settings.folders.empty()) {
     say_error(options, {ErrorKind::Configuration,
-                        context->config_file.string() + " has no [[folder]]; add one",
+                        path_text(context->config_file) + " has no [[folder]]; add one",
                         0,
                         {}});
     return kWrongUse;

@@ -6,6 +6,7 @@
 
 #include "agent/cli/context.hpp"
 #include "agent/serve/process_renderer.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
@@ -63,7 +64,7 @@ int run_init(const Options& options) {
   if (fs::exists(file, problem)) {
     return refuse(
         options,
-        {ErrorKind::Exists, file.string() + " is there already and stays as it is", 0, {}});
+        {ErrorKind::Exists, path_text(file) + " is there already and stays as it is", 0, {}});
   }
   if (file.has_parent_path()) fs::create_directories(file.parent_path(), problem);
   for (const char* box : {"inbox", "outbox"}) {
@@ -74,12 +75,12 @@ int run_init(const Options& options) {
   out.close();
   if (!out) {
     return refuse(options,
-                  {ErrorKind::Environment, "cannot write " + printable(file.string()), 0, {}});
+                  {ErrorKind::Environment, "cannot write " + printable(path_text(file)), 0, {}});
   }
   if (options.json) {
-    std::cout << nlohmann::json{{"config", printable(file.string())}} << "\n";
+    std::cout << nlohmann::json{{"config", printable(path_text(file))}} << "\n";
   } else {
-    std::cout << "wrote " << printable(file.string()) << "\n"
+    std::cout << "wrote " << printable(path_text(file)) << "\n"
               << "next: millrace check, then millrace run\n";
   }
   return kAllWell;

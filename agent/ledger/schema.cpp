@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "agent/ledger/statements.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/fs/crash_point.hpp"
 
 namespace millrace {
@@ -197,7 +198,7 @@ Result<void> migrate(sqlite::Database& database, const fs::path& path,
   if (*version == newest) return {};
   if (*version > newest) {
     return fail(ErrorKind::Configuration,
-                "the ledger " + path.string() + " has schema " + std::to_string(*version) +
+                "the ledger " + path_text(path) + " has schema " + std::to_string(*version) +
                     ", this millrace knows up to " + std::to_string(newest) +
                     ": run the newer version, or move the file away to start without history");
   }

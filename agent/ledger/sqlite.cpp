@@ -5,6 +5,8 @@
 #include <array>
 #include <utility>
 
+#include "platform/base/native_path.hpp"
+
 namespace millrace::sqlite {
 
 struct Connection {
@@ -111,13 +113,12 @@ Result<Database> Database::open(const std::filesystem::path& path, Access access
   static const int counted_not = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   static_cast<void>(counted_not);
   auto connection = std::make_unique<Connection>();
-  const auto text = path.u8string();
+  const std::string text = path_text(path);
   // One thread at a time uses a connection, so SQLite's own mutex is left out.
   const int flags =
       SQLITE_OPEN_NOMUTEX |
       (access == Access::Write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
-  const int code = sqlite3_open_v2(reinterpret_cast<const char*>(text.c_str()), &connection->handle,
-                                   flags, nullptr);
+  const int code = sqlite3_open_v2(text.c_str(), &connection->handle, flags, nullptr);
   if (code != SQLITE_OK) return std::unexpected(connection->error(code));
   sqlite3_extended_result_codes(connection->handle, 1);
   sqlite3_busy_timeout(connection->handle, static_cast<int>(busy_timeout.count()));
@@ -206,8 +207,8 @@ void Database::stop_at(std::chrono::steady_clock::time_point deadline) {
 
 Result<void> Database::copy_to(const std::filesystem::path& path) {
   Connection target;
-  const auto text = path.u8string();
-  int code = sqlite3_open(reinterpret_cast<const char*>(text.c_str()), &target.handle);
+  const std::string text = path_text(path);
+  int code = sqlite3_open(text.c_str(), &target.handle);
   if (code != SQLITE_OK) return std::unexpected(target.error(code));
   sqlite3_backup* backup = sqlite3_backup_init(target.handle, "main", connection_->handle, "main");
   if (backup == nullptr) return std::unexpected(target.error(sqlite3_errcode(target.handle)));

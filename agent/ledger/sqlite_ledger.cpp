@@ -7,6 +7,7 @@
 
 #include "agent/ledger/ledger_core.hpp"
 #include "agent/ledger/writer_thread.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/fs/file_system.hpp"
 
 namespace millrace {
@@ -18,7 +19,7 @@ std::optional<std::uint64_t> wal_identity(const std::filesystem::path& path) {
   const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   const auto directory = real_file_system().open_directory(folder);
   if (!directory) return std::nullopt;
-  const auto info = (*directory)->info(path.filename().string() + "-wal");
+  const auto info = (*directory)->info(path_text(path.filename()) + "-wal");
   if (info) return std::max<std::uint64_t>(info->file_id, 1);
   return info.error().kind == ErrorKind::Vanished ? std::optional<std::uint64_t>(0) : std::nullopt;
 }
@@ -191,13 +192,13 @@ class SqliteLedger final : public Ledger {
  private:
   Result<void> check(LedgerCore& core) const {
     if (core.database().damaged()) {
-      return fail(ErrorKind::Environment, "the ledger " + path_.string() + " is damaged");
+      return fail(ErrorKind::Environment, "the ledger " + path_text(path_) + " is damaged");
     }
     const auto wal = wal_identity(path_);
     const bool other = wal && wal_ && (*wal == 0 || *wal != *wal_);
     if (core.database().moved() || other) {
       return fail(ErrorKind::Environment,
-                  "the ledger " + path_.string() + " was replaced or removed while in use");
+                  "the ledger " + path_text(path_) + " was replaced or removed while in use");
     }
     return {};
   }

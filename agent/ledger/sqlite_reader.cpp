@@ -5,6 +5,7 @@
 #include "agent/ledger/schema.hpp"
 #include "agent/ledger/sqlite.hpp"
 #include "agent/ledger/sqlite_ledger.hpp"
+#include "platform/base/native_path.hpp"
 
 namespace millrace {
 namespace {
@@ -174,7 +175,7 @@ Result<std::unique_ptr<LedgerReader>> open_ledger_reader(const std::filesystem::
   const int newest = ledger_migrations().back().to;
   if (*version != newest) {
     return fail(*version > newest ? ErrorKind::Configuration : ErrorKind::Environment,
-                "the ledger " + path.string() + " has schema " + std::to_string(*version) +
+                "the ledger " + path_text(path) + " has schema " + std::to_string(*version) +
                     ", this millrace reads " + std::to_string(newest));
   }
   return std::make_unique<SqliteReader>(std::move(*database), time_box);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/report/log.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/thread.hpp"
 
@@ -50,7 +51,7 @@ Result<std::optional<std::string>> first_line(Child& child, const std::stop_toke
 
 EmbeddedConverter::EmbeddedConverter(EmbeddedOptions options, std::unique_ptr<Launcher> launcher)
     : options_(std::move(options)),
-      socket_((options_.runtime_dir / ("serve-" + random_name() + ".sock")).string()),
+      socket_(path_text(options_.runtime_dir / ("serve-" + random_name() + ".sock"))),
       launcher_(std::move(launcher)) {}
 
 Result<std::unique_ptr<EmbeddedConverter>> EmbeddedConverter::start(EmbeddedOptions options) {
@@ -85,7 +86,7 @@ Result<void> EmbeddedConverter::spawn(const std::stop_token& stop) {
   SpawnRequest request;
   request.program = options_.program;
   request.arguments = {"serve", "--listen", "unix:" + socket_, "--scratch",
-                       options_.scratch_dir.string()};
+                       path_text(options_.scratch_dir)};
   request.environment = child_environment();
   request.out = ChildStream::Pipe;
   auto child = launcher_->spawn(std::move(request));

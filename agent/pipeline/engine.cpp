@@ -12,6 +12,7 @@
 #include "agent/report/log.hpp"
 #include "agent/transfer/curl_http.hpp"
 #include "agent/watch/local_source.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/thread.hpp"
 #include "platform/host/host.hpp"
@@ -69,7 +70,7 @@ double thread_random() {
 // Agents and batches with ledgers of their own may share an outbox, and so may folders: each knows
 // its temporaries.
 std::string owner_of(const std::filesystem::path& ledger_file, const std::string& folder) {
-  return to_hex(sha256(ledger_file.string() + '\n' + folder)).substr(0, 12);
+  return to_hex(sha256(path_text(ledger_file) + '\n' + folder)).substr(0, 12);
 }
 
 RootSettings root_settings(const FolderSettings& folder, const AgentSettings& agent,
@@ -401,8 +402,8 @@ std::vector<FolderStatus> Engine::folders() const {
     const Folder& folder = *member->second.folder;
     FolderStatus status{std::move(view),
                         member->second.root->health(),
-                        folder.settings.inbox.string(),
-                        folder.settings.outbox.string(),
+                        path_text(folder.settings.inbox),
+                        path_text(folder.settings.outbox),
                         folder.inbox_io.oldest(now),
                         folder.outbox_io.oldest(now)};
     for (auto* stalled : {&status.inbox_stalled, &status.outbox_stalled}) {

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <span>
 
+#include "platform/base/native_path.hpp"
 #include "platform/fs/file_system.hpp"
 
 namespace millrace::render {
@@ -25,7 +26,7 @@ std::expected<const Format*, Refused> look_at_input(const std::string& path) {
   const std::filesystem::path where(path);
   const auto folder = real_file_system().open_directory(where.parent_path());
   if (!folder) return refuse(folder.error());
-  const auto file = (*folder)->open(where.filename().string());
+  const auto file = (*folder)->open(path_text(where.filename()));
   if (!file) return refuse(file.error());
   std::array<char, kSniffBytes> head{};
   const auto got = (*file)->read_at(0, std::as_writable_bytes(std::span(head)));

@@ -9,6 +9,7 @@
 
 #include "agent/render/engine.hpp"
 #include "agent/render/protocol.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/process/sandbox.hpp"
 #include "platform/process/worker.hpp"
 
@@ -106,7 +107,7 @@ int run(int argc, char** argv) {
     return 1;
   }
   // Large pictures that are not read in order are kept in a file: it lies in the scratch folder.
-  set_temporary_folder(arguments->scratch.string());
+  set_temporary_folder(path_text(arguments->scratch));
   if (!start_engine(argv[0])) {
     std::cerr << "libvips does not start\n";
     return 1;

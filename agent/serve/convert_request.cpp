@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <optional>
 
 #include "agent/serve/json_text.hpp"
@@ -30,15 +31,12 @@ struct Parts {
 template <typename Take>
 Result<void> each_piece(const ServerRequest& request, Take take) {
   if (request.body_file.empty()) return take(std::string_view(request.body));
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  const std::unique_ptr<std::FILE, Close> file(
-      std::fopen(request.body_file.string().c_str(), "rb"));
+  std::ifstream file(request.body_file, std::ios::binary);
   if (!file) return fail(ErrorKind::Environment, "the spooled body cannot be read");
   std::vector<char> buffer(64 * 1024);
   std::uint64_t seen = 0;
-  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), file.get())) {
+  while (file.read(buffer.data(), std::ssize(buffer)), file.gcount() > 0) {
+    const auto n = static_cast<std::size_t>(file.gcount());
     seen += n;
     if (auto took = take(std::string_view(buffer.data(), n)); !took) return took;
   }

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "platform/base/native_path.hpp"
+
 namespace millrace::serve {
 namespace {
 
@@ -39,8 +41,8 @@ std::unexpected<Error> no_line_of_a_worker(const json::exception& error) {
 std::string render_line(const RenderJob& job) {
   json options = json::object();
   for (const auto& [name, value] : job.options) options[name] = value;
-  return dump({{"input", job.input.string()},
-               {"output", job.output.string()},
+  return dump({{"input", path_text(job.input)},
+               {"output", path_text(job.output)},
                {"from", job.from},
                {"target", job.target},
                {"options", options},

@@ -7,6 +7,7 @@
 
 #include "agent/serve/json_text.hpp"
 #include "platform/base/mutex.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
@@ -174,7 +175,7 @@ class ProcessRenderer final : public Renderer {
 
   std::unexpected<Error> does_not_work(const std::string& ending) const {
     return fail(ErrorKind::Environment,
-                options_.program.string() + " does not work (" + ending + ")");
+                path_text(options_.program) + " does not work (" + ending + ")");
   }
 
   // `worker_` changes under the lock, for cancel(); only this thread changes it, so that what is
@@ -199,8 +200,8 @@ class ProcessRenderer final : public Renderer {
     SpawnRequest spawn;
     spawn.program = options_.program;
     spawn.arguments = options_.arguments;
-    spawn.arguments.insert(spawn.arguments.end(), {"--scratch", bench_.folder().string()});
-    spawn.environment = {{"LC_ALL", "C.UTF-8"}, {"TMPDIR", bench_.folder().string()}};
+    spawn.arguments.insert(spawn.arguments.end(), {"--scratch", path_text(bench_.folder())});
+    spawn.environment = {{"LC_ALL", "C.UTF-8"}, {"TMPDIR", path_text(bench_.folder())}};
     spawn.directory = bench_.folder();
     spawn.in = ChildStream::Pipe;
     spawn.out = ChildStream::Pipe;

@@ -5,6 +5,8 @@
 #include <string>
 #include <system_error>
 
+#include "platform/base/native_path.hpp"
+
 namespace millrace::serve {
 namespace {
 
@@ -51,12 +53,12 @@ Result<std::unique_ptr<ScratchFolder>> ScratchFolder::open(const std::filesystem
   std::filesystem::create_directories(path, error);
   if (!error) std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
   if (error)
-    return fail(ErrorKind::Environment, "scratch folder " + path.string() + ": " + error.message(),
-                error.value());
+    return fail(ErrorKind::Environment,
+                "scratch folder " + path_text(path) + ": " + error.message(), error.value());
   const std::filesystem::directory_iterator end;
   for (std::filesystem::directory_iterator at(path, error); at != end; at.increment(error)) {
     std::error_code ignored;
-    if (is_ours(at->path().filename().string())) std::filesystem::remove_all(at->path(), ignored);
+    if (is_ours(path_text(at->path().filename()))) std::filesystem::remove_all(at->path(), ignored);
   }
   return std::unique_ptr<ScratchFolder>(new ScratchFolder(path));
 }

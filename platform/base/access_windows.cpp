@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "platform/base/handle_windows.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/owner_only_windows.hpp"
 #include "platform/base/permissions.hpp"
 #include "platform/base/wide_windows.hpp"
@@ -63,7 +64,7 @@ Result<Security> security_of(const std::filesystem::path& path) {
       path.c_str(), SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
       &security.owner, nullptr, &security.list, nullptr, &raw);
   if (code != ERROR_SUCCESS) {
-    return windows_failure(ErrorKind::Environment, "look at the access list of " + path.string(),
+    return windows_failure(ErrorKind::Environment, "look at the access list of " + path_text(path),
                            code);
   }
   security.owns.reset(raw);
@@ -76,7 +77,7 @@ Result<void> make_private_folder(const std::filesystem::path& folder) {
   OwnerOnly owner_only;
   if (::CreateDirectoryW(folder.c_str(), owner_only.get())) return {};
   if (const DWORD code = ::GetLastError(); code != ERROR_ALREADY_EXISTS) {
-    return windows_failure(ErrorKind::Environment, "make " + folder.string(), code);
+    return windows_failure(ErrorKind::Environment, "make " + path_text(folder), code);
   }
   const auto security = security_of(folder);
   if (!security) return std::unexpected(security.error());
@@ -84,7 +85,7 @@ Result<void> make_private_folder(const std::filesystem::path& folder) {
       is_well_known(security->owner, {WinLocalSystemSid, WinBuiltinAdministratorsSid})) {
     return {};
   }
-  return fail(ErrorKind::Environment, folder.string() +
+  return fail(ErrorKind::Environment, path_text(folder) +
                                           " belongs to somebody who is neither this user nor an "
                                           "administrator");
 }
@@ -103,7 +104,7 @@ Result<void> make_private(const std::filesystem::path& path) {
       OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
       administrators.data(), nullptr, list, nullptr);
   if (code == ERROR_SUCCESS) return {};
-  return windows_failure(ErrorKind::Environment, "set the access list of " + path.string(), code);
+  return windows_failure(ErrorKind::Environment, "set the access list of " + path_text(path), code);
 }
 
 std::filesystem::perms permissions_of(const std::filesystem::path& path, std::error_code& problem) {

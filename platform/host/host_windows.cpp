@@ -1,3 +1,4 @@
+#include "platform/base/native_path.hpp"
 #include "platform/host/host.hpp"
 
 #include <windows.h>
@@ -175,23 +176,23 @@ Result<std::unique_ptr<InstanceLock>> lock_instance(const fs::path& state_dir) {
   const fs::path path = state_dir / kLockName;
   Handle file = open_lock(path, GENERIC_READ | GENERIC_WRITE, OPEN_ALWAYS);
   if (!file) {
-    return windows_failure(ErrorKind::Environment, "cannot open " + path.string(),
+    return windows_failure(ErrorKind::Environment, "cannot open " + path_text(path),
                            ::GetLastError());
   }
   const auto give_up = std::chrono::steady_clock::now() + kHeldForAMoment;
   while (const DWORD code = lock_now(file, LOCKFILE_EXCLUSIVE_LOCK)) {
     if (code != ERROR_LOCK_VIOLATION && code != ERROR_IO_PENDING) {
-      return windows_failure(ErrorKind::Environment, "cannot lock " + path.string(), code);
+      return windows_failure(ErrorKind::Environment, "cannot lock " + path_text(path), code);
     }
     if (std::chrono::steady_clock::now() < give_up) {
       std::this_thread::sleep_for(kAskAgain);
       continue;
     }
     return fail(ErrorKind::Exists, "another instance runs with the state folder " +
-                                       state_dir.string() + " (process " + holder_of(file) + ")");
+                                       path_text(state_dir) + " (process " + holder_of(file) + ")");
   }
   if (!write_holder(file)) {
-    return windows_failure(ErrorKind::Environment, "cannot write " + path.string(),
+    return windows_failure(ErrorKind::Environment, "cannot write " + path_text(path),
                            ::GetLastError());
   }
   return std::make_unique<WindowsInstanceLock>(std::move(file));

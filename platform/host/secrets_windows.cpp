@@ -9,6 +9,7 @@
 
 #include "platform/base/access_windows.hpp"
 #include "platform/base/handle_windows.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/owner_only_windows.hpp"
 #include "platform/base/permissions.hpp"
 #include "platform/base/wide_windows.hpp"
@@ -33,7 +34,7 @@ Result<std::string> read_file(const fs::path& file) {
   std::string text(kMostBytes, '\0');
   DWORD size = 0;
   if (!handle || !::ReadFile(handle.get(), text.data(), kMostBytes, &size, nullptr)) {
-    return windows_failure(ErrorKind::Configuration, "cannot read the secret in " + file.string(),
+    return windows_failure(ErrorKind::Configuration, "cannot read the secret in " + path_text(file),
                            ::GetLastError());
   }
   text.resize(size);
@@ -49,7 +50,7 @@ Result<void> write_file(const fs::path& file, std::string_view bytes) {
   if (!handle ||
       !::WriteFile(handle.get(), bytes.data(), static_cast<DWORD>(bytes.size()), &wrote, nullptr) ||
       !::FlushFileBuffers(handle.get())) {
-    return windows_failure(ErrorKind::Environment, "cannot write " + file.string(),
+    return windows_failure(ErrorKind::Environment, "cannot write " + path_text(file),
                            ::GetLastError());
   }
   return {};
@@ -99,19 +100,19 @@ Result<std::string> read_secret_file(const fs::path& file) {
   std::error_code problem;
   const fs::perms mode = permissions_of(file, problem);
   if (problem) {
-    return windows_failure(ErrorKind::Configuration, "cannot read the secret in " + file.string(),
+    return windows_failure(ErrorKind::Configuration, "cannot read the secret in " + path_text(file),
                            static_cast<unsigned long>(problem.value()));
   }
   if ((mode & fs::perms::others_read) != fs::perms::none) {
-    return fail(ErrorKind::Configuration, "others may read the secret in " + file.string() +
-                                              "; run: icacls \"" + file.string() +
+    return fail(ErrorKind::Configuration, "others may read the secret in " + path_text(file) +
+                                              "; run: icacls \"" + path_text(file) +
                                               "\" /inheritance:r /grant:r \"%USERNAME%:R\"");
   }
   auto text = read_file(file);
   if (!text) return text;
   while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
   if (text->empty()) {
-    return fail(ErrorKind::Configuration, "the secret in " + file.string() + " is empty");
+    return fail(ErrorKind::Configuration, "the secret in " + path_text(file) + " is empty");
   }
   return text;
 }
@@ -141,7 +142,7 @@ Result<void> store_secret(const fs::path& config_dir, std::string_view name,
   if (auto wrote = write_file(fresh, *bytes); !wrote) return wrote;
   if (!::MoveFileExW(fresh.c_str(), path.c_str(),
                      MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH)) {
-    return windows_failure(ErrorKind::Environment, "cannot write " + path.string(),
+    return windows_failure(ErrorKind::Environment, "cannot write " + path_text(path),
                            ::GetLastError());
   }
   return {};
@@ -153,7 +154,7 @@ Result<void> remove_secret(const fs::path& config_dir, std::string_view name) {
   if (::DeleteFileW(path.c_str())) return {};
   const DWORD code = ::GetLastError();
   if (code == ERROR_FILE_NOT_FOUND || code == ERROR_PATH_NOT_FOUND) return no_such_secret(name, "");
-  return windows_failure(ErrorKind::Environment, "cannot remove " + path.string(), code);
+  return windows_failure(ErrorKind::Environment, "cannot remove " + path_text(path), code);
 }
 
 }  // namespace millrace

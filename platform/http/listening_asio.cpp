@@ -1,5 +1,6 @@
 #include "platform/http/listening_asio.hpp"
 
+#include "platform/base/native_path.hpp"
 #include "platform/http/local_files.hpp"
 #include "platform/http/wire_text.hpp"
 
@@ -25,11 +26,11 @@ Result<std::unique_ptr<ssl::context>> server_tls_context(const ServerOptions& op
   // An encrypted key must fail, never ask on the terminal of a service.
   const auto no_password = [](auto, auto) { return std::string(); };
   if (context->set_password_callback(no_password, error))
-    return refused("private key " + options.private_key.string(), error);
-  if (context->use_certificate_chain_file(options.certificate.string(), error))
-    return refused("certificate " + options.certificate.string(), error);
-  if (context->use_private_key_file(options.private_key.string(), ssl::context::pem, error))
-    return refused("private key " + options.private_key.string(), error);
+    return refused("private key " + path_text(options.private_key), error);
+  if (context->use_certificate_chain_file(path_text(options.certificate), error))
+    return refused("certificate " + path_text(options.certificate), error);
+  if (context->use_private_key_file(path_text(options.private_key), ssl::context::pem, error))
+    return refused("private key " + path_text(options.private_key), error);
   if (SSL_CTX_check_private_key(context->native_handle()) != 1)
     return fail(ErrorKind::Configuration, "certificate and private key do not belong together");
   return context;

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "platform/base/handle_windows.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/owner_only_windows.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/wide_windows.hpp"
@@ -90,13 +91,13 @@ Result<void> clear_stale(const fs::path& path) {
   if (::GetFileAttributesW(path.c_str()) == INVALID_FILE_ATTRIBUTES) return {};
   const auto written = read_written(path);
   if (!written) {
-    return fail(ErrorKind::Exists, path.string() + " is there and is no address of a server");
+    return fail(ErrorKind::Exists, path_text(path) + " is there and is no address of a server");
   }
   if (somebody_answers(written->port)) {
-    return fail(ErrorKind::Exists, "somebody already serves on " + path.string());
+    return fail(ErrorKind::Exists, "somebody already serves on " + path_text(path));
   }
   if (!::DeleteFileW(path.c_str())) {
-    return windows_failure(ErrorKind::Environment, "remove stale " + path.string(),
+    return windows_failure(ErrorKind::Environment, "remove stale " + path_text(path),
                            ::GetLastError());
   }
   return {};
@@ -121,15 +122,15 @@ Result<CFile> c_file(HANDLE raw, const fs::path& path, int flags, const char* mo
     const DWORD code = ::GetLastError();
     const bool taken = code == ERROR_FILE_EXISTS || code == ERROR_ALREADY_EXISTS;
     return windows_failure(taken ? ErrorKind::Exists : ErrorKind::Environment,
-                           "open " + path.string(), code);
+                           "open " + path_text(path), code);
   }
   const int descriptor = ::_open_osfhandle(reinterpret_cast<std::intptr_t>(handle.get()), flags);
-  if (descriptor < 0) return fail(ErrorKind::Environment, "open " + path.string(), errno);
+  if (descriptor < 0) return fail(ErrorKind::Environment, "open " + path_text(path), errno);
   handle.release();
   CFile file(::_fdopen(descriptor, mode));
   if (!file) {
     ::_close(descriptor);
-    return fail(ErrorKind::Environment, "open " + path.string(), errno);
+    return fail(ErrorKind::Environment, "open " + path_text(path), errno);
   }
   return file;
 }
@@ -164,7 +165,7 @@ Result<LocalListener> listen_local(const fs::path& path) {
   const std::string text = std::to_string(*port) + " " + token;
   const bool wrote = std::fwrite(text.data(), 1, text.size(), file->get()) == text.size();
   if (std::fclose(file->release()) != 0 || !wrote) {
-    return fail(ErrorKind::Environment, "write " + path.string());
+    return fail(ErrorKind::Environment, "write " + path_text(path));
   }
   return LocalListener{static_cast<std::intptr_t>(socket.release()), AF_INET, number_of(token),
                        token};
@@ -178,7 +179,7 @@ void remove_local_socket(const fs::path& path, std::uint64_t file) {
 Result<LocalAddress> local_address(const fs::path& path) {
   const auto written = read_written(path);
   if (!written)
-    return fail(ErrorKind::Unreachable, "no server has left its address in " + path.string());
+    return fail(ErrorKind::Unreachable, "no server has left its address in " + path_text(path));
   return LocalAddress{"http://127.0.0.1:" + std::to_string(written->port),
                       {},
                       {{"Authorization", "Bearer " + written->token}}};

@@ -22,6 +22,7 @@
 
 #include "platform/base/clock.hpp"
 #include "platform/base/mutex.hpp"
+#include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 #include "platform/base/thread.hpp"
 #include "platform/http/bodies.hpp"
@@ -383,7 +384,7 @@ class BeastServer final : public HttpServer {
                    static_cast<Socket::native_handle_type>(listener->socket));
     local_file_ = listener->file;
     if (!listener->token.empty()) ask_for(listener->token);
-    address_ = shared_.options.unix_socket.string();
+    address_ = path_text(shared_.options.unix_socket);
     return {};
   }
 

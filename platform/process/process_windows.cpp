@@ -1,3 +1,4 @@
+#include "platform/base/native_path.hpp"
 #include "platform/process/process.hpp"
 
 #include <windows.h>
@@ -146,7 +147,7 @@ std::unexpected<Error> not_started(const SpawnRequest& request, const char* step
   const DWORD code = ::GetLastError();
   const bool absent = code == ERROR_FILE_NOT_FOUND || code == ERROR_PATH_NOT_FOUND;
   return windows_failure(absent ? ErrorKind::Vanished : ErrorKind::Environment,
-                         "start " + request.program.string() + ": " + step, code);
+                         "start " + path_text(request.program) + ": " + step, code);
 }
 
 class WindowsLauncher final : public Launcher {

@@ -73,9 +73,11 @@ LEDGERS_OWN = re.compile(r"Database(::|> )open\(|\.suspect\"|open_directory\(fol
 LEDGER_NAMED = re.compile(r"\bledger_file\b|\"ledger\.db")
 # What may be done with the name of the ledger's file elsewhere.
 LEDGER_USED = re.compile(r"\bopen_ledger(_reader)?\(|\bexists\(ledger_file|\bowner_of\(|"
-                         r"\bledger_file\.(parent_path|string)\(|\bledger_file = |"
+                         r"\bledger_file\.parent_path\(|\bpath_text\(ledger_file\)|\bledger_file = |"
                          r"\bpath ledger_file[;(]")
 PRODUCT = ("platform", "config", "agent")
+# What makes text of a path by the code page of Windows, or throws there.
+NARROW_TEXT = re.compile(r"\.(generic_)?(u8)?string\(\)|\bu8string\(")
 # Ends of the names of files -> the ends of those that may include such a header.
 SYSTEMS = {"linux": {"linux"}, "macos": {"macos"}, "windows": {"windows"},
            "posix": {"linux", "macos", "posix"}}
@@ -203,6 +205,17 @@ def ledger_only_by_sqlite(tree):
                 yield f"{path}:{number}: only SQLite may open the ledger: {line.strip()}"
 
 
+def paths_become_text_in_one_way(tree):
+    """Names of any script survive path_text() and native_path(); on one system alone, where a path
+    is bytes, its own conversion will do."""
+    for path in sources(tree, *PRODUCT):
+        if path.rsplit(".", 1)[0].rsplit("_", 1)[-1] in ("linux", "posix", "macos"):
+            continue
+        for number, line in enumerate(tree[path].splitlines(), 1):
+            if NARROW_TEXT.search(line.split("//")[0]):
+                yield f"{path}:{number}: path_text() and native_path() instead: {line.strip()}"
+
+
 def top_level(tree):
     there = {path.split("/")[0] for path in tree if not path.startswith(".")}
     for name in sorted(there ^ TOP_LEVEL):
@@ -232,5 +245,5 @@ def long_files(tree):
 
 RULES = (include_table, declared_deps, one_target_a_unit, libraries_in_sources,
          asio_headers_stay_home, system_in_platform, vips_in_render_only, one_place,
-         ledger_only_by_sqlite, top_level,
+         ledger_only_by_sqlite, paths_become_text_in_one_way, top_level,
          line_counts, nothing_left_for_later)
