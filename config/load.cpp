@@ -13,6 +13,7 @@
 #include "config/raw_value.hpp"
 #include "config/validate.hpp"
 #include "config/values.hpp"
+#include "platform/base/advice.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 
@@ -242,8 +243,8 @@ LoadResult load_settings_file(const std::filesystem::path& file, const Surroundi
   const int number = errno;
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   if (!in) {
-    return refused("cannot be read: " + std::generic_category().message(number) +
-                   "; give the user that runs this read permission (chmod u+r)");
+    return refused("cannot be read: " + std::generic_category().message(number) + "; " +
+                   how_to_let_read(file));
   }
   return load_settings(text, std::filesystem::absolute(file), around);
 }

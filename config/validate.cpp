@@ -100,10 +100,13 @@ class Validator {
     if (std::set<std::string>(f.to.begin(), f.to.end()).size() != f.to.size()) {
       say(who + "`to` names a format twice");
     }
-    if (settings_.converter(f.via) == nullptr) {
+    if (settings_.converter(f.via) == nullptr && f.via == "local") {
+      say(who +
+          "`via` is \"local\", which needs millrace-render, and that is not in this build; add "
+          "[converter.NAME] with a url, and write via = \"NAME\"");
+    } else if (settings_.converter(f.via) == nullptr) {
       say(who + "`via` names converter `" + printable(f.via) +
-          "`, which is not configured; add [converter." + printable(f.via) + "]" +
-          (f.via == "local" ? " with a url (millrace-render is not installed)" : ""));
+          "`, which is not configured; add [converter." + printable(f.via) + "]");
     }
     if (f.include.empty()) say(who + "`include` is empty: no file would ever be converted");
     templates(f, who);

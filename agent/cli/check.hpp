@@ -23,6 +23,7 @@ std::vector<Finding> check_agent(const Context& context);
 // check_folders.cpp, check_places.cpp, check_trees.cpp: what lies on disks.
 std::vector<Finding> check_inboxes(const Context& context);
 std::vector<Finding> check_outputs(const Context& context);
+std::vector<Finding> check_drives(const Context& context);
 std::vector<Finding> check_space(const Context& context);
 std::vector<Finding> check_places(const Context& context);
 std::vector<Finding> check_trees(const Context& context);

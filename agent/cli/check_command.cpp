@@ -12,6 +12,7 @@ constexpr std::array kChecks{
     Check{"state folder", check_state_dir},
     Check{"inboxes", check_inboxes},
     Check{"outboxes, archives, quarantines", check_outputs},
+    Check{"drives of one log-on", check_drives},
     Check{"places that are one", check_places},
     Check{"trees and watches", check_trees},
     Check{"disk space", check_space},

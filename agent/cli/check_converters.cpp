@@ -6,6 +6,7 @@
 #include "agent/pipeline/services.hpp"
 #include "agent/serve/process_renderer.hpp"
 #include "agent/transfer/curl_http.hpp"
+#include "platform/base/advice.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/permissions.hpp"
 
@@ -110,8 +111,7 @@ std::vector<Finding> check_secret_files(const Context& context) {
     const fs::perms mode = permissions_of(entry.path(), problem);
     if (problem || (mode & kOthers) == fs::perms::none) continue;
     findings.push_back({FindingLevel::Warning, "secret files",
-                        "others may read " + path_text(entry.path()),
-                        "chmod 600 " + shell_text(path_text(entry.path()))});
+                        "others may read " + path_text(entry.path()), how_to_close(entry.path())});
   }
   return findings;
 }

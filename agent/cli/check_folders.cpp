@@ -4,7 +4,9 @@
 #include "agent/cli/check.hpp"
 #include "agent/cli/check_paths.hpp"
 #include "agent/cli/check_rules.hpp"
+#include "platform/base/advice.hpp"
 #include "platform/base/native_path.hpp"
+#include "platform/fs/drives.hpp"
 #include "platform/fs/file_system.hpp"
 #include "platform/watch/watcher.hpp"
 
@@ -39,8 +41,7 @@ std::optional<PathTrouble> why_not_readable(const fs::path& inbox) {
   }
   if (looked) return std::nullopt;
   return PathTrouble{path_text(inbox) + " cannot be read: " + looked.error().message,
-                     "give the user that runs the agent read and search permission (chmod u+rx " +
-                         shell_text(path_text(inbox)) + ")"};
+                     how_to_let_read(inbox)};
 }
 
 Finding inbox_finding(const FolderSettings& folder) {
@@ -115,6 +116,26 @@ std::vector<Finding> check_outputs(const Context& context) {
   std::vector<Finding> findings;
   for (const FolderSettings& folder : context.settings.folders) {
     for (const Output& output : outputs_of(folder)) findings.push_back(output_finding(output));
+  }
+  return findings;
+}
+
+std::vector<Finding> check_drives(const Context& context) {
+  std::vector<Finding> findings;
+  const auto look = [&](std::string subject, const fs::path& path) {
+    const auto drive = path.empty() ? std::nullopt : personal_drive_of(path);
+    if (!drive) return;
+    findings.push_back({FindingLevel::Warning, std::move(subject),
+                        drive->drive + " is a drive of your log-on, and no service has it",
+                        drive->instead.empty()
+                            ? "write the path of the share instead, as '\\\\SERVER\\SHARE\\FOLDER'"
+                            : "write '" + drive->instead + "' instead, in single quotes"});
+  };
+  look("state folder", context.settings.agent.state_dir);
+  look("log file", context.settings.agent.log_file);
+  for (const FolderSettings& folder : context.settings.folders) {
+    look("inbox of " + folder.name, folder.inbox);
+    for (const Output& output : outputs_of(folder)) look(output.subject, output.path);
   }
   return findings;
 }

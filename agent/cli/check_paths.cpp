@@ -3,7 +3,7 @@
 #include <iterator>
 #include <vector>
 
-#include "agent/cli/check_rules.hpp"
+#include "platform/base/advice.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/fs/file_system.hpp"
 
@@ -20,8 +20,7 @@ PathTrouble not_there(const fs::path& folder) {
     return {path + " is a link to something that is not there",
             "make what the link leads to, or mount its disk or share"};
   }
-  return {path + " does not exist",
-          "mkdir -p " + shell_text(path) + ", or mount its disk or share"};
+  return {path + " does not exist", how_to_make_folder(folder) + ", or mount its disk or share"};
 }
 
 std::optional<PathTrouble> cannot_open(const fs::path& folder) {
@@ -35,7 +34,7 @@ std::optional<PathTrouble> cannot_open(const fs::path& folder) {
   const auto opened = real_file_system().open_directory(folder);
   if (opened) return std::nullopt;
   return PathTrouble{path_text(folder) + " cannot be opened: " + opened.error().message,
-                     "give the user that runs the agent read and search permission (chmod u+rx)"};
+                     how_to_let_read(folder)};
 }
 
 // `path` as one of `inboxes` names it, if a part of it is that same folder (a bind mount, another
@@ -75,8 +74,7 @@ std::optional<PathTrouble> why_not_there(const fs::path& folder) {
   if (!space) return PathTrouble{space.error().message, "check the disk or share"};
   if (space->writable) return std::nullopt;
   return PathTrouble{path_text(folder) + " is not writable (permission, or mounted read-only)",
-                     "give the user that runs the agent write permission (chown or chmod u+wx " +
-                         shell_text(path_text(folder)) + ")"};
+                     how_to_let_write(folder)};
 }
 
 std::optional<PathTrouble> why_not_writable(const fs::path& folder) {

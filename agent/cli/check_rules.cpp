@@ -8,6 +8,8 @@
 
 #include "agent/deliver/local_outbox.hpp"
 #include "config/values.hpp"
+#include "platform/base/advice.hpp"
+#include "platform/base/native_path.hpp"
 
 namespace millrace {
 namespace {
@@ -53,15 +55,6 @@ std::string share_text(std::uint64_t part, std::uint64_t whole) {
 
 }  // namespace
 
-std::string shell_text(const std::string& path) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,@%:=";
-  if (!path.empty() && path.find_first_not_of(kPlain) == std::string::npos) return path;
-  std::string text = "'";
-  for (const char c : path) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
 std::string bytes_text(std::uint64_t bytes) {
   static constexpr std::array kUnits{"bytes", "KB", "MB", "GB", "TB"};
   auto value = static_cast<double>(bytes);
@@ -100,7 +93,7 @@ Finding judge_clock(std::string subject, Duration ahead) {
                               " the server's";
   if (off <= kClockWarning) return found_well(std::move(subject), "agrees with the server's");
   return {off > kClockError ? FindingLevel::Error : FindingLevel::Warning, std::move(subject),
-          message, "set the clock, best by time synchronisation (timedatectl set-ntp true)"};
+          message, "set the clock, best by time synchronisation (" + how_to_set_clock() + ")"};
 }
 
 Finding judge_watches(std::uint64_t directories, const WatchLimit& limit) {
@@ -161,7 +154,7 @@ std::string advice_for(const SecretRef& key) {
              " in the environment that starts the agent, or keep the key with "
              "`millrace secret set NAME` and write api_key = { secret = \"NAME\" }";
     case SecretRef::Where::File:
-      return "write the key into " + key.name + ", then chmod 600 " + shell_text(key.name);
+      return "write the key into " + key.name + ", then " + how_to_close(native_path(key.name));
     case SecretRef::Where::Store:
       return "run: millrace secret set " + key.name;
     case SecretRef::Where::None:

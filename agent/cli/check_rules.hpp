@@ -42,9 +42,6 @@ std::string advice_for(const Error& unreachable, const std::string& ca_file);
 // What a person can do about a key that cannot be read.
 std::string advice_for(const SecretRef& key);
 
-// A path as a shell takes it, for commands that people copy.
-std::string shell_text(const std::string& path);
-
 std::string bytes_text(std::uint64_t bytes);  // "12.3 GB", powers of 1000
 
 }  // namespace millrace

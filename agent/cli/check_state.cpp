@@ -2,6 +2,7 @@
 #include "agent/cli/check.hpp"
 #include "agent/cli/check_paths.hpp"
 #include "agent/cli/check_rules.hpp"
+#include "platform/base/advice.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/permissions.hpp"
 #include "platform/watch/watcher.hpp"
@@ -16,7 +17,7 @@ std::vector<Finding> check_configuration(const Context& context) {
   const fs::perms mode = permissions_of(context.config_file, ignored);
   if ((mode & fs::perms::others_write) != fs::perms::none) {
     return {{FindingLevel::Warning, "configuration", "everybody may change " + file,
-             "chmod o-w " + shell_text(file)}};
+             how_to_keep_from_change(context.config_file)}};
   }
   const std::size_t folders = context.settings.folders.size();
   if (folders == 0) {
@@ -42,8 +43,7 @@ std::vector<Finding> check_state_dir(const Context& context) {
   const fs::perms mode = permissions_of(folder, missing);
   if (!missing && (mode & (fs::perms::others_write | fs::perms::group_write)) != fs::perms::none) {
     findings.push_back({FindingLevel::Warning, "state folder",
-                        "other users may write into " + path_text(folder),
-                        "chmod 700 " + shell_text(path_text(folder))});
+                        "other users may write into " + path_text(folder), how_to_close(folder)});
   }
   return findings;
 }

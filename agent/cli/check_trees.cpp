@@ -5,6 +5,7 @@
 
 #include "agent/cli/check.hpp"
 #include "agent/cli/check_rules.hpp"
+#include "platform/base/advice.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/fs/file_system.hpp"
 #include "platform/fs/path_text.hpp"
@@ -83,7 +84,7 @@ std::vector<Finding> check_trees(const Context& context) {
     findings.push_back({FindingLevel::Warning, "inbox of " + folder.name,
                         "folders in it that cannot be read: " + std::to_string(tree.unreadable) +
                             ", such as " + path_text(unreadable),
-                        "chmod u+rx " + shell_text(path_text(unreadable))});
+                        how_to_let_read(unreadable)});
   }
   const auto limit = watch_limit();
   if (limit && directories > 0) findings.push_back(judge_watches(directories, *limit));

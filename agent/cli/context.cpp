@@ -64,11 +64,19 @@ std::expected<Context, int> load_context(const Options& options) {
   return context;
 }
 
-fs::path render_program() { return own_executable().parent_path() / "millrace-render"; }
+fs::path render_program() { return sister_program("millrace-render"); }
 
 bool has_renderer() {
   std::error_code ignored;
   return fs::exists(render_program(), ignored);
+}
+
+Error no_renderer() {
+  return {ErrorKind::Configuration,
+          "there is no local converter: it needs " + path_text(render_program().filename()) +
+              ", which is not in this build; use a [converter.NAME] with a url",
+          0,
+          {}};
 }
 
 fs::path ledger_file(const Settings& settings) { return settings.agent.state_dir / "ledger.db"; }

@@ -37,6 +37,7 @@ std::expected<Context, int> load_context(const Options& options);
 // millrace-render lies beside this program.
 std::filesystem::path render_program();
 bool has_renderer();
+Error no_renderer();  // what is said to somebody who wants it where it is not
 
 std::filesystem::path ledger_file(const Settings& settings);
 // Where the running agent of this state folder listens.

@@ -86,11 +86,7 @@ int run_serve(const Options& options) {
   if (!folders) return refuse(options, folders.error());
   auto server_settings = server_options(options, *folders);
   if (!server_settings) return refuse(options, server_settings.error());
-  if (!has_renderer()) {
-    return refuse(
-        options,
-        {ErrorKind::Configuration, "millrace-render is not installed beside millrace", 0, {}});
-  }
+  if (!has_renderer()) return refuse(options, no_renderer());
   if (auto made = make_state_dir(server_settings->scratch); !made) {
     return refuse(options, made.error());
   }

@@ -87,13 +87,7 @@ int run_init(const Options& options) {
 }
 
 int run_formats(const Options& options) {
-  if (!has_renderer()) {
-    return refuse(options, {ErrorKind::Configuration,
-                            "millrace-render is not installed beside millrace: there is no local "
-                            "converter; use [converter.NAME] with a url",
-                            0,
-                            {}});
-  }
+  if (!has_renderer()) return refuse(options, no_renderer());
   const auto folders = standard_folders();
   if (!folders) return refuse(options, folders.error());
   auto launcher = make_launcher();

@@ -1,4 +1,5 @@
-// The access list of what only SYSTEM, the administrators, its owner and our service may open.
+// The access list of files and folders that only SYSTEM, the administrators, its owner and our
+// service may open.
 #pragma once
 
 #include <windows.h>

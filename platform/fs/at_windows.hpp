@@ -27,7 +27,7 @@ struct OpenAt {
   ULONG share = kShareAll;
   ULONG disposition = 1;                    // FILE_OPEN
   ULONG options = 0;                        // FILE_DIRECTORY_FILE and its like
-  SECURITY_DESCRIPTOR* security = nullptr;  // of a file that is made; inherited without
+  PSECURITY_DESCRIPTOR security = nullptr;  // of a file that is made; inherited without
 };
 
 // A file that was opened, or the code of GetLastError() that says why not. Never through a link

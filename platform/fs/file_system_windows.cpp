@@ -9,6 +9,7 @@
 
 #include "platform/base/long_path_windows.hpp"
 #include "platform/base/native_path.hpp"
+#include "platform/base/owner_only_windows.hpp"
 #include "platform/base/text.hpp"
 #include "platform/fs/at_windows.hpp"
 #include "platform/fs/beneath_windows.hpp"
@@ -16,7 +17,6 @@
 #include "platform/fs/file_system.hpp"
 #include "platform/fs/files_windows.hpp"
 #include "platform/fs/os_error.hpp"
-#include "platform/fs/owner_only_windows.hpp"
 #include "platform/fs/path_text.hpp"
 #include "platform/fs/publish_windows.hpp"
 
@@ -118,11 +118,8 @@ class WindowsDirectory final : public Directory {
     how.share = FILE_SHARE_READ | FILE_SHARE_DELETE;
     how.disposition = FILE_CREATE;
     how.options = FILE_NON_DIRECTORY_FILE;
-    if (access == Access::OwnerOnly) {
-      auto security = owner_only();
-      if (!security) return std::unexpected(security.error());
-      how.security = *security;
-    }
+    static OwnerOnly owner_only;
+    if (access == Access::OwnerOnly) how.security = owner_only.get()->lpSecurityDescriptor;
     crash_point();
     auto file = open_at(place->directory(), place->leaf(), how);
     if (file) return make_new_file(std::move(*file), name, volume_);

@@ -27,6 +27,17 @@ constexpr std::int64_t kUnixEpoch = 116'444'736'000'000'000;  // 1970-01-01 as F
 constexpr std::size_t kLongestPart = 255;  // in 16-bit units, on every file system of Windows
 constexpr std::string_view kForbidden = "\\:*?\"<>|";
 
+// What `subst` made a drive of: a folder of a drive, `\??\C:\work`, or of a share,
+// `\??\UNC\nas\scans`. Every other device is a disk or the redirector of a network.
+std::string folder_behind(std::string_view device) {
+  constexpr std::string_view kFolder = "\\??\\", kShare = "UNC\\";
+  if (!device.starts_with(kFolder)) return {};
+  device.remove_prefix(kFolder.size());
+  if (device.starts_with(kShare)) return "\\\\" + std::string(device.substr(kShare.size()));
+  return device.size() > 2 && device.substr(1).starts_with(":\\") ? std::string(device)
+                                                                  : std::string();
+}
+
 }  // namespace
 
 FileType type_of(const WindowsAttributes& attributes) {
@@ -58,6 +69,20 @@ Result<void> check_windows_name(std::string_view name) {
   });
   if (fits && is_name) return {};
   return fail(ErrorKind::Input, "name " + printable(name, 300) + " is none that Windows has");
+}
+
+std::optional<PersonalDrive> personal_drive(std::string_view path, const DriveFacts& facts) {
+  constexpr std::size_t kDrive = 2;  // "M:"
+  std::string place = facts.share.starts_with("\\\\") ? facts.share : folder_behind(facts.device);
+  if (place.empty() && !facts.is_remote) return std::nullopt;
+  PersonalDrive found{std::string(path.substr(0, kDrive)), {}};
+  if (place.empty()) return found;
+  while (place.ends_with('\\')) place.pop_back();
+  path.remove_prefix(kDrive);
+  found.instead = place + std::string(path == "\\" ? "" : path);
+  // `C:` alone would be wherever a program stands on that drive.
+  if (found.instead.ends_with(':')) found.instead += '\\';
+  return found;
 }
 
 }  // namespace millrace

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "platform/base/result.hpp"
+#include "platform/fs/drives.hpp"
 #include "platform/fs/file_system.hpp"
 
 namespace millrace {
@@ -33,5 +36,13 @@ std::int64_t unix_ns_of(std::int64_t file_time);
 // control characters, for more than 255 units, and for text that no name gives (to_utf16). Devices
 // (`con.png`), dots and spaces at the end are names like any other here.
 Result<void> check_windows_name(std::string_view name);
+
+struct DriveFacts {
+  std::string share;       // as WNetGetConnectionW names it: `\\nas\scans`
+  std::string device;      // as QueryDosDeviceW does: `\Device\HarddiskVolume2`, `\??\C:\work`
+  bool is_remote = false;  // GetDriveTypeW: DRIVE_REMOTE
+};
+// Nothing for a drive of the machine. `path` is absolute and begins with a drive.
+std::optional<PersonalDrive> personal_drive(std::string_view path, const DriveFacts& facts);
 
 }  // namespace millrace

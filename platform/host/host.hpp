@@ -27,6 +27,8 @@ struct StandardFolders {
 Result<StandardFolders> standard_folders();
 
 std::filesystem::path own_executable();
+// A program of ours that belongs beside this one, whether it is there or not.
+std::filesystem::path sister_program(std::string_view name);
 
 // Makes the arguments of main UTF-8, where the system hands them over in another form. They live as
 // long as the process.

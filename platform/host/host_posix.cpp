@@ -5,6 +5,10 @@
 
 namespace millrace {
 
+std::filesystem::path sister_program(std::string_view name) {
+  return own_executable().parent_path() / name;
+}
+
 void utf8_arguments(int&, char**&) {}
 
 void exit_now(int status) { _exit(status); }

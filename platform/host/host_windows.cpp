@@ -149,6 +149,10 @@ Result<StandardFolders> standard_folders() {
   return folders;
 }
 
+fs::path sister_program(std::string_view name) {
+  return own_executable().parent_path() / native_path(std::string(name) + ".exe");
+}
+
 void utf8_arguments(int& argc, char**& argv) {
   static std::vector<std::string> texts;
   static std::vector<char*> pointers;

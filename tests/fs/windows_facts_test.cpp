@@ -87,3 +87,37 @@ TEST_CASE("names that Windows cannot have, or takes for something else, are refu
     CHECK(checked.error().kind == ErrorKind::Input);
   }
 }
+
+TEST_CASE("a drive of one log-on is told, with what it stands for") {
+  struct Row {
+    const char* path;
+    DriveFacts facts;
+    std::optional<std::string> instead;
+  };
+  const std::string disk = "\\Device\\HarddiskVolume2";
+  const std::string net = "\\Device\\Mup\\;LanmanRedirector\\;M:00000000000a1b2c\\nas\\scans";
+  const Row row = GENERATE_COPY(values<Row>({
+      {"C:\\in", {"", disk, false}, std::nullopt},
+      {"C:\\in", {"", "", false}, std::nullopt},
+      {"D:\\", {"", "\\??\\Volume{1-2}", false}, std::nullopt},
+      {"M:\\in", {"\\\\nas\\scans", net, true}, "\\\\nas\\scans\\in"},
+      {"M:\\", {"\\\\nas\\scans", net, true}, "\\\\nas\\scans"},
+      {"M:\\gr\u00f6\u00dfe\\\U0001f4f7",
+       {"\\\\nas\\scans\\", "", false},
+       "\\\\nas\\scans\\gr\u00f6\u00dfe\\\U0001f4f7"},
+      // Connected at the log-on, and not in this command prompt.
+      {"M:\\in", {"\\\\nas\\scans", "", false}, "\\\\nas\\scans\\in"},
+      {"M:\\in", {"", net, true}, ""},
+      {"M:\\in", {"WebDAV", "", true}, ""},
+      {"S:\\in", {"", "\\??\\C:\\work", false}, "C:\\work\\in"},
+      {"S:\\", {"", "\\??\\C:\\work", false}, "C:\\work"},
+      {"S:\\", {"", "\\??\\C:\\", false}, "C:\\"},
+      {"S:\\in", {"", "\\??\\UNC\\nas\\scans", true}, "\\\\nas\\scans\\in"},
+  }));
+  CAPTURE(row.path, row.facts.share, row.facts.device);
+  const auto found = personal_drive(row.path, row.facts);
+  REQUIRE(found.has_value() == row.instead.has_value());
+  if (!found) return;
+  CHECK(found->drive == std::string(row.path).substr(0, 2));
+  CHECK(found->instead == *row.instead);
+}
