@@ -11,6 +11,7 @@
 #include <optional>
 #include <system_error>
 
+#include "platform/base/advice.hpp"
 #include "platform/base/descriptor_posix.hpp"
 #include "platform/host/host.hpp"
 #include "platform/host/user_posix.hpp"
@@ -24,13 +25,7 @@ fs::path secret_path(const fs::path& config_dir, std::string_view name) {
   return config_dir / "secrets" / std::string(name);
 }
 
-constexpr std::size_t kLongestSecret = 16 * 1024;  // bytes
 constexpr std::size_t kLineEnd = 2;
-
-std::unexpected<Error> too_long(const std::string& what) {
-  return fail(ErrorKind::Configuration,
-              what + " is longer than " + std::to_string(kLongestSecret) + " bytes");
-}
 
 // One byte more than `most` tells that there is more; nothing on an error (errno).
 std::optional<std::string> read_at_most(int fd, std::size_t most) {
@@ -71,8 +66,8 @@ Result<std::string> read_secret_file(const fs::path& file) {
                                               "a file that only its user may read");
   }
   if ((info.st_mode & 077) != 0) {
-    return fail(ErrorKind::Configuration, "others may read the secret in " + file.string() +
-                                              "; run: chmod 600 " + file.string());
+    return fail(ErrorKind::Configuration,
+                "others may read the secret in " + file.string() + "; run: " + how_to_close(file));
   }
   auto text = read_at_most(fd.get(), kLongestSecret + kLineEnd);
   if (!text) return system_error("cannot read", file);

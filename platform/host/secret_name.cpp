@@ -11,4 +11,9 @@ Result<void> check_secret_name(std::string_view name) {
   return fail(ErrorKind::Configuration, "a secret's name has 1 to 64 letters, digits, `-` or `_`");
 }
 
+std::unexpected<Error> too_long(const std::string& what) {
+  return fail(ErrorKind::Configuration,
+              what + " is longer than " + std::to_string(kLongestSecret) + " bytes");
+}
+
 }  // namespace millrace

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "platform/base/access_windows.hpp"
+#include "platform/base/advice.hpp"
 #include "platform/base/handle_windows.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/owner_only_windows.hpp"
@@ -21,10 +22,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr DWORD kMostBytes = 16 * 1024;
+// What DPAPI adds is some hundred bytes.
+constexpr DWORD kMostBytes = kLongestSecret + 4096;
 
 fs::path secret_path(const fs::path& config_dir, std::string_view name) {
   return config_dir / "secrets" / std::string(name);
+}
+
+// Of a secret of the service's only an administrator has the right.
+std::string advice_about(DWORD code) {
+  return code == ERROR_ACCESS_DENIED ? " (open the command prompt with \"Run as administrator\")"
+                                     : "";
+}
+
+std::unexpected<Error> cannot_read(const fs::path& file, DWORD code) {
+  return windows_failure(ErrorKind::Configuration,
+                         "cannot read the secret in " + path_text(file) + advice_about(code), code);
+}
+
+std::unexpected<Error> cannot_change(const fs::path& file, DWORD code) {
+  return windows_failure(ErrorKind::Environment,
+                         "cannot write " + path_text(file) + advice_about(code), code);
 }
 
 Result<std::string> read_file(const fs::path& file) {
@@ -34,11 +52,21 @@ Result<std::string> read_file(const fs::path& file) {
   std::string text(kMostBytes, '\0');
   DWORD size = 0;
   if (!handle || !::ReadFile(handle.get(), text.data(), kMostBytes, &size, nullptr)) {
-    return windows_failure(ErrorKind::Configuration, "cannot read the secret in " + path_text(file),
-                           ::GetLastError());
+    return cannot_read(file, ::GetLastError());
   }
   text.resize(size);
   return text;
+}
+
+Result<std::string> read_private(const fs::path& file) {
+  std::error_code problem;
+  const fs::perms mode = permissions_of(file, problem);
+  if (problem) return cannot_read(file, static_cast<DWORD>(problem.value()));
+  if ((mode & fs::perms::others_read) != fs::perms::none) {
+    return fail(ErrorKind::Configuration, "others may read the secret in " + path_text(file) +
+                                              "; run: " + how_to_close(file));
+  }
+  return read_file(file);
 }
 
 Result<void> write_file(const fs::path& file, std::string_view bytes) {
@@ -50,8 +78,7 @@ Result<void> write_file(const fs::path& file, std::string_view bytes) {
   if (!handle ||
       !::WriteFile(handle.get(), bytes.data(), static_cast<DWORD>(bytes.size()), &wrote, nullptr) ||
       !::FlushFileBuffers(handle.get())) {
-    return windows_failure(ErrorKind::Environment, "cannot write " + path_text(file),
-                           ::GetLastError());
+    return cannot_change(file, ::GetLastError());
   }
   return {};
 }
@@ -69,8 +96,11 @@ std::string taken(DATA_BLOB& blob) {
   return text;
 }
 
-// For this machine, not for one user: an administrator keeps the key and the service reads it. Who
-// may read the file at all is what the folder's access list says.
+// For this machine, not for one user: a person keeps the key and the service, which is another
+// account, reads it. So the encryption helps against a copy of the file that lies elsewhere, in a
+// backup say, and against nobody on this machine: that is what the file's access list is for, and
+// read_secret() refuses a file whose list lets others in. The other way, a key for the service's
+// account alone, could be kept by nobody but the service itself.
 Result<std::string> protect(std::string_view value) {
   DATA_BLOB in = blob_of(value), out{};
   if (!::CryptProtectData(&in, L"Millrace", nullptr, nullptr, nullptr,
@@ -97,23 +127,13 @@ std::unexpected<Error> no_such_secret(std::string_view name, std::string_view ad
 }  // namespace
 
 Result<std::string> read_secret_file(const fs::path& file) {
-  std::error_code problem;
-  const fs::perms mode = permissions_of(file, problem);
-  if (problem) {
-    return windows_failure(ErrorKind::Configuration, "cannot read the secret in " + path_text(file),
-                           static_cast<unsigned long>(problem.value()));
-  }
-  if ((mode & fs::perms::others_read) != fs::perms::none) {
-    return fail(ErrorKind::Configuration, "others may read the secret in " + path_text(file) +
-                                              "; run: icacls \"" + path_text(file) +
-                                              "\" /inheritance:r /grant:r \"%USERNAME%:R\"");
-  }
-  auto text = read_file(file);
+  auto text = read_private(file);
   if (!text) return text;
   while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
   if (text->empty()) {
     return fail(ErrorKind::Configuration, "the secret in " + path_text(file) + " is empty");
   }
+  if (text->size() > kLongestSecret) return too_long("the secret in " + path_text(file));
   return text;
 }
 
@@ -123,7 +143,7 @@ Result<std::string> read_secret(const fs::path& config_dir, std::string_view nam
   if (::GetFileAttributesW(path.c_str()) == INVALID_FILE_ATTRIBUTES) {
     return no_such_secret(name, "; run: millrace secret set " + std::string(name));
   }
-  auto bytes = read_file(path);
+  auto bytes = read_private(path);
   if (!bytes) return bytes;
   return unprotect(*bytes);
 }
@@ -133,19 +153,20 @@ Result<void> store_secret(const fs::path& config_dir, std::string_view name,
   if (auto good = check_secret_name(name); !good) return good;
   std::error_code problem;
   fs::create_directories(config_dir, problem);
+  if (value.size() > kLongestSecret) return too_long("the secret");
   if (auto made = make_private_folder(config_dir / "secrets"); !made) return made;
   const auto bytes = protect(value);
   if (!bytes) return std::unexpected(bytes.error());
   const fs::path path = secret_path(config_dir, name);
   fs::path fresh = path;
   fresh += ".new";
-  if (auto wrote = write_file(fresh, *bytes); !wrote) return wrote;
-  if (!::MoveFileExW(fresh.c_str(), path.c_str(),
-                     MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH)) {
-    return windows_failure(ErrorKind::Environment, "cannot write " + path_text(path),
-                           ::GetLastError());
+  Result<void> stored = write_file(fresh, *bytes);
+  if (stored && !::MoveFileExW(fresh.c_str(), path.c_str(),
+                               MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH)) {
+    stored = cannot_change(path, ::GetLastError());
   }
-  return {};
+  if (!stored) ::DeleteFileW(fresh.c_str());
+  return stored;
 }
 
 Result<void> remove_secret(const fs::path& config_dir, std::string_view name) {
@@ -154,7 +175,7 @@ Result<void> remove_secret(const fs::path& config_dir, std::string_view name) {
   if (::DeleteFileW(path.c_str())) return {};
   const DWORD code = ::GetLastError();
   if (code == ERROR_FILE_NOT_FOUND || code == ERROR_PATH_NOT_FOUND) return no_such_secret(name, "");
-  return windows_failure(ErrorKind::Environment, "cannot remove " + path_text(path), code);
+  return cannot_change(path, code);
 }
 
 }  // namespace millrace

@@ -1,9 +1,7 @@
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -15,67 +13,6 @@
 #include "tests/support/scratch.hpp"
 
 namespace millrace {
-
-TEST_CASE("a secret is kept in a file that only its user may read [M2]") {
-  const test::Scratch home;
-  REQUIRE(store_secret(home.path(), "ctf", "CANARY"));
-  struct stat info{};
-  REQUIRE(stat((home / "secrets/ctf").c_str(), &info) == 0);
-  CHECK((info.st_mode & 0777) == 0600);
-  CHECK(read_secret(home.path(), "ctf").value() == "CANARY");
-  REQUIRE(store_secret(home.path(), "ctf", "NEW"));
-  CHECK(read_secret(home.path(), "ctf").value() == "NEW");
-  REQUIRE(remove_secret(home.path(), "ctf"));
-  CHECK(read_secret(home.path(), "ctf").error().kind == ErrorKind::Configuration);
-}
-
-TEST_CASE("a secret that others may read is refused, and so is a name that is a path [M2]") {
-  const test::Scratch home;
-  test::write_file(home / "key", "CANARY\n");
-  chmod((home / "key").c_str(), 0644);
-  const auto refused = read_secret_file(home / "key");
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().message.find("chmod 600") != std::string::npos);
-  CHECK(refused.error().message.find("CANARY") == std::string::npos);
-  chmod((home / "key").c_str(), 0600);
-  CHECK(read_secret_file(home / "key").value() == "CANARY");
-  CHECK_FALSE(store_secret(home.path(), "../x", "v"));
-}
-
-TEST_CASE("a secret that is too long is refused, not cut [M2]") {
-  const test::Scratch home;
-  const std::string longest(16 * 1024, 'k');
-  test::write_file(home / "key", longest + "\n");
-  chmod((home / "key").c_str(), 0600);
-  CHECK(read_secret_file(home / "key").value() == longest);
-  test::write_file(home / "key", longest + "k");
-  const auto refused = read_secret_file(home / "key");
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().kind == ErrorKind::Configuration);
-  CHECK(refused.error().message.find("longer than 16384 bytes") != std::string::npos);
-  CHECK(refused.error().message.find("kkk") == std::string::npos);
-  REQUIRE(store_secret(home.path(), "ctf", longest));
-  CHECK(store_secret(home.path(), "ctf", longest + "k").error().kind == ErrorKind::Configuration);
-  CHECK(read_secret(home.path(), "ctf").value() == longest);
-}
-
-TEST_CASE("a secret that cannot be written whole leaves the old one and nothing else [M2]") {
-  const test::Scratch home;
-  REQUIRE(store_secret(home.path(), "ctf", "OLD"));
-  rlimit before{};
-  REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
-  const auto ignored = signal(SIGXFSZ, SIG_IGN);
-  const rlimit tight{4, before.rlim_max};
-  REQUIRE(setrlimit(RLIMIT_FSIZE, &tight) == 0);
-  errno = ENOENT;
-  const auto stored = store_secret(home.path(), "ctf", "CANARY");
-  setrlimit(RLIMIT_FSIZE, &before);
-  signal(SIGXFSZ, ignored);
-  REQUIRE_FALSE(stored);
-  CHECK(stored.error().os_code == EFBIG);
-  CHECK_FALSE(std::filesystem::exists(home / "secrets/ctf.new"));
-  CHECK(read_secret(home.path(), "ctf").value() == "OLD");
-}
 
 TEST_CASE("one instance for one state folder, ended by any end of its process [I4]") {
   const test::Scratch state;

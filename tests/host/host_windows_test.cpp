@@ -1,12 +1,8 @@
 #include <windows.h>
 
-#include <aclapi.h>
-
 #include <chrono>
 #include <thread>
 
-#include "platform/base/handle_windows.hpp"
-#include "platform/base/owner_only_windows.hpp"
 #include "platform/base/permissions.hpp"
 #include "platform/base/wide_windows.hpp"
 #include "platform/host/host.hpp"
@@ -92,37 +88,6 @@ TEST_CASE("an instance waits for a command that holds the lock for a moment [I4]
     held->reset();
   });
   CHECK(lock_instance(state.path()));
-}
-
-TEST_CASE("a secret is kept encrypted, and comes back [M2]") {
-  const test::Scratch home;
-  REQUIRE(store_secret(home.path(), "ctf", "CANARY"));
-  const std::string kept = test::read_file(home / "secrets/ctf");
-  CHECK(kept.size() > 6);
-  CHECK(kept.find("CANARY") == std::string::npos);
-  CHECK(read_secret(home.path(), "ctf").value() == "CANARY");
-  REQUIRE(store_secret(home.path(), "ctf", "NEW"));
-  CHECK(read_secret(home.path(), "ctf").value() == "NEW");
-  REQUIRE(remove_secret(home.path(), "ctf"));
-  CHECK(read_secret(home.path(), "ctf").error().kind == ErrorKind::Configuration);
-  CHECK(remove_secret(home.path(), "ctf").error().kind == ErrorKind::Configuration);
-  CHECK_FALSE(store_secret(home.path(), "../x", "v"));
-}
-
-TEST_CASE("a secret in a file that others may read is refused [M2]") {
-  const test::Scratch home;
-  const auto file = home / "key";
-  OwnerOnly owner_only;
-  Handle(::CreateFileW(file.c_str(), GENERIC_WRITE, 0, owner_only.get(), CREATE_NEW, 0, nullptr));
-  test::write_file(file, "CANARY\r\n");
-  CHECK(read_secret_file(file).value() == "CANARY");
-  // No list at all: everybody may do everything.
-  REQUIRE(::SetNamedSecurityInfoW(file.wstring().data(), SE_FILE_OBJECT, DACL_SECURITY_INFORMATION,
-                                  nullptr, nullptr, nullptr, nullptr) == ERROR_SUCCESS);
-  const auto refused = read_secret_file(file);
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().message.find("icacls") != std::string::npos);
-  CHECK(refused.error().message.find("CANARY") == std::string::npos);
 }
 
 TEST_CASE("standard folders are the machine's own, whatever the user") {

@@ -16,6 +16,13 @@ enum class LinkTo { File, Folder };
 bool plant_link(const std::filesystem::path& link, const std::string& target, LinkTo to);
 bool plant_fifo(const std::filesystem::path& path);  // false where there are none
 
+// Everybody may read the file, or its owner alone (Windows: and whom OwnerOnly names).
+enum class Readers { Everybody, Owner };
+void set_readers(const std::filesystem::path& file, Readers readers);
+
+// Of this process and what it starts; an empty value takes the variable away.
+void set_variable(const char* name, const std::string& value);
+
 // Of any depth and with any names in it; what cannot be removed stays.
 void remove_tree(const std::filesystem::path& path);
 

@@ -1,5 +1,7 @@
 #include <sys/stat.h>
 
+#include <cstdlib>
+
 #include "tests/support/strangers.hpp"
 
 namespace millrace::test {
@@ -12,6 +14,18 @@ bool plant_link(const std::filesystem::path& link, const std::string& target, Li
 bool under_wine() { return false; }
 
 bool plant_fifo(const std::filesystem::path& path) { return ::mkfifo(path.c_str(), 0600) == 0; }
+
+void set_readers(const std::filesystem::path& file, Readers readers) {
+  REQUIRE(::chmod(file.c_str(), readers == Readers::Owner ? 0600 : 0644) == 0);
+}
+
+void set_variable(const char* name, const std::string& value) {
+  if (value.empty()) {
+    ::unsetenv(name);
+  } else {
+    ::setenv(name, value.c_str(), 1);
+  }
+}
 
 void remove_tree(const std::filesystem::path& path) {
   std::error_code ignored;

@@ -1,6 +1,11 @@
 #include <windows.h>
 
+#include <aclapi.h>
+
+#include <cstdlib>
+
 #include "platform/base/long_path_windows.hpp"
+#include "platform/base/owner_only_windows.hpp"
 #include "tests/support/strangers.hpp"
 
 namespace millrace::test {
@@ -24,6 +29,23 @@ bool plant_link(const std::filesystem::path& link, const std::string& target, Li
 }
 
 bool plant_fifo(const std::filesystem::path&) { return false; }
+
+// No list at all lets everybody do everything.
+void set_readers(const std::filesystem::path& file, Readers readers) {
+  OwnerOnly owner_only;
+  PACL list = nullptr;
+  BOOL present = FALSE, defaulted = FALSE;
+  if (readers == Readers::Owner) {
+    ::GetSecurityDescriptorDacl(owner_only.get()->lpSecurityDescriptor, &present, &list,
+                                &defaulted);
+  }
+  REQUIRE(::SetNamedSecurityInfoW(file.wstring().data(), SE_FILE_OBJECT,
+                                  DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
+                                  nullptr, nullptr, list, nullptr) == ERROR_SUCCESS);
+}
+
+// For the C library and for Windows.
+void set_variable(const char* name, const std::string& value) { ::_putenv_s(name, value.c_str()); }
 
 // std::filesystem::remove_all() of mingw-w64 never ends at a name that ends with a dot.
 void remove_tree(const std::filesystem::path& path) {
