@@ -1,12 +1,9 @@
 // Which addresses a link may lead to.
 #include "agent/transfer/address_rule.hpp"
 
-#include <arpa/inet.h>
-
-#include <array>
 #include <string>
 
-#include "platform/base/socket.hpp"
+#include "tests/http/listening_socket.hpp"
 #include "tests/transfer/client.hpp"
 #include "tests/transfer/fault_server.hpp"
 
@@ -15,12 +12,7 @@ using namespace millrace::test;
 
 namespace {
 
-bool is_public(const std::string& text) {
-  std::array<std::byte, 16> bytes{};
-  const bool six = text.find(':') != std::string::npos;
-  REQUIRE(inet_pton(six ? AF_INET6 : AF_INET, text.c_str(), bytes.data()) == 1);
-  return is_public_address(std::span{bytes}.first(six ? 16 : 4));
-}
+bool is_public(const std::string& text) { return is_public_address(address_bytes(text)); }
 
 }  // namespace
 

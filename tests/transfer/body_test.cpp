@@ -1,11 +1,10 @@
 // Bodies in both directions, many at once, and what goes on the wire.
-#include <fcntl.h>
-#include <sys/socket.h>
-
 #include <cstdlib>
 #include <thread>
 
+#include "platform/base/native_path.hpp"
 #include "tests/support/scratch.hpp"
+#include "tests/support/strangers.hpp"
 #include "tests/transfer/client.hpp"
 #include "tests/transfer/fault_server.hpp"
 
@@ -121,56 +120,20 @@ TEST_CASE("more body than was declared is a defect") {
   CHECK((*exchange)->head().error().kind == ErrorKind::Defect);
 }
 
-TEST_CASE("a request goes over a Unix socket, whatever host its URL names") {
-  const Scratch scratch;
-  FaultServer server(echo_lengths, scratch / "api.sock");
-  const auto http = client();
-  HttpRequest request = post_to("http://millrace.internal/v1/convert", 20'000);
-  request.unix_socket = scratch / "api.sock";
-  const Outcome out = run(*http, request);
-  REQUIRE_FALSE(out.error);
-  CHECK(out.body.find("Host: millrace.internal") != out.body.npos);
-  request.unix_socket = scratch / "nobody.sock";
-  CHECK(run(*http, request).kind() == ErrorKind::Unreachable);
-}
-
-TEST_CASE("connections are not inherited by programs that we start") {
-  std::atomic<bool> looked{false};
-  std::atomic<bool> there{false};
-  FaultServer server([&](Connection& c) {
-    c.read_request();
-    there = true;
-    eventually([&] { return looked.load(); });
-  });
-  const auto http = client();
-  auto exchange = http->start(post_to(server.url(), 1), {});
-  REQUIRE((*exchange)->send(std::as_bytes(std::span{"x", 1})));
-  REQUIRE(eventually([&] { return there.load(); }));
-  int sockets = 0;
-  for (int fd = 0; fd < 1024; ++fd) {
-    sockaddr_storage peer{};
-    socklen_t length = sizeof peer;
-    if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) != 0) continue;
-    if (peer.ss_family != AF_INET) continue;
-    ++sockets;
-    CHECK((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
-  }
-  looked = true;
-  CHECK(sockets == 2);
-}
-
 TEST_CASE("proxies and .netrc of the environment are ignored") {
   const Scratch home;
   write_file(home / ".netrc", "machine 127.0.0.1 login me password secret\n");
   FaultServer server(echo_lengths);
   const char* const old_home = std::getenv("HOME");
-  setenv("HOME", home.path().c_str(), 1);
+  const std::string home_before = old_home ? old_home : "";
+  set_variable("HOME", path_text(home.path()));
   for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"})
-    setenv(name, "http://127.0.0.1:1", 1);
+    set_variable(name, "http://127.0.0.1:1");
   const auto http = client();
   const Outcome out = run(*http, post_to(server.url(), 5));
-  for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"}) unsetenv(name);
-  if (old_home) setenv("HOME", old_home, 1);
+  for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"})
+    set_variable(name, "");
+  set_variable("HOME", home_before);
   REQUIRE_FALSE(out.error);
   CHECK(out.body.find("Authorization") == out.body.npos);
 }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -12,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/http/raw_socket.hpp"
 #include "tests/transfer/test_certificates.hpp"
 
 struct ssl_st;
@@ -32,7 +34,7 @@ enum class Leaving {
 // reads give nothing and writes do nothing.
 class Connection {
  public:
-  Connection(int fd, ssl_st* tls) : fd_(fd), tls_(tls) {}
+  Connection(std::intptr_t socket, ssl_st* tls) : socket_(socket), tls_(tls) {}
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -54,7 +56,8 @@ class Connection {
 
  private:
   std::size_t receive(char* to, std::size_t size);
-  int fd_;
+  std::atomic<std::intptr_t> socket_;  // unblock() reads it
+  Close close_ = Close::InOrder;
   ssl_st* tls_;
   std::string buffered_;
   std::string head_;
@@ -70,7 +73,7 @@ class FaultServer {
  public:
   using Script = std::function<void(Connection&)>;
   explicit FaultServer(Script script, std::optional<ServerTls> tls = std::nullopt);
-  FaultServer(Script script, const std::filesystem::path& unix_socket);
+  FaultServer(Script script, const std::filesystem::path& unix_socket);  // not on Windows
   ~FaultServer();
 
   int port() const { return port_; }
@@ -83,17 +86,17 @@ class FaultServer {
 
  private:
   void accept_all();
-  void serve(int fd, int number);
+  void serve(std::intptr_t socket, int number);
 
   Script script_;
   ssl_ctx_st* tls_ = nullptr;  // under mutex_ once the server runs
-  int listener_ = -1;
+  std::intptr_t listener_ = kNoSocket;
   int port_ = 0;
   const bool is_tls_;
   std::atomic<int> connections_{0};
   std::mutex mutex_;
   std::vector<Connection*> open_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};  // read by the acceptor without the mutex
   std::vector<std::jthread> threads_;
   std::jthread acceptor_;
 };
@@ -106,9 +109,9 @@ class DeafPort {
   std::string url() const;
 
  private:
-  int listener_ = -1;
+  std::intptr_t listener_ = kNoSocket;
   int port_ = 0;
-  std::vector<int> fillers_;
+  std::vector<std::intptr_t> fillers_;
 };
 
 std::string answer(std::string_view status, std::string_view body);

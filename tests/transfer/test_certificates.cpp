@@ -5,9 +5,10 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include <cstdio>
 #include <memory>
 #include <stdexcept>
+
+#include "platform/base/native_path.hpp"
 
 namespace millrace::test {
 namespace {
@@ -21,7 +22,13 @@ struct FreeWith {
 };
 using Key = std::unique_ptr<EVP_PKEY, FreeWith<EVP_PKEY_free>>;
 using Cert = std::unique_ptr<X509, FreeWith<X509_free>>;
-using File = std::unique_ptr<std::FILE, FreeWith<std::fclose>>;
+using File = std::unique_ptr<BIO, FreeWith<BIO_free>>;
+
+File open_file(const std::filesystem::path& path, const char* mode) {
+  File file{BIO_new_file(path_text(path).c_str(), mode)};
+  if (!file) throw std::runtime_error("cannot open " + path_text(path));
+  return file;
+}
 
 void add_extension(X509* cert, X509* issuer, int nid, const std::string& value) {
   X509V3_CTX context;
@@ -48,10 +55,10 @@ Cert make_cert(EVP_PKEY* key, const std::string& name, const Leaf& leaf) {
 Certificate save(const std::filesystem::path& folder, const std::string& name, X509* cert,
                  EVP_PKEY* key) {
   const Certificate paths{folder / (name + ".crt"), folder / (name + ".key")};
-  const File cert_file{std::fopen(paths.certificate.c_str(), "w")};
-  PEM_write_X509(cert_file.get(), cert);
-  const File key_file{std::fopen(paths.key.c_str(), "w")};
-  PEM_write_PrivateKey(key_file.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
+  const File cert_file = open_file(paths.certificate, "w");
+  PEM_write_bio_X509(cert_file.get(), cert);
+  const File key_file = open_file(paths.key, "w");
+  PEM_write_bio_PrivateKey(key_file.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
   return paths;
 }
 
@@ -67,10 +74,10 @@ TestAuthority::TestAuthority(std::filesystem::path folder) : folder_(std::move(f
 }
 
 Certificate TestAuthority::issue(const std::string& name, const Leaf& leaf) const {
-  const File ca_file{std::fopen(ca_.certificate.c_str(), "r")};
-  const Cert ca{PEM_read_X509(ca_file.get(), nullptr, nullptr, nullptr)};
-  const File ca_key_file{std::fopen(ca_.key.c_str(), "r")};
-  const Key ca_key{PEM_read_PrivateKey(ca_key_file.get(), nullptr, nullptr, nullptr)};
+  const File ca_file = open_file(ca_.certificate, "r");
+  const Cert ca{PEM_read_bio_X509(ca_file.get(), nullptr, nullptr, nullptr)};
+  const File ca_key_file = open_file(ca_.key, "r");
+  const Key ca_key{PEM_read_bio_PrivateKey(ca_key_file.get(), nullptr, nullptr, nullptr)};
   const Key key{EVP_EC_gen("P-256")};
   const Cert cert = make_cert(key.get(), name, leaf);
   X509_set_issuer_name(cert.get(), X509_get_subject_name(ca.get()));
