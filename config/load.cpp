@@ -148,11 +148,8 @@ class Loader {
       std::filesystem::path rest;
       for (auto part = std::next(path.begin()); part != path.end(); ++part) rest /= *part;
       path = around_.home / rest;
-    } else if (path.is_relative()) {
-      path = settings_.file.parent_path() / path;
     }
-    path = path.lexically_normal();
-    return path.has_filename() ? path : path.parent_path();  // without a slash at the end
+    return full_path(path, settings_.file.parent_path());
   }
 
   void fill_defaults() {

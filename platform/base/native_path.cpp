@@ -17,6 +17,20 @@ namespace {
   native.assign(units.begin(), units.end());
 }
 
+namespace fs = std::filesystem;
+
+bool names_share(const fs::path& path) {
+  constexpr auto kSeparator = fs::path::preferred_separator;
+  const auto& text = path.native();
+  const auto divides = [](auto c) { return c == '/' || c == kSeparator; };
+  return kSeparator == '\\' && text.size() > 2 && divides(text[0]) && divides(text[1]);
+}
+
+fs::path normal(const fs::path& path) {
+  const fs::path found = path.lexically_normal();
+  return found.has_filename() ? found : found.parent_path();
+}
+
 }  // namespace
 
 std::filesystem::path native_path(std::string_view text) {
@@ -29,6 +43,16 @@ std::string path_text(const std::filesystem::path& path) { return to_text(path.n
 
 std::string generic_path_text(const std::filesystem::path& path) {
   return to_text(path.generic_string<std::filesystem::path::value_type>());
+}
+
+std::filesystem::path full_path(const std::filesystem::path& path,
+                                const std::filesystem::path& base) {
+  const fs::path full = path.is_relative() && !names_share(path) ? base / path : path;
+  if (!names_share(full)) return normal(full);
+  // Behind its first separator it is a path like any other.
+  fs::path::string_type text(1, fs::path::preferred_separator);
+  text += normal(full.native().substr(1)).native();
+  return text;
 }
 
 }  // namespace millrace

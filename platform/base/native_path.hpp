@@ -17,4 +17,10 @@ std::filesystem::path native_path(std::string_view text);
 std::string path_text(const std::filesystem::path& path);
 std::string generic_path_text(const std::filesystem::path& path);  // parts divided by `/`
 
+// A path as a person writes it, made absolute: a relative one begins at `base`. `.` and `..` are
+// resolved as text, and no separator is left at the end. Shares of Windows (`\\server\share`) stay
+// what they are, as they do not in std::filesystem of GCC.
+std::filesystem::path full_path(const std::filesystem::path& path,
+                                const std::filesystem::path& base);
+
 }  // namespace millrace

@@ -5,6 +5,9 @@
 #include "tests/support/strangers.hpp"
 
 namespace millrace {
+namespace {
+
+namespace fs = std::filesystem;
 
 TEST_CASE("names of any script come back from a path, and from the disk, as they were") {
   const test::Scratch scratch;
@@ -27,5 +30,18 @@ TEST_CASE("every strange name that the system takes is the same after two turns"
     CHECK(path_text(native_path(name)) == name);
   }
 }
+
+TEST_CASE("a path that a person writes becomes absolute and loses what it ends with") {
+  const fs::path here = fs::current_path();
+  CHECK(full_path("in", here) == here / "in");
+  CHECK(full_path("in/", here) == here / "in");
+  CHECK(full_path("two words//", here) == here / "two words");
+  CHECK(full_path("./a/../in", here) == here / "in");
+  CHECK(full_path(native_path("größe/in/"), here) == here / native_path("größe") / "in");
+  CHECK(full_path(here / "in" / "", "elsewhere") == here / "in");
+  CHECK(full_path(here.root_path(), here) == here.root_path());
+}
+
+}  // namespace
 
 }  // namespace millrace
