@@ -67,6 +67,14 @@ void declare_serve(CLI::App& app, Options& o) {
   app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust for file_url");
 }
 
+void declare_init(CLI::App& app, Options& o) {
+  app.add_option("--inbox", o.inbox, "folder to watch; made if absent (default: ~/Millrace/inbox)");
+  app.add_option("--outbox", o.outbox, "folder for the results (default: ~/Millrace/outbox)");
+  app.add_option("--to", o.to, "target format, or several with commas (default: webp)");
+  app.add_option("--url", o.url,
+                 "a conversion API (default: the local converter, where there is one)");
+}
+
 void declare_name(CLI::App& app, Options& o) {
   app.add_option("name", o.name, "a folder or a converter")->required();
 }
@@ -106,7 +114,7 @@ constexpr std::array kRows{
     Row{{"pause", "stop taking work of a folder or a converter", run_pause}, declare_name},
     Row{{"resume", "go on with it", run_resume}, declare_name},
     Row{{"reload", "read the configuration again", run_reload}, nothing_more},
-    Row{{"init", "write a first configuration", run_init}, nothing_more},
+    Row{{"init", "write a first configuration", run_init}, declare_init},
     Row{{"check", "find what is wrong with configuration, folders and converters", run_check},
         nothing_more},
     Row{{"formats", "what the local converter can do", run_formats}, nothing_more},

@@ -31,6 +31,9 @@ struct Options {
   std::string to, out, via, url, api_key_env, ca_file, upload, state_dir, max_failures;
   std::vector<std::string> options;  // "quality=80"
 
+  // init, beside `to` and `url`
+  std::string inbox, outbox;
+
   // serve
   std::string listen, cert, key, token_file, scratch;
   std::vector<std::string> allow_fetch;

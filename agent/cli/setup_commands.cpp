@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/context.hpp"
+#include "agent/cli/first_config.hpp"
 #include "agent/serve/process_renderer.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
@@ -13,27 +14,6 @@ namespace millrace {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Names only: every key that is not here has the default that the reference in the README gives.
-constexpr std::string_view kFirstConfig =
-    R"(# Millrace: every file that appears in `inbox` is converted into `outbox`.
-# `millrace check` says whether this file is right; a running agent takes changes up by itself.
-
-[[folder]]
-name = "pictures"
-inbox = "~/Millrace/inbox"
-outbox = "~/Millrace/outbox"
-to = ["webp"]
-via = "local"              # the embedded converter
-# include = ["*.png", "*.jpg"]
-# after = "archive"        # keep | archive | delete
-# options = { quality = 80 }
-
-# A conversion API on the network, used with via = "changethisfile":
-# [converter.changethisfile]
-# url = "https://changethisfile.com/v1/convert"
-# api_key = { env = "CTF_API_KEY" }
-)";
 
 int refuse(const Options& options, const Error& error) {
   say_error(options, error);
@@ -54,29 +34,63 @@ int set_secret(const Options& options, const fs::path& config_dir) {
   return stored ? kAllWell : refuse(options, stored.error());
 }
 
+Result<void> make_folder(const fs::path& folder) {
+  std::error_code problem;
+  fs::create_directories(folder, problem);
+  if (!problem) return {};
+  return fail(ErrorKind::Environment,
+              "cannot make the folder " + path_text(folder) + ": " + problem.message());
+}
+
+Result<FirstConfig> wanted_by(const Options& options, const StandardFolders& folders) {
+  if (options.url.empty() && !has_renderer()) {
+    return fail(ErrorKind::Configuration,
+                "millrace-render is not installed beside millrace, so there is no local converter; "
+                "name a conversion API: millrace init --url https://HOST/PATH");
+  }
+  const fs::path ours = folders.home / "Millrace", here = fs::current_path();
+  FirstConfig wanted;
+  wanted.inbox =
+      options.inbox.empty() ? ours / "inbox" : full_path(native_path(options.inbox), here);
+  wanted.outbox =
+      options.outbox.empty() ? ours / "outbox" : full_path(native_path(options.outbox), here);
+  wanted.to = options.to.empty() ? "webp" : options.to;
+  wanted.url = options.url;
+  return wanted;
+}
+
+// Nothing is written unless all of it is right: what is there once is never written again.
+Result<void> write_first_config(const Options& options, const StandardFolders& folders,
+                                const fs::path& file) {
+  std::error_code problem;
+  if (fs::exists(file, problem)) {
+    return fail(ErrorKind::Exists, path_text(file) + " is there already and stays as it is");
+  }
+  const auto wanted = wanted_by(options, folders);
+  if (!wanted) return std::unexpected(wanted.error());
+  const std::string text = first_config(*wanted);
+  if (const auto right = load_settings(text, file, surroundings(folders)); !right) {
+    return fail(ErrorKind::Configuration, right.error().front().message);
+  }
+  for (const fs::path& folder : {file.parent_path(), wanted->inbox, wanted->outbox}) {
+    if (folder.empty()) continue;
+    if (auto made = make_folder(folder); !made) return made;
+  }
+  std::ofstream out(file, std::ios::binary);
+  out << text;
+  out.close();
+  if (!out) return fail(ErrorKind::Environment, "cannot write " + path_text(file));
+  return {};
+}
+
 }  // namespace
 
 int run_init(const Options& options) {
   const auto folders = standard_folders();
   if (!folders) return refuse(options, folders.error());
   const fs::path file = config_file_of(options, *folders);
-  std::error_code problem;
-  if (fs::exists(file, problem)) {
-    return refuse(
-        options,
-        {ErrorKind::Exists, path_text(file) + " is there already and stays as it is", 0, {}});
-  }
-  if (file.has_parent_path()) fs::create_directories(file.parent_path(), problem);
-  for (const char* box : {"inbox", "outbox"}) {
-    fs::create_directories(folders->home / "Millrace" / box, problem);
-  }
-  std::ofstream out(file, std::ios::binary);
-  out << kFirstConfig;
-  out.close();
-  if (!out) {
-    return refuse(options,
-                  {ErrorKind::Environment, "cannot write " + printable(path_text(file)), 0, {}});
-  }
+  const auto written = write_first_config(options, *folders, file);
+  if (!written) return refuse(options, written.error());
   if (options.json) {
     std::cout << nlohmann::json{{"config", printable(path_text(file))}} << "\n";
   } else {

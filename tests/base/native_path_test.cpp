@@ -43,5 +43,4 @@ TEST_CASE("a path that a person writes becomes absolute and loses what it ends w
 }
 
 }  // namespace
-
 }  // namespace millrace

@@ -90,6 +90,20 @@ def test_init_check_and_run_once_in_an_empty_home():
         assert "bmp" in user.says("formats")
 
 
+def test_init_with_folders_and_a_conversion_api_of_its_own():
+    with Scratch() as home, ApiServer() as api:
+        user = User(home)
+        words = ["init", "--inbox", home / "two words/", "--outbox", home / "größe", "--to", "jpg"]
+        # What is wrong is said, and nothing is there afterwards.
+        assert "https" in user.says(*words, "--url", "http://api.example/v1", status=2)
+        assert not (home / "two words").exists()
+        user.says(*words, "--url", api.url)
+        pictures(home / "two words", range(2))
+        assert "2 converted" in user.says("run", "--once")
+        assert {p.name for p in (home / "größe").iterdir()} == {"0.jpg", "1.jpg"}
+        assert api.bill()["billed"] == 2
+
+
 def test_a_failure_is_listed_explained_and_tried_again():
     with Scratch() as home, ApiServer() as api:
         inbox, outbox = home / "in", home / "out"
