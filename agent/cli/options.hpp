@@ -44,7 +44,8 @@ struct Options {
   std::string name;
   bool all = false;
   std::string action;
-  bool system = false;
+  bool system = false;  // service install
+  bool grant = false;  // service install
 };
 
 struct Command {

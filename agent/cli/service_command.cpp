@@ -51,6 +51,7 @@ Result<Said> install(ServiceManager& manager, const Options& options) {
   std::error_code problem;
   setup.config_file = fs::absolute(config_file_of(options, *folders), problem).make_preferred();
   setup.own_folder = folders->config_file.parent_path();
+  if (options.grant) setup.access = AccountAccess::Granted;
   std::vector<std::string> notes;
   if (auto added = add_used(setup, *folders); !added) notes.push_back(added.error().message);
   const auto installed = manager.install(setup);
@@ -127,6 +128,10 @@ int run_service(const Options& options) {
     return kWrongUse;
   }
   const auto* action = std::ranges::find(kActions, options.action, &Action::name);
+  if (options.grant && action->run != install) {
+    say_error(options, {ErrorKind::Configuration, "--grant belongs to `service install`", 0, {}});
+    return kWrongUse;
+  }
   const auto said = action->run(**manager, options);
   if (!said) {
     say_error(options, said.error());

@@ -107,6 +107,39 @@ Result<void> make_private(const std::filesystem::path& path) {
   return windows_failure(ErrorKind::Environment, "set the access list of " + path_text(path), code);
 }
 
+Result<void> grant_use(const std::filesystem::path& path, const wchar_t* sid) {
+  // To read, write, run and delete, without the access list itself; to read.
+  constexpr DWORD kModify = 0x1301bf, kRead = FILE_GENERIC_READ;
+  const auto security = security_of(path);
+  if (!security) return std::unexpected(security.error());
+  // Without a list everybody may do everything; one with a single entry would shut the others out.
+  if (security->list == nullptr) return {};
+  PSID account = nullptr;
+  if (!::ConvertStringSidToSidW(sid, &account)) {
+    return windows_failure(ErrorKind::Defect, "read a security identifier", ::GetLastError());
+  }
+  const Descriptor owns_account(account);
+  std::error_code problem;
+  const bool folder = std::filesystem::is_directory(path, problem);
+  EXPLICIT_ACCESSW entry{};
+  entry.grfAccessPermissions = folder ? kModify : kRead;
+  entry.grfAccessMode = GRANT_ACCESS;
+  entry.grfInheritance = folder ? SUB_CONTAINERS_AND_OBJECTS_INHERIT : NO_INHERITANCE;
+  entry.Trustee.TrusteeForm = TRUSTEE_IS_SID;
+  entry.Trustee.ptstrName = static_cast<LPWSTR>(account);
+  PACL list = nullptr;
+  DWORD code = ::SetEntriesInAclW(1, &entry, security->list, &list);
+  const Descriptor owns_list(list);
+  if (code == ERROR_SUCCESS) {
+    std::wstring name = path.wstring();
+    code = ::SetNamedSecurityInfoW(name.data(), SE_FILE_OBJECT, DACL_SECURITY_INFORMATION, nullptr,
+                                   nullptr, list, nullptr);
+  }
+  if (code == ERROR_SUCCESS) return {};
+  return windows_failure(ErrorKind::Environment, "change the access list of " + path_text(path),
+                         code);
+}
+
 std::filesystem::perms permissions_of(const std::filesystem::path& path, std::error_code& problem) {
   using std::filesystem::perms;
   constexpr perms kAll = perms::others_read | perms::others_write;

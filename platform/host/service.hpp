@@ -31,13 +31,16 @@ bool is_service();
 enum class EventLevel { Warning, Error };
 void write_event(EventLevel level, std::string_view line);
 
+// What becomes of the paths outside of our own folder: nothing, and a note says what to do; or the
+// account is let in, which needs them to be there.
+enum class AccountAccess { Told, Granted };
+
 struct ServiceSetup {
-  std::filesystem::path program;      // absolute
-  std::filesystem::path config_file;  // absolute
-  std::filesystem::path own_folder;   // ours alone: it is given to the service's account
-  // What the account must be able to use. Outside of `own_folder` nothing is changed, and a note
-  // says what to do.
-  std::vector<std::filesystem::path> used;
+  std::filesystem::path program;            // absolute
+  std::filesystem::path config_file;        // absolute
+  std::filesystem::path own_folder;         // ours alone: it is given to the service's account
+  std::vector<std::filesystem::path> used;  // what the account must be able to use
+  AccountAccess access = AccountAccess::Told;
 };
 
 struct ServiceInstalled {

@@ -10,6 +10,7 @@
 #include "platform/base/access_windows.hpp"
 #include "platform/base/handle_windows.hpp"
 #include "platform/base/native_path.hpp"
+#include "platform/base/owner_only_windows.hpp"
 #include "platform/base/wide_windows.hpp"
 #include "platform/host/event_log_windows.hpp"
 #include "platform/host/service_host_windows.hpp"
@@ -22,6 +23,7 @@ namespace fs = std::filesystem;
 // A virtual account: no password, no rights of a user, its own name in access lists.
 constexpr const wchar_t* kAccount = L"NT SERVICE\\Millrace";
 constexpr const wchar_t* kPlainAccount = L"NT AUTHORITY\\LocalService";
+constexpr const wchar_t* kPlainSid = L"S-1-5-19";
 constexpr DWORD kPreshutdown = 10'000;           // ms; twice what a stop may take
 constexpr DWORD kForgetFailures = 24 * 60 * 60;  // s
 constexpr std::chrono::seconds kStandsStill{30};
@@ -293,7 +295,11 @@ class WindowsServiceManager final : public ServiceManager {
     // Any other account is on no list yet.
     if (made->account != kAccount) used.insert(used.begin(), setup.own_folder);
     for (const fs::path& path : used) {
-      if (made->account != kAccount || !is_beneath(path, setup.own_folder)) {
+      if (made->account == kAccount && is_beneath(path, setup.own_folder)) continue;
+      if (setup.access == AccountAccess::Granted) {
+        const bool ours = made->account == kAccount;
+        note_failure(grant_use(path, ours ? kServiceSid : kPlainSid), installed.notes);
+      } else {
         installed.notes.push_back(how_to_give(path, installed.account));
       }
     }
