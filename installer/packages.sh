@@ -13,10 +13,11 @@ millrace_test_packages=(
   libreoffice-writer-nogui libplist-utils
   clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19)
 
-# Windows from here: the compiler, what unpacks and prepares the sources of libraries, and Wine.
+# Windows from here: the compiler, what unpacks and prepares the sources of libraries, what makes the
+# installer, and Wine.
 millrace_windows_packages=(
   g++-mingw-w64-x86-64-posix gcc-mingw-w64-x86-64-posix dpkg-dev perl tcl
-  libfmt-dev catch2 python3 wine wine64)
+  libfmt-dev catch2 python3 wixl msitools wine wine64)
 
 # macOS from here: what unpacks and prepares the sources of libraries; the compiler comes by npm.
 millrace_macos_packages=(dpkg-dev perl tcl libfmt-dev catch2 python3 file)
