@@ -93,8 +93,9 @@ void declare_service(CLI::App& app, Options& o) {
       ->required()
       ->check(CLI::IsMember({"install", "uninstall", "start", "stop", "status"}));
   app.add_flag("--system", o.system, "macOS: a daemon that runs with nobody logged in");
-  app.add_flag("--grant", o.grant,
-               "Windows, with install: let the service's account use the folders of the configuration");
+  app.add_flag(
+      "--grant", o.grant,
+      "Windows, with install: let the service's account use the folders of the configuration");
 }
 
 void declare_retry(CLI::App& app, Options& o) {

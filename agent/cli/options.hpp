@@ -45,7 +45,7 @@ struct Options {
   bool all = false;
   std::string action;
   bool system = false;  // service install
-  bool grant = false;  // service install
+  bool grant = false;   // service install
 };
 
 struct Command {
