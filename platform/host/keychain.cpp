@@ -26,22 +26,23 @@ struct Words {
   ErrorKind kind;
   std::string_view text;
 };
-// The tool ends with the last eight bits of an OSStatus, SecBase.h.
+// The tool ends with the last eight bits of an OSStatus, SecBase.h. A keychain that a person has to
+// unlock is tried again: the key in it is the same as before.
 constexpr std::array kEnds{
     // errSecItemNotFound, -25300
     Words{44, ErrorKind::Vanished, "is not in the login keychain"},
     // errSecInteractionNotAllowed, -25308
-    Words{36, ErrorKind::Configuration,
+    Words{36, ErrorKind::Transient,
           "cannot be reached: the login keychain is locked; log in at the screen, or run: security "
           "unlock-keychain"},
     // errSecAuthFailed, -25293
-    Words{51, ErrorKind::Configuration,
+    Words{51, ErrorKind::Transient,
           "cannot be reached: the password of the login keychain was refused"},
     // errSecNoDefaultKeychain, -25307, and errSecNoSuchKeychain, -25294
     Words{37, ErrorKind::Configuration, "cannot be reached: there is no login keychain"},
     Words{50, ErrorKind::Configuration, "cannot be reached: there is no login keychain"},
     // userCanceledErr, -128
-    Words{128, ErrorKind::Configuration, "was refused in a window of the login keychain"},
+    Words{128, ErrorKind::Transient, "was refused in a window of the login keychain"},
 };
 
 }  // namespace

@@ -22,7 +22,8 @@ Result<std::string> line_to_store(std::string_view name, std::string_view value)
 std::vector<std::string> words_to_read(std::string_view name);
 std::vector<std::string> words_to_remove(std::string_view name);
 
-// What the tool ended with, but 0. Vanished: the keychain has no such secret.
+// What the tool ended with, but 0. Vanished: the keychain has no such secret. Transient: it is
+// locked, or asks a person.
 Error error_of(int exit_status, std::string_view name);
 
 }  // namespace millrace::keychain

@@ -43,6 +43,10 @@ bool uses_keychain() {
 Result<std::string> ask(std::vector<std::string> words, std::string_view input,
                         std::string_view name) {
   auto end = run_tool("/usr/bin/security", std::move(words), input, kToolLimit);
+  if (!end && end.error().kind == ErrorKind::Transient) {
+    return fail(ErrorKind::Transient,
+                "the login keychain does not answer; it may ask for its password in a window");
+  }
   if (!end) return std::unexpected(end.error());
   if (end->status != 0) return std::unexpected(keychain::error_of(end->status, name));
   if (end->output.ends_with('\n')) end->output.pop_back();

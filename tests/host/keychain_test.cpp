@@ -45,11 +45,11 @@ TEST_CASE("how the tool of the keychain ends, in words that say what to do [M6]"
   };
   const auto row = GENERATE(values<Row>({
       {44, ErrorKind::Vanished, "not in the login keychain"},
-      {36, ErrorKind::Configuration, "unlock-keychain"},
-      {51, ErrorKind::Configuration, "was refused"},
+      {36, ErrorKind::Transient, "unlock-keychain"},
+      {51, ErrorKind::Transient, "was refused"},
       {37, ErrorKind::Configuration, "no login keychain"},
       {50, ErrorKind::Configuration, "no login keychain"},
-      {128, ErrorKind::Configuration, "refused in a window"},
+      {128, ErrorKind::Transient, "refused in a window"},
       {7, ErrorKind::Configuration, "status 7"},
   }));
   const Error error = keychain::error_of(row.status, "ctf");
