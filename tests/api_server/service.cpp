@@ -358,8 +358,7 @@ std::string Service::http_date(std::int64_t from_now) const {
   static thread_local std::string cached_text;
   const std::time_t when = std::time(nullptr) + options_.date_offset + from_now;
   if (when == cached) return cached_text;
-  std::tm utc{};
-  gmtime_r(&when, &utc);
+  const std::tm utc = *std::gmtime(&when);
   std::array<char, 64> text{};
   std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc);
   cached = when;

@@ -1,6 +1,4 @@
 // The converter over the real transport, against the stand-in API.
-#include <csignal>
-
 #include "agent/convert/api_converter.hpp"
 #include "agent/transfer/curl_http.hpp"
 #include "platform/base/sha256.hpp"
@@ -26,7 +24,6 @@ struct Outcome {
 
 struct Line {
   explicit Line(std::vector<std::string> options = {}) : server(std::move(options)) {
-    std::signal(SIGPIPE, SIG_IGN);
     auto started = start_curl_http({});
     if (!started) throw std::runtime_error(started.error().message);
     http = std::move(*started);

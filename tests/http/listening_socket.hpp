@@ -2,6 +2,7 @@
 // throws.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -17,6 +18,8 @@ std::intptr_t listen_on_loopback(int backlog, int& port);
 std::intptr_t accept_on(std::intptr_t listener);
 void stop_listening(std::intptr_t listener);  // any thread
 
+// Whether there is something to read, the end of the stream included.
+bool wait_for_input(std::intptr_t socket, std::chrono::milliseconds at_most);
 void end_sending(std::intptr_t socket);    // the peer sees the end of the stream
 void end_all_waits(std::intptr_t socket);  // any thread: both directions are over
 // The peer sees a reset now. What it gives is the socket from then on, kNoSocket where that is

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -43,6 +44,11 @@ std::intptr_t accept_on(std::intptr_t listener) {
 }
 
 void stop_listening(std::intptr_t listener) { end_all_waits(listener); }
+
+bool wait_for_input(std::intptr_t socket, std::chrono::milliseconds at_most) {
+  pollfd one{static_cast<int>(socket), POLLIN, 0};
+  return ::poll(&one, 1, static_cast<int>(at_most.count())) > 0;
+}
 
 void end_sending(std::intptr_t socket) { ::shutdown(static_cast<int>(socket), SHUT_WR); }
 

@@ -58,6 +58,11 @@ void stop_listening(std::intptr_t listener) {
   ::closesocket(socket);
 }
 
+bool wait_for_input(std::intptr_t socket, std::chrono::milliseconds at_most) {
+  WSAPOLLFD one{as_socket(socket), POLLRDNORM, 0};
+  return ::WSAPoll(&one, 1, static_cast<INT>(at_most.count())) > 0;
+}
+
 void end_sending(std::intptr_t socket) { ::shutdown(as_socket(socket), SD_SEND); }
 
 void end_all_waits(std::intptr_t socket) {

@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "platform/process/process.hpp"
 #include "tests/support/scratch.hpp"
 
 namespace millrace::test {
@@ -49,6 +50,8 @@ class FakeRenderer final : public Renderer {
 };
 
 }  // namespace
+
+std::filesystem::path fake_worker() { return own_program_folder().value() / FAKE_WORKER; }
 
 std::unique_ptr<Renderer> make_fake_renderer(std::shared_ptr<RenderControl> control) {
   return std::make_unique<FakeRenderer>(std::move(control));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <filesystem>
 #include <memory>
 
 #include "agent/serve/renderer.hpp"
@@ -15,6 +16,9 @@ struct RenderControl {
   std::atomic<int> waiting{0};
   std::atomic<bool> held{false};  // while set, every render() waits
 };
+
+// The program that the process renderer is tested with.
+std::filesystem::path fake_worker();
 
 std::unique_ptr<Renderer> make_fake_renderer(std::shared_ptr<RenderControl> control);
 

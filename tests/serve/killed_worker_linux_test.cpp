@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "agent/serve/process_renderer.hpp"
+#include "tests/serve/fake_renderer.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
 
@@ -14,7 +15,7 @@ namespace millrace {
 TEST_CASE("a worker that is killed while it is idle costs no job") {
   const test::Scratch scratch;
   auto launcher = std::move(make_launcher().value());
-  auto renderer = make_process_renderer({.program = FAKE_WORKER,
+  auto renderer = make_process_renderer({.program = test::fake_worker(),
                                          .scratch = scratch.path(),
                                          .arguments = {},
                                          .jobs_per_worker = 100,

@@ -1,5 +1,6 @@
 // One contract for the fake and for the worker process.
 #include "agent/serve/process_renderer.hpp"
+#include "platform/base/native_path.hpp"
 #include "tests/serve/fake_renderer.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
@@ -18,7 +19,8 @@ struct Bench {
   std::unique_ptr<Renderer> renderer;
   int count = 0;
 
-  std::unique_ptr<Renderer> process(int jobs_per_worker = 100, const char* program = FAKE_WORKER,
+  std::unique_ptr<Renderer> process(int jobs_per_worker = 100,
+                                    const std::filesystem::path& program = test::fake_worker(),
                                     std::vector<std::string> arguments = {}) {
     return make_process_renderer({.program = program,
                                   .scratch = scratch.path(),
@@ -165,21 +167,21 @@ TEST_CASE("how a worker died is told, with its last words") {
 
 TEST_CASE("a worker that dies before it takes a file up costs that file nothing") {
   Bench bench;
-  const std::string died = (bench.scratch / "died").string();
-  auto renderer = bench.process(100, FAKE_WORKER, {"--die-first", died});
+  const std::string died = path_text(bench.scratch / "died");
+  auto renderer = bench.process(100, test::fake_worker(), {"--die-first", died});
   const auto done = renderer->render(bench.job("hello"));
   REQUIRE(done);
   CHECK(done->code == RenderCode::Ok);
-  CHECK(std::filesystem::exists(died));
+  CHECK(std::filesystem::exists(native_path(died)));
 }
 
 TEST_CASE("a worker program that always dies at once is no fault of the file") {
   Bench bench;
-  auto renderer = bench.process(100, "/bin/false");
+  auto renderer = bench.process(100, test::fake_worker(), {"--fail"});
   const auto done = renderer->render(bench.job("hello"));
   REQUIRE(!done);
   CHECK(done.error().kind == ErrorKind::Environment);
-  CHECK(done.error().message == "/bin/false does not work (exit code 1)");
+  CHECK(done.error().message == path_text(test::fake_worker()) + " does not work (exit code 1)");
   CHECK(renderer->formats().error().message == done.error().message);
 }
 

@@ -1,6 +1,7 @@
 // Things that other programs leave in a folder, as far as the system knows them.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -19,6 +20,9 @@ bool plant_fifo(const std::filesystem::path& path);  // false where there are no
 // Everybody may read the file, or its owner alone (Windows: and whom OwnerOnly names).
 enum class Readers { Everybody, Owner };
 void set_readers(const std::filesystem::path& file, Readers readers);
+
+// Seconds since 1970, negative before it; the system may keep the nanoseconds more coarsely.
+void set_mtime(const std::filesystem::path& file, std::int64_t seconds, long ns);
 
 // Of this process and what it starts; an empty value takes the variable away.
 void set_variable(const char* name, const std::string& value);

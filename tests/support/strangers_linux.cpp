@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -17,6 +18,11 @@ bool plant_fifo(const std::filesystem::path& path) { return ::mkfifo(path.c_str(
 
 void set_readers(const std::filesystem::path& file, Readers readers) {
   REQUIRE(::chmod(file.c_str(), readers == Readers::Owner ? 0600 : 0644) == 0);
+}
+
+void set_mtime(const std::filesystem::path& file, std::int64_t seconds, long ns) {
+  const timespec times[2] = {{0, UTIME_OMIT}, {static_cast<time_t>(seconds), ns}};
+  REQUIRE(::utimensat(AT_FDCWD, file.c_str(), times, 0) == 0);
 }
 
 void set_variable(const char* name, const std::string& value) {

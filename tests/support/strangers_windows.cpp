@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "platform/base/handle_windows.hpp"
 #include "platform/base/long_path_windows.hpp"
 #include "platform/base/owner_only_windows.hpp"
 #include "tests/support/strangers.hpp"
@@ -42,6 +43,17 @@ void set_readers(const std::filesystem::path& file, Readers readers) {
   REQUIRE(::SetNamedSecurityInfoW(file.wstring().data(), SE_FILE_OBJECT,
                                   DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
                                   nullptr, nullptr, list, nullptr) == ERROR_SUCCESS);
+}
+
+void set_mtime(const std::filesystem::path& file, std::int64_t seconds, long ns) {
+  constexpr std::int64_t kUnixEpoch = 116'444'736'000'000'000;  // in 100 ns since 1601
+  const std::int64_t time = kUnixEpoch + seconds * 10'000'000 + ns / 100;
+  const FILETIME written{static_cast<DWORD>(time), static_cast<DWORD>(time >> 32)};
+  const Handle handle(::CreateFileW(exact(file).c_str(), FILE_WRITE_ATTRIBUTES,
+                                    FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
+                                    OPEN_EXISTING, 0, nullptr));
+  REQUIRE(handle);
+  REQUIRE(::SetFileTime(handle.get(), nullptr, nullptr, &written));
 }
 
 // For the C library and for Windows.

@@ -73,6 +73,8 @@ TestAuthority::TestAuthority(std::filesystem::path folder) : folder_(std::move(f
   ca_ = save(folder_, "ca", cert.get(), key.get());
 }
 
+std::string TestAuthority::trust_file() const { return path_text(ca_.certificate); }
+
 Certificate TestAuthority::issue(const std::string& name, const Leaf& leaf) const {
   const File ca_file = open_file(ca_.certificate, "r");
   const Cert ca{PEM_read_bio_X509(ca_file.get(), nullptr, nullptr, nullptr)};

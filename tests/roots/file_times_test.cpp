@@ -1,13 +1,11 @@
 // Times that a file server gives: before 1970, far ahead, whole seconds.
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "agent/watch/local_source.hpp"
 #include "agent/watch/root.hpp"
 #include "agent/watch/version.hpp"
 #include "tests/roots/recording_sink.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
+#include "tests/support/strangers.hpp"
 
 namespace millrace {
 namespace {
@@ -15,12 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 using test::eventually;
 using test::Scratch;
+using test::set_mtime;
 using test::write_file;
-
-void set_mtime(const std::filesystem::path& path, std::int64_t seconds, long ns) {
-  const timespec times[2] = {{0, UTIME_OMIT}, {static_cast<time_t>(seconds), ns}};
-  REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times, 0) == 0);
-}
 
 FileInfo info_of(const Scratch& scratch, const Name& name) {
   return real_file_system().open_directory(scratch.path()).value()->info(name).value();
