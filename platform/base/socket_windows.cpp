@@ -10,6 +10,11 @@ std::intptr_t open_cloexec_socket(int domain, int type, int protocol) {
                                                  WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT));
 }
 
+bool is_silent_socket(std::intptr_t socket) {
+  WSAPOLLFD look{static_cast<SOCKET>(socket), POLLRDNORM, 0};
+  return ::WSAPoll(&look, 1, 0) == 0;
+}
+
 std::span<const std::byte> bytes_of_address(const void* address) {
   switch (static_cast<const sockaddr*>(address)->sa_family) {
     case AF_INET:
