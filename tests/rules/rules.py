@@ -216,6 +216,14 @@ def paths_become_text_in_one_way(tree):
                 yield f"{path}:{number}: path_text() and native_path() instead: {line.strip()}"
 
 
+def tests_left_out_are_named(tree):
+    """What a build for Windows leaves out, the document on testing names with a reason."""
+    for path in sorted(tree):
+        left_out = re.fullmatch(r"tests/(.+_(?:linux|posix))_test\.cpp", path)
+        if left_out and f"`{left_out[1]}`" not in tree.get("agent/doc/testing.md", ""):
+            yield f"{path}: agent/doc/testing.md does not say why Windows goes without"
+
+
 def top_level(tree):
     there = {path.split("/")[0] for path in tree if not path.startswith(".")}
     for name in sorted(there ^ TOP_LEVEL):
@@ -245,5 +253,5 @@ def long_files(tree):
 
 RULES = (include_table, declared_deps, one_target_a_unit, libraries_in_sources,
          asio_headers_stay_home, system_in_platform, vips_in_render_only, one_place,
-         ledger_only_by_sqlite, paths_become_text_in_one_way, top_level,
-         line_counts, nothing_left_for_later)
+         ledger_only_by_sqlite, paths_become_text_in_one_way, tests_left_out_are_named,
+         top_level, line_counts, nothing_left_for_later)
