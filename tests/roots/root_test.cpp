@@ -1,7 +1,5 @@
 #include "agent/watch/root.hpp"
 
-#include <sys/stat.h>
-
 #include <filesystem>
 #include <fstream>
 
@@ -10,6 +8,7 @@
 #include "tests/roots/recording_sink.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
+#include "tests/support/strangers.hpp"
 
 namespace millrace {
 namespace {
@@ -163,8 +162,10 @@ TEST_CASE("what the ledger knows is not reported") {
 
 TEST_CASE("links, FIFOs and folders that are too deep are refused once, with a reason [K1] [K3]") {
   Scratch scratch;
-  fs::create_symlink("/etc/passwd", scratch / "link");
-  ::mkfifo((scratch / "fifo").c_str(), 0600);
+  if (!test::plant_link(scratch / "link", "/etc/passwd", test::LinkTo::File) ||
+      !test::plant_fifo(scratch / "fifo")) {
+    return test::not_shown_here("links and FIFOs");
+  }
   Watched watched(scratch.path());
   REQUIRE(watched.scanned());
   watched.rescan();
