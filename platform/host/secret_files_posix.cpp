@@ -14,6 +14,7 @@
 #include "platform/base/advice.hpp"
 #include "platform/base/descriptor_posix.hpp"
 #include "platform/host/host.hpp"
+#include "platform/host/secret_name.hpp"
 #include "platform/host/user_posix.hpp"
 
 namespace millrace {
