@@ -1,5 +1,6 @@
 #include "config/load.hpp"
 #include "config/values.hpp"
+#include "platform/base/native_path.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
 
@@ -59,6 +60,28 @@ TEST_CASE("a small configuration gets every default") {
   CHECK(settings->agent.log_file.empty());
   REQUIRE(settings->converter("local") != nullptr);
   CHECK(settings->converter("local")->embedded);
+}
+
+TEST_CASE("paths of any script are what was written") {
+  const auto settings = load(
+      "[[folder]]\nname = \"a\"\ninbox = \"/Gr\u00f6\u00dfe \U0001f4f7\"\n"
+      "outbox = \"/e\u0301\"\nto = [\"webp\"]\n");
+  REQUIRE(settings);
+  CHECK(generic_path_text(settings->folders.at(0).inbox) == "/Gr\u00f6\u00dfe \U0001f4f7");
+  CHECK(generic_path_text(settings->folders.at(0).outbox) == "/e\u0301");
+}
+
+TEST_CASE("who wants the local converter where there is none is told what it needs") {
+  Surroundings without = kAround;
+  without.has_renderer = false;
+  const auto refused = load_settings(kFolder, "/etc/m/config.toml", without);
+  REQUIRE_FALSE(refused);
+  const std::string said = to_text(refused.error(), "c");
+  CHECK(holds(said, "millrace-render"));
+  CHECK(holds(said, "not in this build"));
+  CHECK(holds(said, "[converter.NAME] with a url"));
+  const std::string own = "[converter.local]\nurl = \"https://a.example/\"\n";
+  CHECK(load_settings(own + std::string(kFolder), "/etc/m/config.toml", without));
 }
 
 TEST_CASE("a log file is bounded by size and count [I9]") {
