@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <vector>
 
 namespace millrace {
 namespace {
+
+constexpr bool kDividesPaths = std::filesystem::path::preferred_separator == '\\';
 
 struct CodePoint {
   std::uint32_t value = 0;
@@ -58,7 +61,7 @@ std::string printable(std::string_view bytes, std::size_t limit) {
     const std::size_t length = point.length == 0 ? 1 : point.length;
     if (point.length == 0 || is_unsafe(point.value)) {
       append_escaped(out, bytes.substr(0, length));
-    } else if (point.value == '\\') {
+    } else if (point.value == '\\' && !kDividesPaths) {
       out += "\\\\";
     } else {
       out += bytes.substr(0, length);
