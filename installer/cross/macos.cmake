@@ -35,10 +35,13 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(OPENSSL_USE_STATIC_LIBS TRUE)
 
 set(frameworks ${CMAKE_CURRENT_LIST_DIR}/frameworks)
+# Errors of libcurl and Boost name sources: without the cache, where both lie as they are compiled.
+get_filename_component(cache ${MILLRACE_PREFIX} DIRECTORY)
+set(paths "-ffile-prefix-map=${cache}/=")
 # -O2 and -g0 even where a check of CMake names no configuration: for each of them the compiler would
 # build its own libraries anew.
-set(CMAKE_C_FLAGS_INIT "-O2 -g0 -F${frameworks}")
+set(CMAKE_C_FLAGS_INIT "-O2 -g0 ${paths} -F${frameworks}")
 set(CMAKE_CXX_FLAGS_INIT
-    "-O2 -g0 -F${frameworks} -DUTF8PROC_STATIC -isystem ${MILLRACE_PREFIX}/include")
+    "-O2 -g0 ${paths} -F${frameworks} -DUTF8PROC_STATIC -isystem ${MILLRACE_PREFIX}/include")
 # The linker signs what it writes; stripped afterwards, the signature would be wrong.
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-F${frameworks} -Wl,-s")
