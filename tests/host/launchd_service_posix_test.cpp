@@ -1,7 +1,7 @@
 #include "platform/host/launchd_service_posix.hpp"
 
 #include <algorithm>
-#include <map>
+#include <utility>
 
 #include "platform/base/native_path.hpp"
 #include "tests/support/catch.hpp"
@@ -43,7 +43,7 @@ class FakeLaunchd {
     if (words[0] == "print" && print_status != 0) return LaunchctlEnd{print_status, "no\n"};
     if (!loaded_) return LaunchctlEnd{words[0] == "bootout" ? 3 : 113, "Could not find service\n"};
     if (words[0] == "kickstart") {
-      spawn();
+      spawning_ = true;
       return LaunchctlEnd{};
     }
     if (words[0] == "bootout") {
@@ -59,16 +59,13 @@ class FakeLaunchd {
     list = test::read_file(native_path(path));
     loaded_ = true;
     runs_ = 0;
-    spawn();
+    spawning_ = true;
     return {};
-  }
-  void spawn() {
-    ++runs_;
-    process_ = 4700 + runs_;
   }
   void turn() {
     if (ending_ > 0 && --ending_ == 0) loaded_ = false;
     if (process_ != 0 && ends_with >= 0) end(ends_with);
+    if (std::exchange(spawning_, false)) process_ = 4700 + ++runs_;
   }
   std::string print() const {
     std::string text = "gui/501/com.millrace.agent = {\n";
@@ -81,6 +78,7 @@ class FakeLaunchd {
   }
 
   bool loaded_ = false;
+  bool spawning_ = false;  // what is asked for is begun a turn later
   int ending_ = 0;
   int runs_ = 0;
   int process_ = 0;
