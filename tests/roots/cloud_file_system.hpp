@@ -2,7 +2,6 @@
 // reading does.
 #pragma once
 
-#include <cerrno>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,7 +15,7 @@ namespace millrace::test {
 
 enum class CloudSign {
   Stat,  // SF_DATALESS of st_flags
-  Read,  // EDEADLK: the system forbids this process to fetch
+  Read,  // the system forbids this process to fetch
 };
 
 class CloudFileSystem final : public FileSystem {
@@ -61,7 +60,8 @@ class CloudFile final : public InputFile {
     const bool away =
         cloud_.is_away(name_, CloudSign::Stat) || cloud_.is_away(name_, CloudSign::Read);
     if (away) cloud_.count_read();
-    if (cloud_.is_away(name_, CloudSign::Read)) return os_failure(EDEADLK, "read " + name_);
+    if (cloud_.is_away(name_, CloudSign::Read))
+      return os_failure(placeholder_code(), "read " + name_);
     return file_->read_at(offset, into);
   }
   Result<FileInfo> info() override {
