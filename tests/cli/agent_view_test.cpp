@@ -34,7 +34,7 @@ struct Setup {
 TEST_CASE("a name that is not UTF-8 is explained like any other") {
   Setup setup;
   // Half a surrogate pair, which Windows has in names as well.
-  const auto path = setup.scratch / native_path("inbox/.\xed\xa0\x80/a.png");
+  const auto path = setup.scratch.path() / native_path("inbox/.\xed\xa0\x80/a.png");
   const auto answer = setup.view().explain(path_text(path));
   REQUIRE(answer);
   const Json json = Json::parse(*answer);
