@@ -1,7 +1,5 @@
 #include <windows.h>
 
-#include <aclapi.h>
-
 #include <cstdlib>
 
 #include "platform/base/handle_windows.hpp"
@@ -31,18 +29,16 @@ bool plant_link(const std::filesystem::path& link, const std::string& target, Li
 
 bool plant_fifo(const std::filesystem::path&) { return false; }
 
-// No list at all lets everybody do everything.
+// No list at all lets everybody do everything. SetNamedSecurityInfoW of Wine would hand down what
+// the folder above has, although the list is protected from it.
 void set_readers(const std::filesystem::path& file, Readers readers) {
   OwnerOnly owner_only;
-  PACL list = nullptr;
-  BOOL present = FALSE, defaulted = FALSE;
-  if (readers == Readers::Owner) {
-    ::GetSecurityDescriptorDacl(owner_only.get()->lpSecurityDescriptor, &present, &list,
-                                &defaulted);
-  }
-  REQUIRE(::SetNamedSecurityInfoW(file.wstring().data(), SE_FILE_OBJECT,
-                                  DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
-                                  nullptr, nullptr, list, nullptr) == ERROR_SUCCESS);
+  SECURITY_DESCRIPTOR open{};
+  REQUIRE(::InitializeSecurityDescriptor(&open, SECURITY_DESCRIPTOR_REVISION));
+  REQUIRE(::SetSecurityDescriptorDacl(&open, TRUE, nullptr, FALSE));
+  REQUIRE(::SetFileSecurityW(
+      file.c_str(), DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
+      readers == Readers::Owner ? owner_only.get()->lpSecurityDescriptor : &open));
 }
 
 void set_mtime(const std::filesystem::path& file, std::int64_t seconds, long ns) {
