@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "platform/base/socket.hpp"
 #include "platform/base/thread.hpp"
 
 namespace millrace {
@@ -226,9 +227,12 @@ bool CurlNetwork::may_sleep() {
 }
 
 int CurlNetwork::sleep_ms() const {
-  if (next_check_ == TimePoint::max()) return kIdleSleepMs;
+  const std::int64_t most =
+      active_.empty() ? kIdleSleepMs
+                      : std::min<std::int64_t>(kIdleSleepMs, longest_socket_wait().count());
+  if (next_check_ == TimePoint::max()) return static_cast<int>(most);
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_check_ - context_.now);
-  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, kIdleSleepMs));
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, most));
 }
 
 // The transfer has ended already; its handle leaves the multi handle and waits for the next one.

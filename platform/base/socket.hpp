@@ -1,6 +1,7 @@
 // Sockets that a third-party library uses.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -14,6 +15,12 @@ std::intptr_t open_cloexec_socket(int domain, int type, int protocol);
 // Has nothing arrived on a connected socket: no byte, no end of the stream, no error? One system
 // call. Any thread; never blocks.
 bool is_silent_socket(std::intptr_t socket);
+
+// How long a wait for sockets may last before they are looked at again. Windows tells that a socket
+// can be written to only after a write to it was refused, and that wait goes by what it tells
+// (https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsaeventselect): an upload
+// would stand still. Elsewhere there is no such limit.
+std::chrono::milliseconds longest_socket_wait();
 
 // The 4 or 16 bytes of the address in a `struct sockaddr`, within it; empty for other families.
 std::span<const std::byte> bytes_of_address(const void* sockaddr);

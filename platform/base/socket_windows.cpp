@@ -15,6 +15,8 @@ bool is_silent_socket(std::intptr_t socket) {
   return ::WSAPoll(&look, 1, 0) == 0;
 }
 
+std::chrono::milliseconds longest_socket_wait() { return std::chrono::milliseconds{20}; }
+
 std::span<const std::byte> bytes_of_address(const void* address) {
   switch (static_cast<const sockaddr*>(address)->sa_family) {
     case AF_INET:
