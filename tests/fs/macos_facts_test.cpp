@@ -52,3 +52,10 @@ TEST_CASE("a refusal of privacy protection says what to grant, and to which prog
         "not listed; started in a terminal, it is the terminal that needs it), then start Millrace "
         "again");
 }
+
+TEST_CASE("what to switch on for a protected folder, before it is used [I10]") {
+  const std::string folder = "/Users/ada/Desktop/In";
+  CHECK(privacy_advice(folder, privacy_area(folder, "/Users/ada"), "/usr/local/bin/millrace") ==
+        "/Users/ada/Desktop/In is protected: if macOS asks, allow it, else open System Settings > "
+        "Privacy & Security > Files and Folders and switch it on for /usr/local/bin/millrace");
+}
