@@ -25,8 +25,11 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(OPENSSL_USE_STATIC_LIBS TRUE)
 
+# Checks in the libraries name sources: without the cache, where both lie as they are compiled.
+get_filename_component(cache ${MILLRACE_PREFIX} DIRECTORY)
+set(paths "-ffile-prefix-map=${cache}/=")
 # Windows 10, as CMakeLists.txt says of our own sources.
-set(CMAKE_C_FLAGS_INIT "-D_WIN32_WINNT=0x0A00")
-set(CMAKE_CXX_FLAGS_INIT "-DUTF8PROC_STATIC -isystem ${MILLRACE_PREFIX}/include")
+set(CMAKE_C_FLAGS_INIT "${paths} -D_WIN32_WINNT=0x0A00")
+set(CMAKE_CXX_FLAGS_INIT "${paths} -DUTF8PROC_STATIC -isystem ${MILLRACE_PREFIX}/include")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-static")
 set(CMAKE_CROSSCOMPILING_EMULATOR ${CMAKE_CURRENT_LIST_DIR}/wine-run)
