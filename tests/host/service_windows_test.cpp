@@ -76,4 +76,38 @@ TEST_CASE("a folder that is there can be made private") {
   CHECK_FALSE(problem);
 }
 
+std::string access_list_of(const std::filesystem::path& path) {
+  PSECURITY_DESCRIPTOR descriptor = nullptr;
+  LPWSTR text = nullptr;
+  REQUIRE(::GetNamedSecurityInfoW(path.c_str(), SE_FILE_OBJECT, DACL_SECURITY_INFORMATION, nullptr,
+                                  nullptr, nullptr, nullptr, &descriptor) == ERROR_SUCCESS);
+  REQUIRE(::ConvertSecurityDescriptorToStringSecurityDescriptorW(
+      descriptor, SDDL_REVISION_1, DACL_SECURITY_INFORMATION, &text, nullptr));
+  std::string list = to_utf8(text);
+  ::LocalFree(text);
+  ::LocalFree(descriptor);
+  return list;
+}
+
+TEST_CASE("an account is let into a folder, and all others keep what they may do") {
+  const test::Scratch home;
+  std::filesystem::create_directory(home / "in box");
+  test::write_file(home / "in box/a.png", "a");
+  for (const std::filesystem::path& path : {home / "in box", home / "in box/a.png"}) {
+    std::error_code problem;
+    const auto before = permissions_of(path, problem);
+    const auto granted = grant_use(path, kServiceSid);
+    INFO((granted ? "" : granted.error().message));
+    REQUIRE(granted);
+    CHECK(permissions_of(path, problem) == before);
+    CHECK(test::read_file(home / "in box/a.png") == "a");
+    if (test::under_wine()) {
+      test::not_shown_here("entries of access lists: Wine keeps modes");
+    } else {
+      CHECK(access_list_of(path).find(to_utf8(kServiceSid)) != std::string::npos);
+    }
+  }
+  CHECK_FALSE(grant_use(home / "gone", kServiceSid));
+}
+
 }  // namespace millrace
