@@ -3,65 +3,15 @@ side, stopped, killed amid its work, removed.
 
 RUNNER stands before the program. What Wine cannot show is in agent/doc/testing.md."""
 
-import json
-import os
-import subprocess
 import time
 
 from ending import OutboxReader, check_bill, input_of, leftovers, sha256
 from harness import (MILLRACE, ApiServer, Scratch, converter_toml, drop, eventually, folder_toml,
                      main, png)
+from windows_machine import Windows
 
-RUNNER = os.environ.get("RUNNER", "").split()
-WINESERVER = "/usr/lib/wine/wineserver64"
 EVENTS = r"HKLM\SYSTEM\CurrentControlSet\Services\EventLog\Application\Millrace"
 SERVICE = r"HKLM\SYSTEM\CurrentControlSet\Services\Millrace"
-
-
-class Windows:
-    """Wine ends its services when the last other program ends, hence the one that only waits."""
-
-    def __init__(self, home):
-        self.environment = dict(os.environ, WINEPREFIX=str(home / "wine"))
-        self.waiting = None
-
-    def __enter__(self):
-        self.boot()
-        return self
-
-    def boot(self):
-        # The servers of Wine are started by this one, and keep no pipe of a later one open.
-        self.waiting = subprocess.Popen([*RUNNER, "cmd"], env=self.environment,
-                                        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
-        eventually(lambda: self.run("cmd", "/c", "ver")[0] == 0, 120, "Windows")
-
-    def pull_the_plug(self):
-        """Every process of this Windows ends at once, as under kill -9."""
-        subprocess.run([WINESERVER, "-k"], env=self.environment, timeout=60, check=False)
-        subprocess.run([WINESERVER, "-w"], env=self.environment, timeout=60, check=False)
-        self.waiting.wait(60)
-
-    def __exit__(self, *unused):
-        self.pull_the_plug()
-
-    def run(self, *words):
-        """Status, and standard output and error in one."""
-        done = subprocess.run([*RUNNER, *words], env=self.environment, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=120)
-        return done.returncode, done.stdout.decode(errors="replace")
-
-    def millrace(self, *words):
-        return self.run(MILLRACE, *words)
-
-    def service(self, action, *words, status=0):
-        """The JSON that `millrace service` answers."""
-        ended, out = self.millrace("service", action, "--json", *words)
-        assert ended == status, (action, ended, out)
-        return json.loads(out.strip().splitlines()[-1])
-
-    def registry(self, key, name):
-        return self.run("reg", "query", key, "/v", name)[1]
 
 
 class Place:

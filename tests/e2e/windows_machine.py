@@ -1,0 +1,62 @@
+"""A Windows of its own: a Wine prefix that a test makes in its folder. RUNNER stands before each
+program and makes the prefix."""
+
+import json
+import os
+import subprocess
+
+from harness import MILLRACE, eventually
+
+RUNNER = os.environ.get("RUNNER", "").split()
+WINESERVER = "/usr/lib/wine/wineserver64"
+
+
+class Windows:
+    """Wine ends its services when the last other program ends, hence the one that only waits."""
+
+    def __init__(self, home):
+        self.environment = dict(os.environ, WINEPREFIX=str(home / "wine"))
+        self.said = home / "wine.said"
+        self.waiting = None
+
+    def __enter__(self):
+        self.boot()
+        return self
+
+    def boot(self):
+        # The servers of Wine are started by this one, and keep no pipe of a later one open. Two
+        # programs that start at once may each start a server, and wait for ever.
+        self.said.write_bytes(b"")
+        with open(self.said, "ab") as said:
+            self.waiting = subprocess.Popen([*RUNNER, "cmd"], env=self.environment,
+                                            stdin=subprocess.PIPE, stdout=said,
+                                            stderr=subprocess.DEVNULL)
+        eventually(lambda: b"Windows" in self.said.read_bytes(), 300, "Windows")
+        assert self.run("cmd", "/c", "ver")[0] == 0
+
+    def pull_the_plug(self):
+        """Every process of this Windows ends at once, as under kill -9."""
+        subprocess.run([WINESERVER, "-k"], env=self.environment, timeout=60, check=False)
+        subprocess.run([WINESERVER, "-w"], env=self.environment, timeout=60, check=False)
+        self.waiting.wait(60)
+
+    def __exit__(self, *unused):
+        self.pull_the_plug()
+
+    def run(self, *words):
+        """Status, and standard output and error in one."""
+        done = subprocess.run([*RUNNER, *words], env=self.environment, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=300)
+        return done.returncode, done.stdout.decode(errors="replace")
+
+    def millrace(self, *words):
+        return self.run(MILLRACE, *words)
+
+    def service(self, action, *words, status=0):
+        """The JSON that `millrace service` answers."""
+        ended, out = self.millrace("service", action, "--json", *words)
+        assert ended == status, (action, ended, out)
+        return json.loads(out.strip().splitlines()[-1])
+
+    def registry(self, key, name):
+        return self.run("reg", "query", key, "/v", name)[1]
