@@ -45,8 +45,8 @@ TEST_CASE("an abandoned key may be tried again, and an old one is forgotten") {
 
 TEST_CASE("the cache stays under its bytes and lets the least used answers go") {
   ManualClock clock;
-  IdempotencyCache cache({10'000, 24h});
   int released = 0;
+  IdempotencyCache cache({10'000, 24h});
   const auto owner = [&] {
     return std::shared_ptr<int>(new int, [&](int* p) {
       delete p;
