@@ -12,6 +12,7 @@
 #include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/text.hpp"
+#include "platform/fs/file_system.hpp"
 
 namespace millrace {
 namespace {
@@ -32,9 +33,13 @@ std::vector<std::string> split_commas(const std::string& text) {
 // Everything named, by the folder it lies in. A set of names: single files; none: the whole tree.
 using Places = std::map<fs::path, std::set<std::string>>;
 
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
 Result<void> add_pattern(const fs::path& pattern, Places& places) {
   std::error_code problem;
-  const fs::path folder = pattern.has_parent_path() ? pattern.parent_path() : fs::path(".");
+  const fs::path folder = folder_of(pattern);
   std::size_t found = 0;
   const fs::directory_iterator end;
   for (fs::directory_iterator at(folder, problem); at != end; at.increment(problem)) {
@@ -61,6 +66,16 @@ std::optional<std::string> why_never_taken(const fs::path& path) {
          path_text(target);
 }
 
+// Also by its open folder: as a path, `con.png` is a device of Windows.
+bool is_file(const fs::path& path) {
+  std::error_code problem;
+  if (fs::is_regular_file(fs::symlink_status(path, problem))) return true;
+  const auto folder = real_file_system().open_directory(folder_of(path));
+  if (!folder) return false;
+  const auto info = (*folder)->info(path_text(path.filename()));
+  return info && info->type == FileType::Regular;
+}
+
 Result<Places> find_places(const std::vector<std::string>& named) {
   Places places;
   std::set<fs::path> whole;
@@ -69,9 +84,8 @@ Result<Places> find_places(const std::vector<std::string>& named) {
     std::error_code problem;
     if (fs::is_directory(path, problem)) {
       whole.insert(fs::canonical(path));
-    } else if (fs::is_regular_file(fs::symlink_status(path, problem))) {
-      const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
-      places[fs::canonical(parent)].insert(path_text(path.filename()));
+    } else if (is_file(path)) {
+      places[fs::canonical(folder_of(path))].insert(path_text(path.filename()));
     } else if (const auto why = why_never_taken(path)) {
       return fail(ErrorKind::Configuration, printable(path_text(path)) + " " + printable(*why));
     } else if (auto added = add_pattern(path, places); !added) {
