@@ -185,6 +185,7 @@ TEST_CASE("across devices a file is copied, compared and then removed [F10]") {
     Inbox inbox(other);
     const std::string big(600'000, 'b');
     auto where = inbox.source->shelve(inbox.put("sub/a.png", big), Shelf::Archive, "");
+    INFO((where ? "" : where.error().message));
     REQUIRE(where);
     CHECK(read_file(*where) == big);
     CHECK_FALSE(inbox.holds("sub/a.png"));
