@@ -18,7 +18,7 @@ bool is_silent_socket(std::intptr_t socket);
 
 // How long a wait for sockets may last before they are looked at again. Windows tells that a socket
 // can be written to only after a write was refused (WSAEventSelect, FD_WRITE); under Wine libcurl's
-// wait has been seen to miss it, and uploads over TLS stood still. Elsewhere there is no such limit.
+// wait has been seen to miss it, and uploads over TLS stood still. Elsewhere there is no limit.
 std::chrono::milliseconds longest_socket_wait();
 
 // The 4 or 16 bytes of the address in a `struct sockaddr`, within it; empty for other families.
