@@ -52,8 +52,7 @@ Common common_of(const fs::path& inbox, const fs::path& shelf) {
   return common;
 }
 
-Result<Name> rename_over(const ShelfMove& move, Directory& shelf) {
-  const Common common = common_of(move.inbox.path(), shelf.path());
+Result<Name> rename_over(const ShelfMove& move, const Common& common, Directory& shelf) {
   auto above = move.file_system.open_directory(common.above);
   if (!above) return std::unexpected(above.error());
   const Name from = join_name(common.inbox, move.name);
@@ -178,7 +177,10 @@ Result<Name> move_to_shelf(const ShelfMove& move) {
   if (auto made = (*shelf)->make_directories(std::string(parent_of(move.name))); !made) {
     return std::unexpected(made.error());
   }
-  auto renamed = rename_over(move, **shelf);
+  const Common common = common_of(move.inbox.path(), (*shelf)->path());
+  // Nothing is above two drives of Windows.
+  if (common.above.empty()) return copy_over(move, **shelf);
+  auto renamed = rename_over(move, common, **shelf);
   if (renamed || !asks_for_a_copy(renamed.error().os_code)) return renamed;
   return copy_over(move, **shelf);
 }
