@@ -47,7 +47,8 @@ class Place:
 
     def check_results(self):
         found = {path.name: input_of(path.read_bytes(), "webp") for path in self.outbox.iterdir()}
-        assert leftovers(self.outbox) == [] and found == self.made
+        assert leftovers(self.outbox) == [], leftovers(self.outbox)
+        assert found == self.made, sorted(found.items() ^ self.made.items())
 
     def log(self):
         file = self.state / "agent.log"
