@@ -220,24 +220,27 @@ class LocalOutbox final : public Outbox {
     return std::nullopt;
   }
 
-  Result<int> remove_leftovers(const Name& name) override {
+  Result<Leftovers> remove_leftovers(const Name& name) override {
     if (auto there = expect_there(*directory_); !there) return std::unexpected(there.error());
     std::vector<std::string> pending{std::string(parent_of(name))};
-    int removed = 0;
+    Leftovers all;
     while (!pending.empty()) {
       const std::string folder = std::move(pending.back());
       pending.pop_back();
       auto listed = leftovers_in(folder, name.empty() ? &pending : nullptr);
       if (!listed) return std::unexpected(outbox_error(listed.error()));
-      const int before = removed;
-      for (const Name& leftover : *listed)
-        if (directory_->remove(leftover)) ++removed;
-      if (removed == before) continue;
+      const int before = all.removed;
+      for (const Name& leftover : *listed) {
+        auto removed = directory_->remove(leftover);
+        const bool gone = removed || removed.error().kind == ErrorKind::Vanished;
+        ++(gone ? all.removed : all.left);
+      }
+      if (all.removed == before) continue;
       // The caller is about to record that they are gone, and would never look here again.
       if (auto synced = directory_->sync_directory(folder); !synced)
         return std::unexpected(outbox_error(synced.error()));
     }
-    return removed;
+    return all;
   }
 
   std::string describe(const Name& name) const override {

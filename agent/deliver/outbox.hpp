@@ -21,6 +21,12 @@ struct OutputIdentity {  // what lies at a name
   bool operator==(const OutputIdentity&) const = default;
 };
 
+struct Leftovers {  // temporary files that nobody owns any more
+  int removed = 0;
+  int left = 0;  // they cannot be removed
+  bool operator==(const Leftovers&) const = default;
+};
+
 // One result being written beside its final name. Leaving it without commit() or keep() removes
 // the temporary. One thread at a time; calls may block.
 class OutputFile {
@@ -58,8 +64,8 @@ class Outbox {
       const Name& temporary_name, const Name& final_name, const std::string& sha256,
       std::uint64_t size, const std::optional<OutputIdentity>& replaces) = 0;
   // Removes temporaries of ours that no live job owns, in the directory of `name` only, or
-  // everywhere if `name` is empty; for good, whatever happens to the power. How many.
-  virtual Result<int> remove_leftovers(const Name& name) = 0;
+  // everywhere if `name` is empty; for good, whatever happens to the power.
+  virtual Result<Leftovers> remove_leftovers(const Name& name) = 0;
   virtual std::string describe(const Name& name) const = 0;  // full path, for people
 };
 

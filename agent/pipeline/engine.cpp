@@ -187,7 +187,8 @@ void Engine::act_on_source(const Folder& folder, const SourceSummary& summary) {
   if (!recorded) log_error(Level::Error, "cannot record what became of a source", recorded.error());
 }
 
-// Goes before the workers start; a folder whose share hangs is left behind and follows later.
+// Goes before the workers start; a folder whose share hangs or is away is left behind and follows
+// later.
 void Engine::recover() {
   std::vector<std::shared_ptr<Folder>> folders;
   {
@@ -198,7 +199,7 @@ void Engine::recover() {
       *ledger_, *dispatcher_, clock_,
       [this](const Folder& folder, const SourceSummary& s) { act_on_source(folder, s); });
   recovery_->begin(folders);
-  recovery_->wait(kRecoveryPatience);
+  recovery_->wait_looked(kRecoveryPatience);
 }
 
 // -- settings ---------------------------------------------------------------------------------
@@ -292,6 +293,7 @@ void Engine::add_folder(const FolderSettings& settings) {
     members_[settings.name] = {folder, root};
   }
   dispatcher_->add_folder(folder);
+  if (recovery_) recovery_->take_over(folder);
   intake_->add({folder, root});
   root->start();
 }
@@ -305,6 +307,7 @@ void Engine::remove_folder(const std::string& name) {
     member = std::move(found->second);
     members_.erase(found);
   }
+  recovery_->abandon(name);
   intake_->remove(member.folder->root);
   member.root->request_stop();
   std::erase_if(retired_roots_, [](const auto& root) { return root->wait_stopped(TimePoint{}); });
@@ -365,7 +368,7 @@ bool Engine::stop() {
     log_error(Level::Error, "cannot flush the ledger", done.error());
   }
   embedded_.reset();
-  if (!all_back || !recovery_->done()) return false;
+  if (!recovery_->stop(kRootPatience) || !all_back) return false;
   std::vector<std::shared_ptr<Root>> roots = retired_roots_;
   for (auto& [name, member] : members) roots.push_back(member.root);
   bool roots_back = true;
@@ -382,7 +385,7 @@ bool Engine::idle() const {
   return all_seen() && dispatcher_->queued() == 0 && dispatcher_->running() == 0;
 }
 
-bool Engine::all_seen() const { return recovery_->done() && intake_->quiet(); }
+bool Engine::all_seen() const { return recovery_->looked() && intake_->quiet(); }
 
 Tally Engine::tally() const {
   return {delivered_, skipped_, failed_, cancelled_, retried_, bytes_in_, bytes_out_};

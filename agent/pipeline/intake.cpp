@@ -14,9 +14,13 @@ namespace {
 // the engine is nearly full.
 constexpr std::size_t kMostMessages = 16;
 constexpr std::size_t kMostSettling = SettleEngine::kMostFiles * 8 / 10;
-// The loop looks again after this long, whatever happens.
+// The loop looks again after this long, whatever happens; while files settle it has to notice that
+// it stood still.
 constexpr Duration kLongestTurn = std::chrono::seconds{30};
+constexpr Duration kLongestSettlingTurn = std::chrono::seconds{1};
 constexpr std::size_t kClaimAtOnce = 128;
+// A turn that comes later than this after its time: the machine slept, or this process stood still.
+constexpr Duration kStoodStill = std::chrono::seconds{1};
 // A ledger that could not answer (disk full, locked) is asked again after this long.
 constexpr Duration kAskAgain = std::chrono::seconds{1};
 
@@ -156,10 +160,15 @@ void Intake::post(Message message) {
 }
 
 void Intake::run() {
-  std::optional<TimePoint> until = clock_.now();
+  TimePoint ended = clock_.now();  // the turn before
+  TimePoint until = ended;
   while (auto messages = wait_for_messages(until)) {
     const TimePoint now = clock_.now();
     last_turn_ = now;
+    if (now > until + kStoodStill) {
+      const MutexLock lock(engine_mutex_);
+      engine_.stood_still(now - ended);
+    }
     for (Message& message : *messages) handle(std::move(message), now);
     send_probes(now);
     admit_settled();
@@ -167,17 +176,16 @@ void Intake::run() {
     if (next_due_ && *next_due_ <= now) claim_wanted_ = true;
     if (claim_wanted_) refill();
     update_quiet();
-    until = next_turn();
+    ended = clock_.now();
+    until = next_turn(ended);
   }
 }
 
 // Nothing once we are asked to stop.
-std::optional<std::vector<Intake::Message>> Intake::wait_for_messages(
-    std::optional<TimePoint> until) {
+std::optional<std::vector<Intake::Message>> Intake::wait_for_messages(TimePoint until) {
   MutexLock lock(mutex_);
-  const TimePoint at_latest = until.value_or(clock_.now() + kLongestTurn);
   while (mailbox_.empty() && !work_wanted_ && !stopping_) {
-    if (!arrived_.wait_until(lock, at_latest)) break;
+    if (!arrived_.wait_until(lock, until)) break;
   }
   if (stopping_) return std::nullopt;
   if (std::exchange(work_wanted_, false)) claim_wanted_ = true;
@@ -396,9 +404,8 @@ void Intake::update_quiet() {
   quiet_ = scanned && held == 0 && !claim_wanted_;
 }
 
-std::optional<TimePoint> Intake::next_turn() {
-  const TimePoint now = clock_.now();
-  TimePoint next = now + kLongestTurn;
+TimePoint Intake::next_turn(TimePoint now) {
+  TimePoint next = now + (settling_ > 0 ? kLongestSettlingTurn : kLongestTurn);
   if (claim_wanted_) return now;
   if (next_due_) next = std::min(next, *next_due_);
   const MutexLock lock(engine_mutex_);

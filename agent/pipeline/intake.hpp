@@ -93,7 +93,7 @@ class Intake final : public RootSink {
 
   void post(Message message);
   void run();
-  std::optional<std::vector<Message>> wait_for_messages(std::optional<TimePoint> until);
+  std::optional<std::vector<Message>> wait_for_messages(TimePoint until);
   void handle(Message message, TimePoint now);
   void handle_observations(const std::vector<Observation>& seen, TimePoint now);
   void handle_answers(const std::vector<ProbeAnswer>& answers, TimePoint now);
@@ -107,7 +107,7 @@ class Intake final : public RootSink {
   void refill();
   Result<bool> refill(const std::string& folder, Ledger::Lane lane);
   void update_quiet();
-  std::optional<TimePoint> next_turn();
+  TimePoint next_turn(TimePoint now);
 
   Ledger& ledger_;
   Dispatcher& dispatcher_;

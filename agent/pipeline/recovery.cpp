@@ -1,7 +1,8 @@
 #include "agent/pipeline/recovery.hpp"
 
-#include <map>
-#include <string>
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
 #include <utility>
 
 #include "agent/pipeline/source_actions.hpp"
@@ -9,6 +10,28 @@
 #include "platform/base/thread.hpp"
 
 namespace millrace {
+namespace {
+
+// How long until an outbox that is away is looked for again.
+constexpr Duration kFirstWait = std::chrono::seconds{1};
+constexpr Duration kLongestWait = std::chrono::seconds{10};
+
+void wait_for(Duration time, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::unique_lock lock(mutex);
+  std::condition_variable_any().wait_for(lock, stop, time, [] { return false; });
+}
+
+template <typename Condition>
+bool wait_until(Condition condition, Duration at_most) {
+  const TimePoint end = std::chrono::steady_clock::now() + at_most;
+  while (!condition() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  }
+  return condition();
+}
+
+}  // namespace
 
 Recovery::Recovery(Ledger& ledger, Dispatcher& dispatcher, const Clock& clock, ActOnSource act)
     : ledger_(ledger), dispatcher_(dispatcher), clock_(clock), act_(std::move(act)) {}
@@ -23,52 +46,121 @@ void Recovery::begin(const std::vector<std::shared_ptr<Folder>>& folders) {
   for (DeliveryInProgress& one : *interrupted) {
     deliveries[one.job.candidate.folder].push_back(std::move(one));
   }
+  const MutexLock lock(mutex_);
   for (const auto& folder : folders) {
-    dispatcher_.hold(folder->settings.name, "what an earlier run left is being looked at");
-  }
-  folders_left_ = static_cast<int>(folders.size());
-  for (const auto& folder : folders) {
-    auto own = deliveries.extract(folder->settings.name);
-    auto rows = own ? std::move(own.mapped()) : std::vector<DeliveryInProgress>();
-    threads_.push_back(start_thread(
-        "recovery", [this, folder, rows = std::move(rows)](const std::stop_token&) mutable {
-          recover(*folder, std::move(rows));
-          dispatcher_.release(folder->settings.name);
-          --folders_left_;
-        }));
+    auto task = std::make_shared<Task>();
+    task->folder = folder;
+    if (auto own = deliveries.extract(folder->settings.name)) {
+      task->deliveries = std::move(own.mapped());
+    }
+    start(std::move(task), nullptr);
   }
   for (auto& [name, rows] : deliveries) {
-    for (DeliveryInProgress& one : rows) finish_delivery(nullptr, one);
+    for (DeliveryInProgress& one : rows) static_cast<void>(finish_delivery(nullptr, one));
   }
 }
 
-void Recovery::wait(Duration at_most) const {
-  const TimePoint end = std::chrono::steady_clock::now() + at_most;
-  while (!done() && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+void Recovery::abandon(const std::string& folder) {
+  const MutexLock lock(mutex_);
+  const auto found = tasks_.find(folder);
+  if (found != tasks_.end()) found->second->thread.request_stop();
+}
+
+void Recovery::take_over(const std::shared_ptr<Folder>& folder) {
+  const MutexLock lock(mutex_);
+  const auto found = tasks_.find(folder->settings.name);
+  if (found == tasks_.end() || found->second->done) return;
+  found->second->thread.request_stop();
+  auto task = std::make_shared<Task>();
+  task->folder = folder;
+  start(std::move(task), std::move(found->second));
+}
+
+bool Recovery::stop(Duration at_most) {
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [name, task] : tasks_) task->thread.request_stop();
+  }
+  return wait_until([this] { return threads_ == 0; }, at_most);
+}
+
+void Recovery::wait_looked(Duration at_most) const {
+  wait_until([this] { return looked(); }, at_most);
+}
+
+void Recovery::start(std::shared_ptr<Task> task, std::shared_ptr<Task> before) {
+  const std::string& name = task->folder->settings.name;
+  dispatcher_.hold(name, "what an earlier run left is being looked at");
+  ++looking_;
+  ++threads_;
+  const auto body = [this, &own = *task, before](const std::stop_token& stop) {
+    if (before) {
+      before->thread.join();
+      own.deliveries = std::move(before->deliveries);
+    }
+    run(own, stop);
+    --looking_;
+    --threads_;
+  };
+  task->thread = start_thread("recovery", body);
+  tasks_[name] = std::move(task);
+}
+
+void Recovery::run(Task& task, const std::stop_token& stop) {
+  const std::string& name = task.folder->settings.name;
+  std::string said;
+  for (Duration wait = kFirstWait; !stop.stop_requested();
+       wait = std::min(2 * wait, kLongestWait)) {
+    if (const auto away = recover(task); !away) {
+      if (said != away.error().message) {
+        said = away.error().message;
+        log_error(Level::Warning, "what an earlier run left cannot be looked at yet", away.error(),
+                  {{"folder", name}});
+        dispatcher_.hold(name, "what an earlier run left cannot be looked at: " + said);
+      }
+      task.folder->outbox.drop();
+      --looking_;
+      wait_for(wait, stop);
+      ++looking_;
+      continue;
+    }
+    const MutexLock lock(mutex_);
+    if (stop.stop_requested()) return;  // whoever took over has to be the one that releases
+    task.done = true;
+    return dispatcher_.release(name);
   }
 }
 
-void Recovery::recover(Folder& folder, std::vector<DeliveryInProgress> deliveries) {
-  for (DeliveryInProgress& one : deliveries) finish_delivery(&folder, one);
-  remove_leftovers(folder, ledger_);
+// Environment if the outbox cannot be looked at now; what was done until then need not be repeated.
+Result<void> Recovery::recover(Task& task) {
+  Folder& folder = *task.folder;
+  while (!task.deliveries.empty()) {
+    auto finished = finish_delivery(&folder, task.deliveries.back());
+    if (!finished) return finished;
+    task.deliveries.pop_back();
+  }
+  if (auto removed = remove_leftovers(folder, ledger_); !removed) return removed;
   act_on_sources(folder);
+  return {};
 }
 
 // A file that matches is adopted; anything else is converted again with the same key.
-void Recovery::finish_delivery(Folder* folder, DeliveryInProgress& delivery) {
+Result<void> Recovery::finish_delivery(Folder* folder, DeliveryInProgress& delivery) {
   JobEnd end;
   end.state = JobState::Waiting;
   end.reason = "the agent stopped while it was delivered";
   if (folder != nullptr) {
-    if (auto adopted = adopt_delivery(*folder, delivery)) {
+    auto adopted = adopt_delivery(*folder, delivery);
+    if (!adopted) return std::unexpected(adopted.error());
+    if (*adopted) {
       end.state = JobState::Delivered;
       end.reason.clear();
-      end.output = std::move(*adopted);
+      end.output = std::move(**adopted);
     }
   }
   const auto summary = ledger_.finish(delivery.job.id, 0, end, clock_.wall_now());
   if (!summary) log_error(Level::Error, "cannot record a recovered delivery", summary.error());
+  return {};
 }
 
 void Recovery::act_on_sources(Folder& folder) {

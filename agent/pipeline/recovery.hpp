@@ -1,10 +1,13 @@
 // What an earlier run left unfinished: deliveries, temporary files, sources to be moved or deleted.
-// One thread a folder, since any share may hang; a folder's jobs wait until its own is done.
+// One thread a folder, since any share may hang; a folder's jobs wait until its own is done. While
+// the outbox is away nobody knows what lies in it already: the folder waits until it is back.
 #pragma once
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -12,6 +15,7 @@
 #include "agent/pipeline/dispatcher.hpp"
 #include "agent/pipeline/folder.hpp"
 #include "platform/base/clock.hpp"
+#include "platform/base/mutex.hpp"
 
 namespace millrace {
 
@@ -23,20 +27,39 @@ class Recovery {
   Recovery(Ledger& ledger, Dispatcher& dispatcher, const Clock& clock, ActOnSource act);
 
   void begin(const std::vector<std::shared_ptr<Folder>>& folders);  // once; does not block
-  void wait(Duration at_most) const;
-  bool done() const { return folders_left_ == 0; }
+  // For a reload. Nothing more is done for the folder of this name; what is left of it goes to the
+  // Folder that takes its place, before any job of that is handed out.
+  void abandon(const std::string& folder);
+  void take_over(const std::shared_ptr<Folder>& folder);
+
+  // Each folder is done, or waits for an outbox that is away.
+  bool looked() const { return looking_ == 0; }
+  void wait_looked(Duration at_most) const;
+  // Ends the waits for an outbox. True if every thread came back in time.
+  bool stop(Duration at_most);
 
  private:
-  void recover(Folder& folder, std::vector<DeliveryInProgress> deliveries);
-  void finish_delivery(Folder* folder, DeliveryInProgress& delivery);
+  struct Task {
+    std::shared_ptr<Folder> folder;
+    std::vector<DeliveryInProgress> deliveries;  // of its thread
+    bool done = false;                           // under mutex_
+    std::jthread thread;
+  };
+
+  void start(std::shared_ptr<Task> task, std::shared_ptr<Task> before) REQUIRES(mutex_);
+  void run(Task& task, const std::stop_token& stop);
+  Result<void> recover(Task& task);
+  Result<void> finish_delivery(Folder* folder, DeliveryInProgress& delivery);
   void act_on_sources(Folder& folder);
 
   Ledger& ledger_;
   Dispatcher& dispatcher_;
   const Clock& clock_;
   const ActOnSource act_;
-  std::atomic<int> folders_left_{0};
-  std::vector<std::jthread> threads_;
+  std::atomic<int> looking_{0};  // threads that neither wait nor have ended
+  std::atomic<int> threads_{0};  // that have not ended
+  Mutex mutex_;
+  std::map<std::string, std::shared_ptr<Task>> tasks_ GUARDED_BY(mutex_);  // by folder
 };
 
 }  // namespace millrace

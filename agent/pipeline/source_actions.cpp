@@ -56,20 +56,23 @@ Result<std::vector<OutputPlace>> places_to_look_at(const std::string& folder,
   return places;
 }
 
-Result<int> remove_leftovers(const std::string& folder, Outbox& outbox, Ledger& ledger) {
+// What cannot be removed stays known, so that the next run looks again.
+Result<Leftovers> remove_leftovers(const std::string& folder, Outbox& outbox, Ledger& ledger) {
   const std::string looked_through = "looked through " + folder + " " + outbox.id();
   const auto places = places_to_look_at(folder, outbox.id(), looked_through, ledger);
   if (!places) return std::unexpected(places.error());
-  int removed = 0;
+  Leftovers all;
   for (const OutputPlace& place : *places) {
     const auto here = outbox.remove_leftovers(place.name);
     if (!here) return here;
-    removed += *here;
+    all.removed += here->removed;
+    all.left += here->left;
   }
+  if (all.left > 0) return all;
   auto noted = ledger.leftovers_removed(folder, outbox.id());
   if (noted) noted = ledger.remember(looked_through, "yes");
   if (!noted) return std::unexpected(noted.error());
-  return removed;
+  return all;
 }
 
 }  // namespace
@@ -92,18 +95,16 @@ Result<void> finish_interrupted_action(const Folder& folder, const SourceSummary
   return {};
 }
 
-std::optional<OutputRecord> adopt_delivery(Folder& folder, const DeliveryInProgress& delivery) {
+Result<std::optional<OutputRecord>> adopt_delivery(Folder& folder,
+                                                   const DeliveryInProgress& delivery) {
   auto outbox = folder.outbox.get();
-  if (!outbox) {
-    log_error(Level::Warning, "cannot look for an interrupted delivery", outbox.error(),
-              {{"folder", folder.settings.name}});
-    return std::nullopt;
-  }
+  if (!outbox) return std::unexpected(outbox.error());
   std::optional<OutputIdentity> replaces;
   if (delivery.replaces) replaces = {delivery.replaces->size, delivery.replaces->version};
   const auto identity = (*outbox)->adopt(delivery.temporary_name, delivery.final_name,
                                          delivery.sha256, delivery.size, replaces);
   if (!identity) {
+    if (identity.error().kind == ErrorKind::Environment) return std::unexpected(identity.error());
     log_error(Level::Warning, "cannot finish an interrupted delivery", identity.error(),
               {{"folder", folder.settings.name}, {"output", delivery.final_name}});
     return std::nullopt;
@@ -120,17 +121,22 @@ std::optional<OutputRecord> adopt_delivery(Folder& folder, const DeliveryInProgr
   return record;
 }
 
-void remove_leftovers(Folder& folder, Ledger& ledger) {
+Result<void> remove_leftovers(Folder& folder, Ledger& ledger) {
   auto outbox = folder.outbox.get();
-  if (!outbox) return;
-  const auto removed = remove_leftovers(folder.settings.name, **outbox, ledger);
-  if (!removed) {
-    log_error(Level::Warning, "cannot look for leftovers", removed.error(),
-              {{"folder", folder.settings.name}});
-  } else if (*removed > 0) {
+  if (!outbox) return std::unexpected(outbox.error());
+  const std::string& name = folder.settings.name;
+  const auto found = remove_leftovers(name, **outbox, ledger);
+  if (!found) return std::unexpected(found.error());
+  if (found->removed > 0) {
     log(Level::Info, "removed temporary files of an interrupted run",
-        {{"folder", folder.settings.name}, {"files", std::to_string(*removed)}});
+        {{"folder", name}, {"files", std::to_string(found->removed)}});
   }
+  if (found->left > 0) {
+    log(Level::Warning,
+        "temporary files of an interrupted run cannot be removed; the next start tries it again",
+        {{"folder", name}, {"files", std::to_string(found->left)}});
+  }
+  return {};
 }
 
 }  // namespace millrace

@@ -19,11 +19,13 @@ Result<std::string> source_action(const Folder& folder, const SourceSummary& sum
 Result<void> finish_interrupted_action(const Folder& folder, const SourceSummary& summary);
 
 // Looks for the bytes that were about to be published; their record if they are in place now.
-std::optional<OutputRecord> adopt_delivery(Folder& folder, const DeliveryInProgress& delivery);
+// Environment if the outbox cannot be looked at.
+Result<std::optional<OutputRecord>> adopt_delivery(Folder& folder,
+                                                   const DeliveryInProgress& delivery);
 
 // Removes temporary files of ours that no job owns: everywhere in an outbox that this ledger never
 // looked through, else only where it knows of work that was cut off. Called before any worker takes
-// a job of this folder; an outbox that is away is looked through by the next run.
-void remove_leftovers(Folder& folder, Ledger& ledger);
+// a job of this folder. Environment if the outbox cannot be looked at.
+Result<void> remove_leftovers(Folder& folder, Ledger& ledger);
 
 }  // namespace millrace

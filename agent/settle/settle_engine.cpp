@@ -234,6 +234,8 @@ bool SettleEngine::observe(const Observation& seen, TimePoint now) {
   return true;
 }
 
+void SettleEngine::stood_still(Duration time) { state_->files.postpone(time); }
+
 std::vector<ProbeRequest> SettleEngine::take_probes(TimePoint now) {
   std::vector<ProbeRequest> probes;
   while (probes.size() < kMostProbes) {

@@ -82,6 +82,9 @@ class SettleEngine {
   // file that waits for its ready marker has it probed at once, so that a root which sees the
   // marker appear needs only to observe the file again.
   bool observe(const Observation& seen, TimePoint now);
+  // Nobody looked for this long (the machine slept, the process stood still): a writer may have
+  // stood still as well, so that this time does not count as quiet.
+  void stood_still(Duration time);
   // Files to be looked at now, at most kMostProbes; each is out until its answer comes.
   std::vector<ProbeRequest> take_probes(TimePoint now);
   // An answer to a question that was not asked, or whose file is gone by now, is ignored.

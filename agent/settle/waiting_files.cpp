@@ -63,6 +63,15 @@ void WaitingFiles::unschedule(WaitingFile& file) {
   sink(last->heap_place);
 }
 
+void WaitingFiles::postpone(Duration by) {
+  for (Table& table : tables_) {
+    for (auto& [name, file] : table) {
+      file.changed_at += std::chrono::duration_cast<TimePoint::duration>(by);
+      file.due += std::chrono::duration_cast<TimePoint::duration>(by);  // the order stays
+    }
+  }
+}
+
 void WaitingFiles::tell_late(WaitingFile& file) {
   unlink(file);
   file.told_late = true;

@@ -1,6 +1,6 @@
 // The files that the engine holds: found by name, ordered by the time of their next look and by
 // age. 50,000 of them with names of 60 bytes take about 12 MB; nothing here scans them all but
-// remove_all.
+// remove_all and postpone.
 #pragma once
 
 #include <cstddef>
@@ -62,6 +62,8 @@ class WaitingFiles {
 
   void schedule(WaitingFile& file, TimePoint due);
   void unschedule(WaitingFile& file);
+  // Moves the last change and the next look of every file.
+  void postpone(Duration by);
   // The one with the earliest due time; null if none is scheduled.
   WaitingFile* first_due() const { return heap_.empty() ? nullptr : heap_.front(); }
   // The one that waits longest and was not told late.

@@ -28,8 +28,8 @@ set(OPENSSL_USE_STATIC_LIBS TRUE)
 # Checks in the libraries name sources: without the cache, where both lie as they are compiled.
 get_filename_component(cache ${MILLRACE_PREFIX} DIRECTORY)
 set(paths "-ffile-prefix-map=${cache}/=")
-# Windows 10, as CMakeLists.txt says of our own sources.
-set(CMAKE_C_FLAGS_INIT "${paths} -D_WIN32_WINNT=0x0A00")
+# Windows 10, as CMakeLists.txt says of our own sources; libcurl takes nghttp2 from a static library.
+set(CMAKE_C_FLAGS_INIT "${paths} -D_WIN32_WINNT=0x0A00 -DNGHTTP2_STATICLIB")
 set(CMAKE_CXX_FLAGS_INIT "${paths} -DUTF8PROC_STATIC -isystem ${MILLRACE_PREFIX}/include")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-static")
 set(CMAKE_CROSSCOMPILING_EMULATOR ${CMAKE_CURRENT_LIST_DIR}/wine-run)

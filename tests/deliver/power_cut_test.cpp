@@ -127,7 +127,7 @@ TEST_CASE("a temporary that was removed is not back after a power cut [G3] [F12]
   SECTION("by the search for leftovers") {
     file->keep();
     file.reset();
-    REQUIRE(outbox->remove_leftovers("a") == 1);
+    REQUIRE(outbox->remove_leftovers("a") == Leftovers{1, 0});
   }
   files.cut_power({});
   CHECK(names_in(*files.open_directory("/box").value()).empty());

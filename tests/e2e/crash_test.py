@@ -6,8 +6,8 @@ import subprocess
 
 from ending import (OutboxReader, check_all_delivered, check_bill, input_of, leftovers,
                     ledger_rows, sha256)
-from harness import (LONG, Agent, ApiServer, Scratch, converter_toml, count, drop, folder_toml,
-                     main, png)
+from harness import (LONG, Agent, ApiServer, Scratch, converter_toml, count, drop, eventually,
+                     folder_toml, main, png)
 
 SEED = 20260729
 DIED = 137  # what a crash point ends the process with
@@ -189,6 +189,47 @@ def every_death(case):
     assert case.left_behind > 0, "no death left a temporary: the check of leftovers is blind"
     print(f"  {case.name}: {deaths} deaths, one before each call that changes something; "
           f"{case.left_behind} temporaries left and removed")
+
+
+def wait_for_the_outbox(agent, home, server, reload):
+    """The agent runs while its outbox is away, and then it is back."""
+    away = home / "away"
+    (home / "out").rename(away)
+    posts = server.bill()["posts"]
+    agent.start()
+    eventually(lambda: "cannot be looked at" in agent.folder("f").get("blocked", ""), 30,
+               "a folder that waits for its outbox")
+    if reload:
+        agent.config.write_text(agent.config.read_text().replace('"0s"', '"1ms"'))
+        agent.command("reload")
+        eventually(lambda: "cannot be looked at" in agent.folder("f").get("blocked", ""), 30,
+                   "a changed folder that waits for its outbox")
+    assert server.bill()["posts"] == posts, "a file was sent while nobody knew what is there"
+    away.rename(home / "out")
+    eventually(lambda: agent.all_done("f", 1), 30, "the delivery")
+    status, _ = agent.stop()
+    assert status == 0, status
+
+
+def test_an_outbox_that_is_away_at_the_start_is_looked_through_when_it_is_back():
+    """[C4] [F12] [G4]: what was published is not taken for somebody else's, no temporary stays."""
+    case, n, waits, died = Case("keep"), 0, 0, True
+    while died:
+        n += 1
+        with Scratch() as home, ApiServer() as server:
+            agent = case.agent(home, server)
+            drop(home / "in", "a.png", png(9, 9, 2))
+            died = die_at(agent, n)
+            if not died or not list((home / "out").iterdir()):
+                continue
+            waits += 1
+            with agent:
+                wait_for_the_outbox(agent, home, server, reload=waits % 2 == 0)
+            check_outputs(case, home, png(9, 9, 2))
+            check_all_delivered(agent, 1)
+            check_bill(server, 1)
+    assert waits >= 4, waits
+    print(f"  {n - 1} deaths, {waits} of them with something in the outbox that was away")
 
 
 REFUSED = "status=422 code=bad_file message=broken\n"

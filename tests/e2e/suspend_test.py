@@ -165,5 +165,30 @@ def test_a_sleep_longer_than_the_converter_may_think_loses_nothing_H2():
     assert bill["replays"] == attempts - 1, bill
 
 
+def test_a_writer_that_slept_as_well_is_not_taken_for_one_that_is_done_B9():
+    """The sleep is longer than the quiet time, and the writer goes on within it after the wake."""
+    with Scratch() as home, ApiServer() as api:
+        inbox, outbox = home / "in", home / "out"
+        inbox.mkdir()
+        outbox.mkdir()
+        with Agent(home / "a", folder_toml("p", inbox, outbox, settle="3s"),
+                   converter_toml(api.url)) as agent:
+            agent.start()
+            first, second = png(8, 8, 1), png(9, 9, 2)
+            (inbox / "a.png").write_bytes(first)
+            eventually(lambda: "without change" in str(agent.command(
+                "explain", str(inbox / "a.png"))["says"]), 2, "the quiet time")
+            agent.process.send_signal(signal.SIGSTOP)
+            eventually(lambda: sleeps(agent.process.pid), 20, "the sleep")
+            time.sleep(4)  # the length of the sleep is what is tested
+            agent.process.send_signal(signal.SIGCONT)
+            time.sleep(0.5)  # the writer wakes later than the agent
+            (inbox / "a.png").write_bytes(second)
+            eventually(lambda: agent.all_done("p", 1), 60, "the file")
+            expect_right(inbox, outbox)
+            bill = api.bill()
+            assert bill["posts"] == 1, bill
+
+
 if __name__ == "__main__":
     main(globals())

@@ -152,8 +152,8 @@ std::unique_ptr<WholeJob::Agent> WholeJob::start_agent() {
   auto agent = std::make_unique<Agent>(*this, std::move(*ledger));
   power_.when_off([stop = agent->stop]() mutable { stop.request_stop(); });
   agent->recovery.begin({agent->folder});
-  agent->recovery.wait(kRecoveryPatience);
-  expect(agent->recovery.done(), "the recovery hangs");
+  agent->recovery.wait_looked(kRecoveryPatience);
+  expect(agent->recovery.looked(), "the recovery hangs");
   return agent;
 }
 

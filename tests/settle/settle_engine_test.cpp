@@ -95,6 +95,18 @@ TEST_CASE("the quiet time follows the evidence [A1] [A6] [A13]") {
   }
 }
 
+TEST_CASE("time in which nobody looked does not count as quiet [B9]") {
+  Bench bench;
+  REQUIRE(bench.engine.observe(seen("a.pdf", Evidence::Closed), bench.now));
+  REQUIRE(bench.engine.observe(seen("b.png", Evidence::Closed), bench.now));
+  bench.now += milliseconds{100};
+  bench.engine.stood_still(minutes{8});
+  bench.now += minutes{8};
+  CHECK(bench.engine.take_probes(bench.now).empty());
+  CHECK(bench.settles_after(fine("")) == 200);   // the image, of 300
+  CHECK(bench.settles_after(fine("")) == 1700);  // the document, of 2000
+}
+
 TEST_CASE("settings override the quiet time, and what was learnt is a minimum") {
   Bench fixed({.fixed_quiet = seconds{3}});
   fixed.engine.observe(seen("a", Evidence::Moved), fixed.now);
