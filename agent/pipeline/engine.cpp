@@ -360,7 +360,7 @@ bool Engine::stop() {
   wait(kStopPatience);
   stop_now_.request_stop();
   wait(kJoinPatience);
-  const bool all_back = every_worker_back();
+  const bool all_back = recovery_->stop(kRootPatience) && every_worker_back();
   const auto flushed =
       ledger_->end_run(all_back ? "stopped" : "stopped, a thread hung", clock_.wall_now());
   if (!flushed) log_error(Level::Error, "cannot record the end of the run", flushed.error());
@@ -368,7 +368,7 @@ bool Engine::stop() {
     log_error(Level::Error, "cannot flush the ledger", done.error());
   }
   embedded_.reset();
-  if (!recovery_->stop(kRootPatience) || !all_back) return false;
+  if (!all_back) return false;
   std::vector<std::shared_ptr<Root>> roots = retired_roots_;
   for (auto& [name, member] : members) roots.push_back(member.root);
   bool roots_back = true;

@@ -46,7 +46,6 @@ void Recovery::begin(const std::vector<std::shared_ptr<Folder>>& folders) {
   for (DeliveryInProgress& one : *interrupted) {
     deliveries[one.job.candidate.folder].push_back(std::move(one));
   }
-  const MutexLock lock(mutex_);
   for (const auto& folder : folders) {
     auto task = std::make_shared<Task>();
     task->folder = folder;
@@ -67,13 +66,17 @@ void Recovery::abandon(const std::string& folder) {
 }
 
 void Recovery::take_over(const std::shared_ptr<Folder>& folder) {
-  const MutexLock lock(mutex_);
-  const auto found = tasks_.find(folder->settings.name);
-  if (found == tasks_.end() || found->second->done) return;
-  found->second->thread.request_stop();
+  std::shared_ptr<Task> before;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = tasks_.find(folder->settings.name);
+    if (found == tasks_.end() || found->second->done) return;
+    before = found->second;
+    before->thread.request_stop();  // from now on it releases nothing
+  }
   auto task = std::make_shared<Task>();
   task->folder = folder;
-  start(std::move(task), std::move(found->second));
+  start(std::move(task), std::move(before));
 }
 
 bool Recovery::stop(Duration at_most) {
@@ -102,6 +105,7 @@ void Recovery::start(std::shared_ptr<Task> task, std::shared_ptr<Task> before) {
     --looking_;
     --threads_;
   };
+  const MutexLock lock(mutex_);
   task->thread = start_thread("recovery", body);
   tasks_[name] = std::move(task);
 }
@@ -124,9 +128,11 @@ void Recovery::run(Task& task, const std::stop_token& stop) {
       ++looking_;
       continue;
     }
-    const MutexLock lock(mutex_);
-    if (stop.stop_requested()) return;  // whoever took over has to be the one that releases
-    task.done = true;
+    {
+      const MutexLock lock(mutex_);
+      if (stop.stop_requested()) return;  // whoever took over has to be the one that releases
+      task.done = true;
+    }
     return dispatcher_.release(name);
   }
 }

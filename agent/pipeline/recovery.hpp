@@ -46,7 +46,7 @@ class Recovery {
     std::jthread thread;
   };
 
-  void start(std::shared_ptr<Task> task, std::shared_ptr<Task> before) REQUIRES(mutex_);
+  void start(std::shared_ptr<Task> task, std::shared_ptr<Task> before);
   void run(Task& task, const std::stop_token& stop);
   Result<void> recover(Task& task);
   Result<void> finish_delivery(Folder* folder, DeliveryInProgress& delivery);
