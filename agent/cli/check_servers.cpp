@@ -6,7 +6,7 @@
 #include "agent/cli/check.hpp"
 #include "agent/cli/check_rules.hpp"
 #include "agent/convert/api_converter.hpp"
-#include "agent/convert/api_error.hpp"
+#include "agent/transfer/answer_times.hpp"
 #include "agent/transfer/curl_http.hpp"
 
 namespace millrace {

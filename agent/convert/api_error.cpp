@@ -2,18 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "agent/convert/json_strings.hpp"
 #include "agent/convert/link_query.hpp"
+#include "agent/transfer/answer_times.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
 namespace {
 
 using std::chrono::seconds;
-constexpr Duration kShortestWait = seconds{1};
-constexpr Duration kLongestWait = std::chrono::hours{1};
 constexpr std::size_t kLongestText = 500;
 
 struct StatusRow {
@@ -59,27 +57,10 @@ ErrorKind refine(int status, const std::optional<ApiError>& own,
   return kind_of_status(status, own.has_value());
 }
 
-std::optional<std::int64_t> whole_number(std::string_view text) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc::invalid_argument || end != text.data() + text.size()) return std::nullopt;
-  if (error == std::errc::result_out_of_range) {
-    return text.starts_with('-') ? INT64_MIN : INT64_MAX;
-  }
-  return value;
-}
-
 std::optional<std::int64_t> number(const HttpHead& head, std::string_view name) {
   const auto text = head.header(name);
-  const auto value = text ? whole_number(*text) : std::nullopt;
+  const auto value = text ? signed_number(*text) : std::nullopt;
   return value && *value >= 0 ? value : std::nullopt;
-}
-
-WallTime time_of_answer(const HttpHead& head, WallTime now) {
-  const auto date = head.header("date");
-  return (date ? parse_http_date(*date) : std::nullopt).value_or(now);
 }
 
 // Some services count seconds, some name a moment since 1970.
@@ -93,23 +74,6 @@ std::optional<Duration> reset_of(const HttpHead& head, std::string_view name, Wa
   return seconds{std::clamp<std::int64_t>(*value - today, 0, kYear)};
 }
 
-std::optional<int> month_of(std::string_view name) {
-  static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
-  const auto at = name.size() == 3 ? kMonths.find(name) : std::string_view::npos;
-  if (at == std::string_view::npos || at % 3 != 0) return std::nullopt;
-  return static_cast<int>(at / 3) + 1;
-}
-
-std::vector<std::string_view> words_of(std::string_view text) {
-  std::vector<std::string_view> words;
-  while (!text.empty()) {
-    const auto end = std::min(text.find_first_of(" -,"), text.size());
-    if (end > 0) words.push_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return words;
-}
-
 }  // namespace
 
 std::optional<ApiError> parse_api_error(std::string_view body) {
@@ -118,49 +82,6 @@ std::optional<ApiError> parse_api_error(std::string_view body) {
   const auto message = json_string_at(body, {"error", "message"});
   return ApiError{printable(without_queries(*code), 100),
                   printable(without_queries(message.value_or("")), kLongestText)};
-}
-
-std::optional<WallTime> parse_http_date(std::string_view text) {
-  auto words = words_of(text);
-  if (words.size() < 5) return std::nullopt;
-  // asctime: `Sun Nov  6 08:49:37 1994`; the others: `Sun, 06 Nov 1994 08:49:37 GMT`.
-  const bool asctime = month_of(words[1]).has_value();
-  if (asctime) words = {words[0], words[2], words[1], words[4], words[3]};
-  const auto day = whole_number(words[1]), year_read = whole_number(words[3]);
-  const auto month = month_of(words[2]);
-  const std::string_view clock = words[4];
-  if (!day || !year_read || !month || clock.size() != 8) return std::nullopt;
-  const auto h = whole_number(clock.substr(0, 2)), m = whole_number(clock.substr(3, 2)),
-             s = whole_number(clock.substr(6, 2));
-  if (!h || !m || !s || *h < 0 || *h > 23 || *m < 0 || *m > 59 || *s < 0 || *s > 60) {
-    return std::nullopt;
-  }
-  const std::int64_t year =
-      words[3].size() == 2 ? *year_read + (*year_read < 70 ? 2000 : 1900) : *year_read;
-  if (year < 1900 || year > 9999 || *day < 1 || *day > 31) return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year{static_cast<int>(year)},
-                                         std::chrono::month{static_cast<unsigned>(*month)},
-                                         std::chrono::day{static_cast<unsigned>(*day)}};
-  if (!date.ok()) return std::nullopt;
-  // The system clock counts nanoseconds and ends in 2262; a later date is as good as its end.
-  const auto since = std::chrono::sys_days{date}.time_since_epoch();
-  constexpr auto kEnd = std::chrono::days{106000};
-  return WallTime{std::min<std::chrono::days>(since, kEnd) + std::chrono::hours{*h} +
-                  std::chrono::minutes{*m} + seconds{*s}};
-}
-
-std::optional<Duration> parse_retry_after(const HttpHead& head, WallTime now) {
-  const auto text = head.header("retry-after");
-  if (!text) return std::nullopt;
-  Duration wait{0};
-  if (const auto count = whole_number(*text)) {
-    wait = seconds{std::clamp<std::int64_t>(*count, 0, 3600)};
-  } else if (const auto date = parse_http_date(*text)) {
-    wait = std::chrono::duration_cast<Duration>(*date - time_of_answer(head, now));
-  } else {
-    return std::nullopt;
-  }
-  return std::clamp(wait, kShortestWait, kLongestWait);
 }
 
 RateNews parse_rate_news(const HttpHead& head, WallTime now) {

@@ -20,13 +20,6 @@ struct ApiError {
 // Nothing if the body is not JSON, or not of that shape (a proxy's or a framework's answer).
 std::optional<ApiError> parse_api_error(std::string_view body);
 
-// Retry-After (RFC 9110 10.2.3): seconds, or an HTTP-date that is compared with the answer's own
-// Date, else with `now`. Clamped to 1 s .. 1 h; nothing if absent or unreadable.
-std::optional<Duration> parse_retry_after(const HttpHead& head, WallTime now);
-
-// IMF-fixdate, RFC 850 and asctime dates (RFC 9110 5.6.7), UTC.
-std::optional<WallTime> parse_http_date(std::string_view text);
-
 RateNews parse_rate_news(const HttpHead& head, WallTime now);
 
 // The error that a status other than an accepted success means: one table. `own` is what

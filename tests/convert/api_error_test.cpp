@@ -1,6 +1,7 @@
 #include "agent/convert/api_error.hpp"
 
 #include "agent/convert/json_strings.hpp"
+#include "agent/transfer/answer_times.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace millrace;
