@@ -30,6 +30,11 @@ struct HttpTimeouts {
 // request never uses a connection that was there before.
 enum class AddressRule { Any, PublicOnly };
 
+// Where http without TLS may go, beside a Unix socket. MetadataServices: also to the addresses at
+// which clouds give keys to their machines and containers, which never leave the host's network:
+// 169.254.169.254, 169.254.170.2, 169.254.170.23, fd00:ec2::254 and fd00:ec2::23.
+enum class PlainHttp { Loopback, MetadataServices };
+
 // Holds a request back: called at most once, by the thread that uses the exchange, when the request
 // is ready to be sent. Nothing is sent before `go` was called, which any thread may do, once; with
 // an error the exchange ends with that. It never blocks, and may come after the exchange, but not
@@ -38,7 +43,7 @@ using BeforeSending = std::function<void(std::function<void(std::optional<Error>
 
 struct HttpRequest {
   std::string method = "POST";
-  std::string url;          // https; http only to loopback or with `unix_socket`
+  std::string url;          // https; http only to loopback, with `unix_socket`, or `plain_http`
   std::string unix_socket;  // path, or empty
   std::string ca_file;      // replaces the system's trust if set
   Headers headers;          // values hold no line ends (Defect otherwise)
@@ -46,6 +51,7 @@ struct HttpRequest {
   std::uint64_t max_answer = 0;  // bytes of answer body that are accepted; 0: 4 GiB
   HttpTimeouts timeouts;
   AddressRule addresses = AddressRule::Any;  // Configuration where it forbids every address
+  PlainHttp plain_http = PlainHttp::Loopback;
   // Ends the exchange as its other stop token does, but only while the request is not whole.
   std::stop_token stop_upload = {};
   BeforeSending before_sending = {};  // nothing: it is sent at once

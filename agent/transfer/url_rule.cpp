@@ -2,6 +2,8 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <string_view>
 
@@ -30,6 +32,17 @@ bool is_loopback(std::string_view host) {
   return host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos;
 }
 
+bool is_metadata_service(std::string_view host) {
+  static constexpr std::array<std::string_view, 5> kAddresses{
+      "169.254.169.254", "169.254.170.2", "169.254.170.23", "[fd00:ec2::254]", "[fd00:ec2::23]"};
+  return std::ranges::find(kAddresses, host) != kAddresses.end();
+}
+
+bool may_go_plain(const HttpRequest& request, std::string_view host) {
+  if (!request.unix_socket.empty() || is_loopback(host)) return true;
+  return request.plain_http == PlainHttp::MetadataServices && is_metadata_service(host);
+}
+
 }  // namespace
 
 Result<Target> check_target(const HttpRequest& request) {
@@ -46,7 +59,7 @@ Result<Target> check_target(const HttpRequest& request) {
                 "the URL for " + shown + " holds a user name or password");
   if (scheme != "https" && scheme != "http")
     return fail(ErrorKind::Configuration, "the URL for " + shown + " is not https");
-  if (scheme == "http" && request.unix_socket.empty() && !is_loopback(host))
+  if (scheme == "http" && !may_go_plain(request, host))
     return fail(ErrorKind::Configuration,
                 "http to " + shown + " is refused: https only, except to this machine");
   Target target;

@@ -13,9 +13,10 @@ struct Target {
   bool plain = false;  // http
 };
 
-// https is always allowed; http only to 127.0.0.0/8, ::1, localhost or a Unix socket. A URL that
-// holds a user name or a password is refused, since both would reach logs. Configuration otherwise;
-// the message never repeats the URL beyond its host.
+// https is always allowed; http only to 127.0.0.0/8, ::1, localhost or a Unix socket, and to where
+// the request's `plain_http` allows it. A URL that holds a user name or a password is refused,
+// since both would reach logs. Configuration otherwise; the message never repeats the URL beyond
+// its host.
 Result<Target> check_target(const HttpRequest& request);
 
 }  // namespace millrace

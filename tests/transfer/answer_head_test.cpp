@@ -14,8 +14,10 @@ HttpHead parse(std::initializer_list<std::string_view> lines, std::string_view m
   return head.take(method);
 }
 
-ErrorKind refusal(std::string url, std::string unix_socket = {}) {
+ErrorKind refusal(std::string url, std::string unix_socket = {},
+                  PlainHttp plain_http = PlainHttp::Loopback) {
   HttpRequest request;
+  request.plain_http = plain_http;
   request.url = std::move(url);
   request.unix_socket = std::move(unix_socket);
   const auto target = check_target(request);
@@ -73,4 +75,21 @@ TEST_CASE("http is for this machine only, and a URL holds no password [E15]") {
        {"http://api.example/", "http://127.0.0.1.example/", "http://127.example/", "ftp://a/",
         "file:///etc/passwd", "https://me:secret@api.example/", "", "https://", "gopher://a"})
     CHECK(refusal(url) == ErrorKind::Configuration);
+}
+
+TEST_CASE("http goes to a cloud's metadata services only where it is asked to") {
+  const auto allowed = ErrorKind::Stopped;
+  for (const char* url :
+       {"http://169.254.169.254/latest/", "http://169.254.170.2/v2/", "http://169.254.170.23/",
+        "http://[fd00:ec2::254]/", "http://[fd00:ec2::23]/"}) {
+    INFO(url);
+    CHECK(refusal(url, {}, PlainHttp::MetadataServices) == allowed);
+    CHECK(refusal(url) == ErrorKind::Configuration);
+  }
+  CHECK(refusal("http://127.0.0.1/", {}, PlainHttp::MetadataServices) == allowed);
+  for (const char* url : {"http://169.254.169.253/", "http://169.254.169.254.example/",
+                          "http://[fd00:ec2::255]/", "http://192.168.1.1/"}) {
+    INFO(url);
+    CHECK(refusal(url, {}, PlainHttp::MetadataServices) == ErrorKind::Configuration);
+  }
 }
