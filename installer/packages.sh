@@ -4,11 +4,11 @@
 millrace_build_packages=(
   build-essential cmake ninja-build ccache pkg-config
   libcurl4-openssl-dev libssl-dev libsqlite3-dev libtomlplusplus-dev libspdlog-dev
-  libcli11-dev nlohmann-json3-dev libboost-dev libutf8proc-dev
+  libcli11-dev nlohmann-json3-dev libboost-dev libutf8proc-dev libexpat1-dev
   libvips-dev zlib1g-dev fonts-dejavu-core)
 
 millrace_test_packages=(
-  catch2 python3 python3-httpx python3-pil poppler-utils openssl strace bindfs fuse3 nginx-light curl libvips-tools
+  catch2 python3 python3-botocore python3-httpx python3-pil poppler-utils openssl strace bindfs fuse3 nginx-light curl libvips-tools
   samba smbclient openssh-client openssh-sftp-server rsync zip unzip sane-utils imagemagick
   libreoffice-writer-nogui libplist-utils
   clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19)

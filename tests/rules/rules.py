@@ -25,6 +25,7 @@ MAY_INCLUDE = {
     "agent/settle": JOB,
     "agent/queue": JOB,
     "agent/transfer": BASE | {"platform/fs"},
+    "agent/s3": BASE | {"agent/transfer"},
     "agent/convert": JOB | {"agent/transfer", "platform/fs"},
     "agent/deliver": JOB | {"platform/fs"},
     "agent/ledger": JOB | {"platform/fs"},
@@ -40,6 +41,7 @@ MAY_INCLUDE = {
 # Start of a header's name -> the one unit whose sources may include it; None: any unit's sources.
 LIBRARIES = {
     "curl/": "agent/transfer",
+    "expat": "agent/s3",
     "sqlite3": "agent/ledger",
     "toml++/": "config",
     "toml.hpp": "config",
