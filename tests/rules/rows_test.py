@@ -11,11 +11,11 @@ import tree as trees
 
 # Group letter -> how many rows it has.
 GROUPS = {"A": 17, "B": 9, "C": 8, "D": 7, "E": 24, "F": 13, "G": 9, "H": 4, "I": 10, "J": 8,
-          "K": 11, "M": 3}
+          "K": 11, "M": 3, "N": 9}
 # Rows of what is not built yet: probes of a watcher, asynchronous answers, crash loops, shared
-# ledgers, downloads, archives; and of other systems and of buckets.
-LATER = {"B7", "E21", "G8", "I5", "K9", "K10"}
-ELSEWHERE = {"B2", "B3", "C8", "F11", "H4", "I10"}
+# ledgers, downloads, archives, orphans of uploads in parts; and of other systems.
+LATER = {"B7", "E21", "G8", "I5", "K9", "K10", "N8"}
+ELSEWHERE = {"B2", "B3", "C8", "F11", "I10"}
 # Rows that no test names so far. One that gets a test is taken out here, and never comes back.
 NOT_YET = set()
 ROWS = [f"{group}{number}" for group, most in GROUPS.items() for number in range(1, most + 1)
