@@ -75,7 +75,8 @@ struct StatusRow {
   int from, to;
   ErrorKind kind;
 };
-// The first row that fits; for answers without a code of the table.
+// The first row that fits; for answers without a code of the table. Without any code (an answer to
+// HEAD, a proxy's page) nothing is said against the request itself.
 constexpr auto kStatuses = std::to_array<StatusRow>({
     {200, 299, Transient},  // an error inside a success
     {300, 399, Configuration},
@@ -98,8 +99,10 @@ ErrorKind kind_of(int status, const std::optional<S3Error>& own) {
     const auto row = std::ranges::find(kCodes, std::string_view(own->code), &CodeRow::code);
     if (row != kCodes.end()) return row->kind;
   }
-  for (const StatusRow& row : kStatuses)
-    if (status >= row.from && status <= row.to) return row.kind;
+  for (const StatusRow& row : kStatuses) {
+    if (status < row.from || status > row.to) continue;
+    return row.kind == Input && !own ? Transient : row.kind;
+  }
   return Transient;
 }
 

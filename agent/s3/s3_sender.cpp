@@ -60,6 +60,7 @@ struct S3Sender::Attempt {
   Credentials keys;
   ObjectAddress address;
   SigningScope scope;
+  std::chrono::seconds clock_offset{0};  // scope.time was made with it
 };
 
 S3Sender::S3Sender(HttpClient& http, CredentialsProvider& keys, const Clock& clock,
@@ -80,7 +81,8 @@ std::string S3Sender::region() {
 S3Result<S3Sender::Attempt> S3Sender::prepare(const S3Request& request,
                                               const std::stop_token& stop) {
   Attempt attempt;
-  attempt.scope.time = server_clock_.at(clock_.wall_now());
+  attempt.clock_offset = server_clock_.offset();
+  attempt.scope.time = clock_.wall_now() + attempt.clock_offset;
   attempt.scope.region = region();
   auto address = address_of(place_, attempt.scope.region, request.key);
   if (!address) return std::unexpected(failure(address.error()));
@@ -134,20 +136,22 @@ S3Failure S3Sender::failure_of(const S3Request& request, S3Answer& answer, std::
 }
 
 // Each reason counts once for a request, so that it ends.
-bool S3Sender::worth_another(const S3Failure& failed, const Attempt& attempt, bool time_is_news,
-                             const std::string& region, Tried& tried) {
+bool S3Sender::worth_another(const S3Request& request, const S3Failure& failed,
+                             const Attempt& attempt, const std::string& region, Tried& tried) {
   const S3Error error{failed.code, {}, {}, {}};
-  if (means_wrong_time(error)) return time_is_news && !std::exchange(tried.time, true);
-  if (means_expired_keys(error)) {
-    keys_.forget(attempt.keys, attempt.scope.time);
-    return !std::exchange(tried.keys, true);
+  const bool wordless = request.method == "HEAD" && failed.code.empty() &&
+                        (failed.status == 400 || failed.status == 403);
+  const bool elsewhere = is_region(region) && region != attempt.scope.region;
+  if (elsewhere && (means_other_region(failed.status, error) || wordless)) {
+    const MutexLock lock(mutex_);
+    region_ = region;
+    return !std::exchange(tried.region, true);
   }
-  if (!is_region(region) || region == attempt.scope.region || tried.region) return false;
-  if (!means_other_region(failed.status, error)) return false;
-  tried.region = true;
-  const MutexLock lock(mutex_);
-  region_ = region;
-  return true;
+  if (means_wrong_time(error))
+    return server_clock_.differs_from(attempt.clock_offset) && !std::exchange(tried.time, true);
+  if (!means_expired_keys(error) && !wordless) return false;
+  keys_.forget(attempt.keys, attempt.scope.time);
+  return !std::exchange(tried.keys, true);
 }
 
 S3Result<S3Answer> S3Sender::send(const S3Request& request, std::stop_token stop) {
@@ -157,12 +161,12 @@ S3Result<S3Answer> S3Sender::send(const S3Request& request, std::stop_token stop
     auto answer = exchange(request, *attempt, stop);
     if (!answer)
       return std::unexpected(failure(with_context(answer.error(), name_of(request)).error()));
-    const auto date = answer->head.header("date");
-    const bool time_is_news = date && server_clock_.learn(*date, clock_.wall_now());
+    if (const auto date = answer->head.header("date"))
+      server_clock_.learn(*date, clock_.wall_now());
     if (is_success(answer->head.status)) return std::move(*answer);
     std::string region;
     S3Failure failed = failure_of(request, *answer, region);
-    if (!worth_another(failed, *attempt, time_is_news, region, tried))
+    if (!worth_another(request, failed, *attempt, region, tried))
       return std::unexpected(std::move(failed));
   }
 }

@@ -1,5 +1,5 @@
 // One signed request, sent again where that helps: with fresh keys, with the server's time, or for
-// the bucket's own region.
+// the bucket's own region. An answer to HEAD has no words to tell which; a refusal is met with all.
 #pragma once
 
 #include <functional>
@@ -77,7 +77,7 @@ class S3Sender {
   struct Tried {
     bool keys = false, time = false, region = false;
   };
-  bool worth_another(const S3Failure& failure, const Attempt& attempt, bool time_is_news,
+  bool worth_another(const S3Request& request, const S3Failure& failed, const Attempt& attempt,
                      const std::string& region, Tried& tried) EXCLUDES(mutex_);
 
   HttpClient& http_;

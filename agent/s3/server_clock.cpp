@@ -4,13 +4,12 @@
 
 namespace millrace {
 
-bool ServerClock::learn(std::string_view date, WallTime local) {
+void ServerClock::learn(std::string_view date, WallTime local) {
   const auto theirs = parse_http_date(date);
-  if (!theirs) return false;
+  if (!theirs) return;
   const auto apart = std::chrono::round<std::chrono::seconds>(*theirs - local);
-  const auto fresh = std::chrono::abs(apart) < kSmallest ? std::chrono::seconds{0} : apart;
-  const std::int64_t before = offset_.exchange(fresh.count(), std::memory_order_relaxed);
-  return std::chrono::abs(std::chrono::seconds{before} - fresh) >= kSmallest;
+  const auto offset = std::chrono::abs(apart) < kSmallest ? std::chrono::seconds{0} : apart;
+  offset_.store(offset.count(), std::memory_order_relaxed);
 }
 
 }  // namespace millrace

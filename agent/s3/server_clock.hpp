@@ -16,13 +16,16 @@ class ServerClock {
   // A smaller difference is the way of the answer and the whole seconds of a Date, and no offset.
   static constexpr std::chrono::seconds kSmallest{60};
 
-  WallTime at(WallTime local) const { return local + offset(); }
+  // What is to be added to this machine's time.
   std::chrono::seconds offset() const {
     return std::chrono::seconds{offset_.load(std::memory_order_relaxed)};
   }
-  // An answer with this Date came at `local`. True if the offset is another one now, so that what
-  // was refused for its time is worth signing again. A Date that cannot be read teaches nothing.
-  bool learn(std::string_view date, WallTime local);
+  // Whether what was signed with this offset, and refused for its time, is worth signing again.
+  bool differs_from(std::chrono::seconds before) const {
+    return std::chrono::abs(before - offset()) >= kSmallest;
+  }
+  // An answer with this Date came at `local`. A Date that cannot be read teaches nothing.
+  void learn(std::string_view date, WallTime local);
 
  private:
   std::atomic<std::int64_t> offset_{0};  // seconds; stands alone

@@ -1,6 +1,7 @@
 // A server that answers as S3 has been seen to answer, one scripted answer a request.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -9,6 +10,7 @@
 
 #include "agent/s3/s3_client.hpp"
 #include "platform/http/server.hpp"
+#include "tests/support/scratch.hpp"
 #include "tests/transfer/client.hpp"
 
 namespace millrace::test {
@@ -20,13 +22,18 @@ inline constexpr std::string_view kToken = "CANARYtoken";
 class FakeKeys final : public CredentialsProvider {
  public:
   Result<Credentials> get(WallTime, std::stop_token) override {
+    const int mine = ++asked_;
+    const int all = meeting_ == 0 ? 0 : ((mine - 1) / meeting_ + 1) * meeting_;
+    eventually([&] { return asked_ >= all; });
     return Credentials{
         "KEY" + std::to_string(number_), std::string(kSecret), std::string(kToken), {}};
   }
   void forget(const Credentials&, WallTime) override { ++number_; }
+  // From now on `count` callers at a time come back from get() together.
+  void meet(int count) { meeting_ = count; }
 
  private:
-  int number_ = 1;
+  std::atomic<int> number_ = 1, asked_ = 0, meeting_ = 0;
 };
 
 class FakeS3 {

@@ -205,10 +205,10 @@ TEST_CASE("a copy of another object, or over one that is there, is none") {
     ErrorKind kind;
   };
   const Row rows[] = {
-      {{{200, "e2"}}, ErrorKind::Changed},                 // before
-      {{{404, ""}}, ErrorKind::Vanished},                  // before
-      {{{200, "e1"}, {200, "t"}}, ErrorKind::Exists},      // the target is taken
-      {{{200, "e1"}, {403, ""}}, ErrorKind::Environment},  // the target cannot be seen
+      {{{200, "e2"}}, ErrorKind::Changed},                            // before
+      {{{404, ""}}, ErrorKind::Vanished},                             // before
+      {{{200, "e1"}, {200, "t"}}, ErrorKind::Exists},                 // the target is taken
+      {{{200, "e1"}, {403, ""}, {403, ""}}, ErrorKind::Environment},  // the target cannot be seen
       {{{200, "e1"}, {404, ""}, {412, ""}, {200, "e1"}}, ErrorKind::Exists},
       {{{200, "e1"}, {404, ""}, {412, ""}, {200, "e2"}}, ErrorKind::Changed},
       {{{200, "e1"}, {404, ""}, {200, ""}, {200, "e2"}}, ErrorKind::Changed}};  // meanwhile

@@ -80,7 +80,8 @@ TEST_CASE("each code and each status has its kind [N6]") {
                       {400, "KeyTooLongError", Input},
                       {403, "InvalidObjectState", Input},
                       {400, "SomethingNew", Input},
-                      {416, "", Input}};
+                      {416, "InvalidRange", Input},
+                      {400, "", Transient}};
   for (const Row& row : rows) {
     const Error error = error_for(row.status, row.code.empty() ? "" : body_of(row.code));
     INFO(error.message);

@@ -1,4 +1,7 @@
 // When a request is sent again, and that its keys go nowhere else.
+#include <atomic>
+#include <thread>
+
 #include "agent/s3/iso_time.hpp"
 #include "tests/s3/fake_s3.hpp"
 
@@ -90,6 +93,19 @@ TEST_CASE("a clock that is off is set by the server's Date, and the request repe
   CHECK(bench.server.asked().size() == 3);
 }
 
+TEST_CASE("what was signed before the time was learnt is signed again, by each of many [H4]") {
+  S3Bench bench;
+  for (int i = 0; i < 8; ++i) bench.server.then(403, error_body("RequestTimeTooSkewed"));
+  for (int i = 0; i < 8; ++i) bench.server.then(200, kListing);
+  std::atomic<int> good = 0;
+  {
+    bench.keys.meet(8);  // all are signed before the first answer
+    std::vector<std::jthread> callers;
+    for (int i = 0; i < 8; ++i) callers.emplace_back([&] { good += list(bench) ? 1 : 0; });
+  }
+  CHECK(good == 8);
+}
+
 TEST_CASE("keys that expired are replaced, once for a request [N5]") {
   S3Bench bench;
   bench.server.then(400, error_body("ExpiredToken"));
@@ -101,6 +117,36 @@ TEST_CASE("keys that expired are replaced, once for a request [N5]") {
   bench.server.then(400, error_body("ExpiredToken"));
   CHECK(failure_of(list(bench)).kind == ErrorKind::Transient);
   CHECK(bench.server.asked().size() == 4);
+}
+
+TEST_CASE("a refusal without words is met with fresh keys and the right time, once [N5, H4]") {
+  for (const int status : {400, 403}) {
+    S3Bench bench;
+    bench.server.then(status);
+    bench.server.then(200);
+    CHECK(bench.s3.head("k", "", {}));
+    REQUIRE(bench.server.asked().size() == 2);
+    CHECK(bench.server.asked()[1].header("authorization").find("KEY2/") != std::string_view::npos);
+    CHECK(bench.server.asked()[1].header("x-amz-date") !=
+          bench.server.asked()[0].header("x-amz-date"));
+    bench.server.then(status);
+    bench.server.then(status);
+    CHECK(failure_of(bench.s3.head("k", "", {})).status == status);
+    CHECK(bench.server.asked().size() == 4);
+  }
+  S3Bench bench;
+  bench.server.then(400).headers = {{"x-amz-bucket-region", "eu-west-1"}};
+  bench.server.then(200);
+  CHECK(bench.s3.head("k", "", {}));
+  CHECK(is_signed_for(bench.server.asked().at(1), "eu-west-1"));
+  CHECK(bench.server.asked().at(1).header("authorization").find("KEY1/") != std::string_view::npos);
+}
+
+TEST_CASE("an object that is not there is asked for once") {
+  S3Bench bench;
+  bench.server.then(404);
+  CHECK(failure_of(bench.s3.head("k", "", {})).kind == ErrorKind::Vanished);
+  CHECK(bench.server.asked().size() == 1);
 }
 
 TEST_CASE("too fast is told with how long to wait, and not tried again here [N6]") {
