@@ -119,10 +119,10 @@ TEST_CASE("bytes whose hash is not known go unsigned") {
 
 TEST_CASE("an error inside a success is an error [N1]") {
   S3Bench bench;
-  const std::string inside = "\n   \n" + error_body("InternalError");
+  const std::string inside = "\n   \n" + error_body("SlowDown");
   bench.server.then(200, inside);
   CHECK(failure_of(bench.s3.complete("k", "id", {{1, "e"}}, IfTaken::Refuse, {})).kind ==
-        ErrorKind::Transient);
+        ErrorKind::Rate);
   bench.server.then(200, error_body("SlowDown"));
   const auto slow = failure_of(bench.s3.copy("a", "b", kOver, {}));
   CHECK(slow.kind == ErrorKind::Rate);
@@ -162,7 +162,7 @@ TEST_CASE("parts are begun, put, completed and aborted [N1]") {
   CHECK(part->etag == "p1");
   CHECK(bench.server.asked().at(1).query_value("uploadId") == "u/1+&");
   CHECK(bench.server.asked().at(1).query_value("partNumber") == "1");
-  bench.server.then(200, "  \n" + std::string(kCompleted));
+  bench.server.then(200, "  \n<?xml version=\"1.0\"?>" + std::string(kCompleted));
   const auto stored = bench.s3.complete("k", *id, {*part, {2, "p<2"}}, IfTaken::Refuse, {});
   REQUIRE(stored);
   CHECK(stored->etag == "e-2");

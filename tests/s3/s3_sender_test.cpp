@@ -68,6 +68,9 @@ TEST_CASE("a redirect without a region, or in a circle, ends and goes nowhere [N
     if (!region.empty()) redirect.headers.emplace_back("x-amz-bucket-region", region);
     CHECK(failure_of(list(bench)).kind == ErrorKind::Configuration);
     CHECK(bench.server.asked().size() == 1);
+    // What is no region is not learnt.
+    bench.server.then(200, kListing);
+    CHECK(list(bench));
   }
   S3Bench bench;
   for (const char* region : {"eu-west-1", "eu-west-2", "eu-west-3"})
