@@ -118,9 +118,9 @@ void Recovery::run(Task& task, const std::stop_token& stop) {
     if (const auto away = recover(task); !away) {
       if (said != away.error().message) {
         said = away.error().message;
-        log_error(Level::Warning, "what an earlier run left cannot be looked at yet", away.error(),
+        log_error(Level::Warning, "the outbox cannot be looked through yet", away.error(),
                   {{"folder", name}});
-        dispatcher_.hold(name, "what an earlier run left cannot be looked at: " + said);
+        dispatcher_.hold(name, "waits until its outbox can be looked through: " + said);
       }
       task.folder->outbox.drop();
       --looking_;

@@ -197,12 +197,12 @@ def wait_for_the_outbox(agent, home, server, reload):
     (home / "out").rename(away)
     posts = server.bill()["posts"]
     agent.start()
-    eventually(lambda: "cannot be looked at" in agent.folder("f").get("blocked", ""), 30,
+    eventually(lambda: "can be looked through" in agent.folder("f").get("blocked", ""), 30,
                "a folder that waits for its outbox")
     if reload:
         agent.config.write_text(agent.config.read_text().replace('"0s"', '"1ms"'))
         agent.command("reload")
-        eventually(lambda: "cannot be looked at" in agent.folder("f").get("blocked", ""), 30,
+        eventually(lambda: "can be looked through" in agent.folder("f").get("blocked", ""), 30,
                    "a changed folder that waits for its outbox")
     assert server.bill()["posts"] == posts, "a file was sent while nobody knew what is there"
     away.rename(home / "out")
