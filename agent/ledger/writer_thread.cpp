@@ -45,8 +45,8 @@ Result<void> WriterThread::queue(std::function<Result<void>(LedgerCore&)> body, 
 
 std::shared_ptr<Gate> WriterThread::push(Task task) {
   // A caller who is answered before the commit waits at a gate of its own.
-  thread_local const std::shared_ptr<Gate> own_gate = std::make_shared<Gate>();
-  std::shared_ptr<Gate> gate = task.answer == Answer::WhenRun ? own_gate : nullptr;
+  std::shared_ptr<Gate> gate;
+  if (task.answer == Answer::WhenRun) gate = std::make_shared<Gate>();
   bool wake = false;
   {
     MutexLock lock(mutex_);

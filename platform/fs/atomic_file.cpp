@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
 #include <random>
 
 #include "platform/base/sha256.hpp"
@@ -27,9 +28,10 @@ bool is_hex(std::string_view text) {
 
 // Not to be guessed, so that nobody can plant something at the name beforehand.
 std::string random_digits() {
-  // One a thread: making one asks the processor what it can, which a virtual machine answers
-  // slowly.
-  thread_local std::random_device random;
+  // Made once: making one asks the processor what it can, which a virtual machine answers slowly.
+  static std::mutex mutex;
+  static std::random_device random;
+  const std::scoped_lock lock(mutex);
   const std::array<std::uint32_t, 2> bits{random(), random()};
   return to_hex(std::as_bytes(std::span(bits)));
 }
