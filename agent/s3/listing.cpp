@@ -33,7 +33,7 @@ std::string bare_etag(std::string_view etag) {
   return std::string(etag);
 }
 
-Result<void> ListingReader::element_begins(std::string_view path) {
+Result<void> ListingReader::element_begins(std::string_view path, const XmlAttributes&) {
   if (!path.starts_with(kRoot)) return broken("is something else");
   if (path != kObject) return {};
   object_ = {};

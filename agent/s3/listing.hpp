@@ -45,7 +45,7 @@ class ListingReader final : private XmlHandler {
   Result<ListingEnd> finish();
 
  private:
-  Result<void> element_begins(std::string_view path) override;
+  Result<void> element_begins(std::string_view path, const XmlAttributes&) override;
   Result<void> element_ends(std::string_view path, std::string_view text) override;
   Result<void> object_field(std::string_view name, std::string_view text);
   Result<void> object_ends();

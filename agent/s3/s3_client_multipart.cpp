@@ -19,7 +19,7 @@ std::unexpected<S3Failure> no_answer(const std::string& what, std::string_view l
 class OneText final : public XmlHandler {
  public:
   explicit OneText(std::string_view path) : path_(path) {}
-  Result<void> element_begins(std::string_view) override { return {}; }
+  Result<void> element_begins(std::string_view, const XmlAttributes&) override { return {}; }
   Result<void> element_ends(std::string_view path, std::string_view text) override {
     if (path == path_) text_ = text;
     return {};

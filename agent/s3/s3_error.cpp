@@ -108,7 +108,7 @@ ErrorKind kind_of(int status, const std::optional<S3Error>& own) {
 
 class ErrorHandler final : public XmlHandler {
  public:
-  Result<void> element_begins(std::string_view) override { return {}; }
+  Result<void> element_begins(std::string_view, const XmlAttributes&) override { return {}; }
   Result<void> element_ends(std::string_view path, std::string_view text) override {
     if (path == "Error/Code") error.code = printable(text, 100);
     if (path == "Error/Message") error.message = printable(text, 300);

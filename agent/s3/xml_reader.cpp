@@ -10,7 +10,8 @@
 namespace millrace {
 
 struct XmlReader::State {
-  explicit State(XmlHandler& h) : handler(h), parser(XML_ParserCreate(nullptr)) {
+  State(XmlHandler& h, DocumentType types)
+      : handler(h), allowed(types), parser(XML_ParserCreate(nullptr)) {
     if (parser == nullptr) throw std::bad_alloc();
     XML_SetUserData(parser, this);
     XML_SetElementHandler(parser, &State::on_begin, &State::on_end);
@@ -23,7 +24,7 @@ struct XmlReader::State {
 
   static State& itself(void* self) { return *static_cast<State*>(self); }
 
-  static void on_begin(void* self, const char* name, const char**) noexcept {
+  static void on_begin(void* self, const char* name, const char** with) noexcept {
     State& s = itself(self);
     if (s.error) return;
     if (s.lengths.size() == kMostDepth) return s.stop("is nested too deeply");
@@ -34,7 +35,7 @@ struct XmlReader::State {
     if (!s.path.empty()) s.path += '/';
     s.path += local;
     if (s.path.size() > kMostText) return s.stop("has names without end");
-    s.take(s.handler.element_begins(s.path));
+    s.take(s.handler.element_begins(s.path, XmlAttributes(with)));
   }
 
   static void on_end(void* self, const char*) noexcept {
@@ -54,7 +55,9 @@ struct XmlReader::State {
     s.text.append(text, size);
   }
 
-  static void on_doctype(void* self, const char*, const char*, const char*, int) noexcept {
+  // One with a subset of its own could name other files, or grow without end.
+  static void on_doctype(void* self, const char*, const char*, const char*, int own) noexcept {
+    if (itself(self).allowed == DocumentType::ByName && own == 0) return;
     itself(self).stop("has a document type, which is not taken");
   }
 
@@ -64,7 +67,7 @@ struct XmlReader::State {
     XML_StopParser(parser, XML_FALSE);
   }
   void stop(std::string_view what) {
-    take(fail(ErrorKind::Transient, "the XML of the answer " + std::string(what)));
+    take(fail(ErrorKind::Transient, "the XML " + std::string(what)));
   }
 
   Result<void> parse(std::span<const std::byte> bytes, bool last) {
@@ -78,16 +81,16 @@ struct XmlReader::State {
     if (!error && done != XML_STATUS_ERROR && !last && taken - std::min(seen, taken) > kMostMarkup)
       stop("has a tag without end");
     if (!error && done == XML_STATUS_ERROR)
-      error =
-          Error{ErrorKind::Transient,
-                std::string("the answer is no XML: ") + XML_ErrorString(XML_GetErrorCode(parser)),
-                0,
-                {}};
+      error = Error{ErrorKind::Transient,
+                    std::string("this is no XML: ") + XML_ErrorString(XML_GetErrorCode(parser)),
+                    0,
+                    {}};
     if (error) return std::unexpected(*error);
     return {};
   }
 
   XmlHandler& handler;
+  const DocumentType allowed;
   XML_Parser parser;
   std::string path;
   std::vector<std::size_t> lengths;  // of the path before each open element
@@ -96,7 +99,14 @@ struct XmlReader::State {
   std::optional<Error> error;
 };
 
-XmlReader::XmlReader(XmlHandler& handler) : state_(std::make_unique<State>(handler)) {}
+std::string_view XmlAttributes::operator[](std::string_view name) const {
+  for (auto pair = pairs_; *pair != nullptr; pair += 2)
+    if (name == *pair) return pair[1];
+  return {};
+}
+
+XmlReader::XmlReader(XmlHandler& handler, DocumentType allowed)
+    : state_(std::make_unique<State>(handler, allowed)) {}
 XmlReader::~XmlReader() = default;
 
 Result<void> XmlReader::add(std::span<const std::byte> bytes) {
@@ -110,5 +120,7 @@ Result<void> XmlReader::add(std::span<const std::byte> bytes) {
 }
 
 Result<void> XmlReader::finish() { return state_->parse({}, true); }
+
+std::size_t XmlReader::line() const { return XML_GetCurrentLineNumber(state_->parser); }
 
 }  // namespace millrace

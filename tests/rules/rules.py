@@ -28,6 +28,9 @@ MAY_INCLUDE = {
     "agent/s3": BASE | {"agent/transfer"},
     "agent/convert": JOB | {"agent/transfer", "platform/fs"},
     "agent/deliver": JOB | {"agent/s3", "platform/fs"},
+    # A short pipeline of its own, made of the stages that are there.
+    "agent/download": JOB | {"platform/fs", "agent/transfer", "agent/s3", "agent/deliver",
+                             "agent/queue", "agent/ledger"},
     "agent/ledger": JOB | {"platform/fs"},
     "agent/report": BASE,
     "agent/control": JOB | {"platform/http", "agent/report"},
@@ -35,7 +38,8 @@ MAY_INCLUDE = {
                            "agent/report"},
     "agent/render": BASE | {"platform/fs", "platform/process"},
     "agent/pipeline": PIPELINE,
-    "agent/cli": PIPELINE | {"agent/pipeline", "agent/control", "agent/serve"},
+    "agent/cli": PIPELINE | {"agent/pipeline", "agent/control", "agent/serve",
+                             "agent/download"},
 }
 
 # Start of a header's name -> the one unit whose sources may include it; None: any unit's sources.
