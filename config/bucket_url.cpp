@@ -3,11 +3,15 @@
 #include <algorithm>
 
 #include "platform/base/native_path.hpp"
+#include "platform/base/text.hpp"
 
 namespace millrace {
 namespace {
 
 constexpr std::string_view kScheme = "s3://";
+
+// Also a slip such as `s3:/` or `S3:`, which else would be a folder of that name.
+bool is_meant(std::string_view text) { return to_lower_ascii(text.substr(0, 4)) == "s3:/"; }
 
 // 3 to 63 of letters, digits, dots, hyphens and underscores (capitals and underscores are of old
 // buckets). https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -29,10 +33,15 @@ bool are_parts(std::string_view prefix) {
   return true;
 }
 
+std::unexpected<std::string> no_bucket() {
+  return std::unexpected(std::string("must name a bucket, as in \"s3://NAME@bucket/prefix/\""));
+}
+
 }  // namespace
 
 std::optional<std::expected<BucketUrl, std::string>> parse_bucket_url(std::string_view text) {
-  if (!text.starts_with(kScheme)) return std::nullopt;
+  if (!is_meant(text)) return std::nullopt;
+  if (to_lower_ascii(text.substr(0, kScheme.size())) != kScheme) return no_bucket();
   text.remove_prefix(kScheme.size());
   const std::string_view authority = text.substr(0, text.find('/'));
   BucketUrl url;
@@ -40,8 +49,7 @@ std::optional<std::expected<BucketUrl, std::string>> parse_bucket_url(std::strin
   const auto at = authority.find('@');
   if (at != authority.npos) url.settings = authority.substr(0, at);
   url.bucket = at == authority.npos ? authority : authority.substr(at + 1);
-  if (url.settings.empty() || !is_bucket_name(url.bucket))
-    return std::unexpected("must name a bucket, as in \"s3://NAME@bucket/prefix/\"");
+  if (url.settings.empty() || !is_bucket_name(url.bucket)) return no_bucket();
   if (!are_parts(url.prefix))
     return std::unexpected(
         "must have a prefix of parts that are divided by single `/`, none `.` or `..`");

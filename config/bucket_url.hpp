@@ -17,8 +17,8 @@ struct BucketUrl {
   bool operator==(const BucketUrl&) const = default;
 };
 
-// Nothing if `text` does not begin with `s3://`, so that it is a path; else the URL, or what is
-// wrong with it.
+// Nothing if `text` does not begin with `s3:/` in either case, so that it is a path; else the URL,
+// or what is wrong with it.
 std::optional<std::expected<BucketUrl, std::string>> parse_bucket_url(std::string_view text);
 
 // The URL that stands in a path of the settings, if it is one.

@@ -107,18 +107,27 @@ std::string read_path(std::filesystem::path& into, const RawValue& value) {
   std::string text;
   if (auto wrong = read_text(text, value); !wrong.empty()) return wrong;
   if (text.empty()) return "must not be empty";
+  if (parse_bucket_url(text)) return "must be a path of this machine, not a bucket";
   into = native_path(text);
   return {};
 }
 
 // A folder, or a bucket.
 std::string read_place(std::filesystem::path& into, const RawValue& value) {
-  if (auto wrong = read_path(into, value); !wrong.empty()) return wrong;
-  const auto url = parse_bucket_url(std::get<std::string>(value.value));
-  if (!url) return {};
+  const auto* text = std::get_if<std::string>(&value.value);
+  const auto url = text == nullptr ? std::nullopt : parse_bucket_url(*text);
+  if (!url) return read_path(into, value);
   if (!*url) return url->error();
   into = place_of(**url);
   return {};
+}
+
+// A bucket is read all the same, so that everything else that is wrong with it is said as well.
+std::string read_inbox(std::filesystem::path& into, const RawValue& value) {
+  if (auto wrong = read_place(into, value); !wrong.empty()) return wrong;
+  if (!bucket_of(into)) return {};
+  return "must be a folder: a bucket cannot be watched yet, it can only be an outbox; copy its "
+         "objects into a folder and name that";
 }
 
 std::string read_secret(SecretRef& into, const RawValue& value) {
@@ -309,8 +318,8 @@ constexpr std::array kS3{
 constexpr std::array kFolder{
     Key<FolderSettings>{"name", "text", "needed", "what messages and commands call it",
                         [](auto& t, auto& v) { return read_text(t.name, v); }},
-    Key<FolderSettings>{"inbox", "path or s3://", "needed", "files are dropped here",
-                        [](auto& t, auto& v) { return read_place(t.inbox, v); }},
+    Key<FolderSettings>{"inbox", "path", "needed", "files are dropped here",
+                        [](auto& t, auto& v) { return read_inbox(t.inbox, v); }},
     Key<FolderSettings>{"outbox", "path or s3://", "needed", "results appear here",
                         [](auto& t, auto& v) { return read_place(t.outbox, v); }},
     Key<FolderSettings>{"to", "list of texts", "needed", "target formats",

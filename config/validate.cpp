@@ -111,7 +111,7 @@ class Validator {
     } else if (!s.endpoint.empty() && !is_origin(s.endpoint)) {
       say(who +
           "`endpoint` must be a host and a port, and nothing else; the bucket stands in "
-          "`inbox` or `outbox`, as in s3://" +
+          "`outbox`, as in s3://" +
           printable(s.name) + "@bucket/prefix/");
     }
     if (s.region.empty() ||

@@ -24,7 +24,8 @@ fs::path config_file_of(const Options& options, const StandardFolders& folders) 
 }
 
 Surroundings surroundings(const StandardFolders& folders) {
-  return {folders.home, folders.state_dir, has_renderer()};
+  // The engine opens no buckets yet: an outbox in one is refused.
+  return {folders.home, folders.state_dir, has_renderer(), false};
 }
 
 fs::file_time_type time_of(const fs::path& file) {

@@ -1,5 +1,7 @@
 #include "config/bucket_url.hpp"
 
+#include <algorithm>
+
 #include "config/load.hpp"
 #include "platform/base/native_path.hpp"
 #include "tests/support/catch.hpp"
@@ -24,6 +26,14 @@ std::string problems(const std::string& toml) {
 std::string folder(const std::string& inbox, const std::string& outbox,
                    const std::string& more = "") {
   return std::string(kFolder) + "inbox = \"" + inbox + "\"\noutbox = \"" + outbox + "\"\n" + more;
+}
+
+// A bucket as inbox is refused; everything else about it is right.
+void check_only_refused(const std::string& toml) {
+  const std::string said = problems(toml);
+  INFO(said);
+  CHECK(said.find("`inbox` must be a folder: a bucket cannot be watched yet") != std::string::npos);
+  CHECK(std::ranges::count(said, '\n') == 1);
 }
 
 void check_said(const std::string& toml, std::string_view part) {
@@ -51,8 +61,12 @@ TEST_CASE("a bucket's URL is read, and written so that equal places are equal te
   CHECK(place_of({"default", "bkt", ""}) == native_path("s3://default@bkt"));
   CHECK_FALSE(parse_bucket_url("/data/s3"));
   CHECK_FALSE(bucket_of("/data/s3"));
-  for (const char* bad : {"s3://", "s3:///p", "s3://@bkt/", "s3://eu@/p", "s3://b?t/", "s3://b..t/",
-                          "s3://bkt//p", "s3://bkt/../p", "s3://bkt/p/./q", "s3://bkt/p//"}) {
+  CHECK(parse_bucket_url("S3://eu@bkt/in")->value() == BucketUrl{"eu", "bkt", "in/"});
+  CHECK_FALSE(parse_bucket_url("s3"));
+  CHECK_FALSE(parse_bucket_url("./s3:/x"));
+  for (const char* bad :
+       {"s3:/", "s3:/bkt/p", "S3:/bkt", "s3://", "s3:///p", "s3://@bkt/", "s3://eu@/p", "s3://b?t/",
+        "s3://b..t/", "s3://bkt//p", "s3://bkt/../p", "s3://bkt/p/./q", "s3://bkt/p//"}) {
     INFO(bad);
     const auto parsed = parse_bucket_url(bad);
     REQUIRE(parsed);
@@ -74,7 +88,8 @@ TEST_CASE("a store is read with its defaults, and inbox and outbox name it") {
       "[s3.eu]\nendpoint = \"https://s3.example:8443/\"\nregion = \"eu-central-1\"\n"
       "style = \"host\"\naccess_key_id = { file = \"id\" }\n"
       "secret_access_key = { secret = \"s3\" }\nca_file = \"~/ca.pem\"\n[s3.other]\n" +
-      folder("s3://eu@bkt/in/", "s3://bkt2/out"));
+      folder("/i", "s3://eu@bkt/out/") + "[[folder]]\nname = \"b\"\nto = [\"webp\"]\n" +
+      "inbox = \"/j\"\noutbox = \"s3://bkt2/out\"\n");
   REQUIRE(settings);
   const S3Settings* store = settings->store("eu");
   REQUIRE(store);
@@ -84,9 +99,36 @@ TEST_CASE("a store is read with its defaults, and inbox and outbox name it") {
   CHECK(store->ca_file == "/home/ann/ca.pem");
   CHECK(settings->store("other")->region == "us-east-1");
   CHECK_FALSE(settings->store("other")->style);
-  CHECK(settings->folders[0].inbox == native_path("s3://eu@bkt/in"));
-  CHECK(settings->folders[0].archive == native_path("s3://eu@bkt/archive"));
-  CHECK(settings->folders[0].outbox == native_path("s3://default@bkt2/out"));
+  CHECK(settings->folders[0].outbox == native_path("s3://eu@bkt/out"));
+  CHECK(settings->folders[1].outbox == native_path("s3://default@bkt2/out"));
+}
+
+TEST_CASE("a bucket is no inbox yet, and never taken for a folder") {
+  for (const char* inbox : {"s3://bkt/in", "s3://eu@bkt", "S3://bkt/in"})
+    check_said(folder(inbox, "/o"),
+               "c:4:9: `inbox` must be a folder: a bucket cannot be watched yet, it can only be an "
+               "outbox; copy its objects into a folder and name that");
+  for (const char* slip : {"s3:/bkt/out", "s3:///out", "S3:/bkt"}) {
+    check_said(folder("/i", slip), "c:5:10: `outbox` must name a bucket, as in");
+    check_said(folder(slip, "/o"), "c:4:9: `inbox` must name a bucket, as in");
+    check_said(folder("/i", "/o", std::string("archive = \"") + slip + "\"\n"),
+               "c:6:11: `archive` must name a bucket, as in");
+  }
+  check_said("[agent]\nstate_dir = \"s3://bkt/state\"\n",
+             "c:2:13: `state_dir` must be a path of this machine, not a bucket");
+  check_said("[agent]\nlog_file = \"s3://bkt/log\"\n", "c:2:12: `log_file` must be a path of");
+}
+
+TEST_CASE("a build without S3 refuses an outbox in a bucket") {
+  Surroundings without = kAround;
+  without.has_buckets = false;
+  const auto loaded = load_settings(folder("/i", "s3://bkt/out"), "/etc/m/config.toml", without);
+  REQUIRE_FALSE(loaded);
+  const std::string said = to_text(loaded.error(), "c");
+  INFO(said);
+  CHECK(said.find("c:5:10: `outbox` must be a folder: there is no S3 in this build") !=
+        std::string::npos);
+  CHECK(load_settings(folder("/i", "/o"), "/etc/m/config.toml", without));
 }
 
 TEST_CASE("what is wrong with a store or a bucket is said with line and column") {
@@ -112,8 +154,10 @@ TEST_CASE("what is wrong with a store or a bucket is said with line and column")
 
 TEST_CASE("a bucket is a place like any other: beneath itself, twice or in a ring is refused") {
   check_said(folder("s3://eu@bkt/in", "/o"), "there is no [s3.eu]");
-  CHECK(problems(folder("s3://bkt/in", "s3://bkt/out")) == "");
-  CHECK(problems(folder("s3://bkt/in", "s3://bkt/inner")) == "");
+  CHECK(problems(folder("/i", "s3://bkt/out")) == "");
+  check_said(folder("/i", "s3://eu@bkt/out"), "there is no [s3.eu]");
+  check_only_refused(folder("s3://bkt/in", "s3://bkt/out"));
+  check_only_refused(folder("s3://bkt/in", "s3://bkt/inner"));
   check_said(folder("s3://bkt/in/", "s3://default@bkt/in/x"), "lies in its own inbox");
   check_said(folder("s3://bkt", "s3://bkt/out"), "lies in its own inbox");
   check_said(folder("s3://bkt/in", "/o") +
@@ -124,7 +168,7 @@ TEST_CASE("a bucket is a place like any other: beneath itself, twice or in a rin
 
 TEST_CASE("what leaves a bucket stays in it, and what leaves a folder stays in folders") {
   const std::string archive = "after = \"archive\"\n";
-  CHECK(problems(folder("s3://bkt/in", "/o", archive)) == "");
+  check_only_refused(folder("s3://bkt/in", "/o", archive));
   check_said(folder("s3://bkt/in", "/o", archive + "archive = \"/done\"\n"),
              "`archive` must lie in the bucket of the inbox");
   check_said(folder("s3://bkt/in", "/o", archive + "archive = \"s3://bkt2/done\"\n"),
