@@ -5,6 +5,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "agent/pipeline/buckets.hpp"
 #include "agent/transfer/curl_http.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
@@ -24,8 +25,7 @@ fs::path config_file_of(const Options& options, const StandardFolders& folders) 
 }
 
 Surroundings surroundings(const StandardFolders& folders) {
-  // The engine opens no buckets yet: an outbox in one is refused.
-  return {folders.home, folders.state_dir, has_renderer(), false};
+  return {folders.home, folders.state_dir, has_renderer(), has_buckets()};
 }
 
 fs::file_time_type time_of(const fs::path& file) {

@@ -81,7 +81,12 @@ class BucketOutbox final : public Outbox {
     return std::move(*found);
   }
 
-  Result<void> check_space(std::uint64_t bytes) override { return spool_->check_space(bytes); }
+  Result<void> check_space(std::uint64_t bytes) override {
+    if (auto space = spool_->check_space(bytes); !space) return space;
+    const auto takes_objects = upload_.keeps_conditions();
+    if (!takes_objects) return std::unexpected(outbox_error(takes_objects.error()));
+    return {};
+  }
 
   Result<std::unique_ptr<OutputFile>> begin(const Name& final_name, JobId job) override {
     auto key = key_of(final_name);

@@ -188,19 +188,24 @@ S3Result<Stored> ObjectUpload::send_parts(const std::string& key, const LocalRes
   return stored;
 }
 
+// One caller probes: another's probe would take the object away from under it. The others wait for
+// what it finds.
 S3Result<bool> ObjectUpload::keeps_conditions() {
   {
-    const MutexLock lock(mutex_);
-    if (keeps_conditions_) return *keeps_conditions_;
+    MutexLock lock(mutex_);
+    const bool another_probes = probing_;
+    while (probing_) probed_.wait(lock);
+    if (found_ && (another_probes || *found_)) return *found_;
+    probing_ = true;
   }
-  const auto found = probe();
-  if (!found) return found;
+  auto found = probe();
   const MutexLock lock(mutex_);
-  keeps_conditions_ = *found;
+  found_ = found;
+  probing_ = false;
+  probed_.notify_all();
   return found;
 }
 
-// Two callers may probe at once, on one key: what either learns is right.
 S3Result<bool> ObjectUpload::probe() {
   const auto first =
       client_->put(probe_key_, body_of("probe"), {.if_taken = IfTaken::Replace}, stop_);

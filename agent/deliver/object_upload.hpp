@@ -33,6 +33,9 @@ class ObjectUpload {
         parts_above_(parts_above),
         stop_(std::move(stop)) {}
 
+  // Finds out once whether the store takes objects and keeps conditions, by writing one and
+  // removing it. An error is of the bucket as a whole: it is away, or it is not for us.
+  S3Result<bool> keeps_conditions() EXCLUDES(mutex_);
   // Nothing if there is no such object.
   S3Result<std::optional<OutputIdentity>> find(const std::string& key);
   // Exists if another object is there than `replaces`, or any where there is no `replaces`; unless
@@ -49,7 +52,6 @@ class ObjectUpload {
                                         bool replace);
   S3Result<Stored> send_bytes(const std::string& key, const LocalResult& result, IfTaken if_taken);
   S3Result<Stored> send_parts(const std::string& key, const LocalResult& result);
-  S3Result<bool> keeps_conditions() EXCLUDES(mutex_);
   S3Result<bool> probe();
 
   const std::shared_ptr<S3Client> client_;
@@ -57,7 +59,9 @@ class ObjectUpload {
   const std::uint64_t parts_above_;
   const std::stop_token stop_;
   Mutex mutex_;
-  std::optional<bool> keeps_conditions_ GUARDED_BY(mutex_);  // nothing: not found out yet
+  CondVar probed_;
+  bool probing_ GUARDED_BY(mutex_) = false;
+  std::optional<S3Result<bool>> found_ GUARDED_BY(mutex_);  // by the last probe
 };
 
 }  // namespace millrace

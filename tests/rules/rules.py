@@ -9,7 +9,8 @@ JOB = BASE | {"agent/job"}
 STAGES = {"agent/watch", "agent/settle", "agent/queue", "agent/convert", "agent/deliver",
           "agent/ledger"}
 PLATFORM = {"platform/fs", "platform/watch", "platform/process", "platform/host", "platform/http"}
-PIPELINE = BASE | PLATFORM | STAGES | {"config", "agent/job", "agent/transfer", "agent/report"}
+PIPELINE = BASE | PLATFORM | STAGES | {"config", "agent/job", "agent/s3", "agent/transfer",
+                                       "agent/report"}
 
 # unit -> what it may include. Stages are siblings: only the pipeline knows two of them.
 MAY_INCLUDE = {

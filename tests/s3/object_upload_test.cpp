@@ -1,6 +1,9 @@
 #include "agent/deliver/object_upload.hpp"
 
+#include <atomic>
 #include <cstring>
+#include <thread>
+#include <vector>
 
 #include "platform/base/sha256.hpp"
 #include "tests/s3/fake_s3.hpp"
@@ -55,6 +58,32 @@ TEST_CASE("a store that keeps conditions is asked once whether it does, then put
     CHECK(bench.put().value().version == etag);
   }
   CHECK(bench.methods() == "PUT PUT DELETE PUT PUT ");
+}
+
+TEST_CASE("callers that come together let one of them probe, and believe what it finds") {
+  UploadBench bench;
+  bench.then_etag(200, "p");
+  bench.server.then(412, error_body("PreconditionFailed"));
+  bench.server.then(204);
+  std::atomic<int> kept{0};
+  {
+    std::vector<std::jthread> callers;
+    for (int i = 0; i < 8; ++i)
+      callers.emplace_back(
+          [&] { kept += bench.upload.keeps_conditions().value_or(false) ? 1 : 0; });
+  }
+  CHECK(kept == 8);
+  CHECK(bench.methods() == "PUT PUT DELETE ");
+}
+
+TEST_CASE("a probe that failed is tried again by whoever comes later") {
+  UploadBench bench;
+  bench.server.then(403, error_body("AccessDenied"));
+  CHECK(failure_of(bench.upload.keeps_conditions()).code == "AccessDenied");
+  bench.then_etag(200, "p");
+  bench.server.then(412, error_body("PreconditionFailed"));
+  bench.server.then(204);
+  CHECK(bench.upload.keeps_conditions().value());
 }
 
 TEST_CASE(
