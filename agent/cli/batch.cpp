@@ -31,13 +31,13 @@ std::vector<std::string> split_commas(const std::string& text) {
 }
 
 // Everything named, by the folder it lies in. A set of names: single files; none: the whole tree.
-using Places = std::map<fs::path, std::set<std::string>>;
+using Namings = std::map<fs::path, std::set<std::string>>;
 
 fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-Result<void> add_pattern(const fs::path& pattern, Places& places) {
+Result<void> add_pattern(const fs::path& pattern, Namings& places) {
   std::error_code problem;
   const fs::path folder = folder_of(pattern);
   std::size_t found = 0;
@@ -76,8 +76,8 @@ bool is_file(const fs::path& path) {
   return info && info->type == FileType::Regular;
 }
 
-Result<Places> find_places(const std::vector<std::string>& named) {
-  Places places;
+Result<Namings> find_places(const std::vector<std::string>& named) {
+  Namings places;
   std::set<fs::path> whole;
   for (const std::string& text : named) {
     const fs::path path = native_path(text);
@@ -156,7 +156,7 @@ Result<std::string> choose_converter(const Options& options, Settings& base) {
 }
 
 // The same command finds the same ledger again: by where results go and what they are made with.
-std::string batch_id(const FolderSettings& folder, const Places& places, const Options& options) {
+std::string batch_id(const FolderSettings& folder, const Namings& places, const Options& options) {
   std::string text = options.out.empty()
                          ? ""
                          : path_text(fs::absolute(native_path(options.out)).lexically_normal());

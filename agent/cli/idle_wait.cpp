@@ -6,7 +6,7 @@
 namespace millrace {
 namespace {
 
-constexpr std::chrono::milliseconds kTurn{20};
+constexpr std::chrono::milliseconds kLookForSignal{20};
 // Counting rows costs more than asking the engine: it is done this often while work goes on.
 constexpr Duration kCountEvery = std::chrono::milliseconds{250};
 
@@ -63,7 +63,7 @@ IdleEnd wait_until_idle(Engine& engine, LedgerReader& reader, Duration patience,
   TimePoint moved = std::chrono::steady_clock::now();
   TimePoint next_count{};
   for (;;) {
-    if (signals.wait(kTurn) == Signal::Stop) {
+    if (signals.wait(kLookForSignal) == Signal::Stop) {
       end.stopped = true;
       end.waiting = count_waiting(settings, reader);
       return end;

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-int refuse(const Options& options, const Error& error) {
+int wrong_use(const Options& options, const Error& error) {
   say_error(options, error);
   return kWrongUse;
 }
@@ -24,14 +24,14 @@ int set_secret(const Options& options, const fs::path& config_dir) {
   std::string value;
   std::getline(std::cin, value);
   if (value.empty()) {
-    return refuse(options, {ErrorKind::Configuration,
-                            "nothing came on standard input; for example: millrace secret set " +
-                                options.name + " < key.txt",
-                            0,
-                            {}});
+    return wrong_use(options, {ErrorKind::Configuration,
+                               "nothing came on standard input; for example: millrace secret set " +
+                                   options.name + " < key.txt",
+                               0,
+                               {}});
   }
   const auto stored = store_secret(config_dir, options.name, value);
-  return stored ? kAllWell : refuse(options, stored.error());
+  return stored ? kAllWell : wrong_use(options, stored.error());
 }
 
 Result<void> make_folder(const fs::path& folder) {
@@ -87,10 +87,10 @@ Result<void> write_first_config(const Options& options, const StandardFolders& f
 
 int run_init(const Options& options) {
   const auto folders = standard_folders();
-  if (!folders) return refuse(options, folders.error());
+  if (!folders) return wrong_use(options, folders.error());
   const fs::path file = config_file_of(options, *folders);
   const auto written = write_first_config(options, *folders, file);
-  if (!written) return refuse(options, written.error());
+  if (!written) return wrong_use(options, written.error());
   if (options.json) {
     std::cout << nlohmann::json{{"config", printable(path_text(file))}} << "\n";
   } else {
@@ -101,16 +101,16 @@ int run_init(const Options& options) {
 }
 
 int run_formats(const Options& options) {
-  if (!has_renderer()) return refuse(options, no_renderer());
+  if (!has_renderer()) return wrong_use(options, no_renderer());
   const auto folders = standard_folders();
-  if (!folders) return refuse(options, folders.error());
+  if (!folders) return wrong_use(options, folders.error());
   auto launcher = make_launcher();
-  if (!launcher) return refuse(options, launcher.error());
+  if (!launcher) return wrong_use(options, launcher.error());
   ProcessRendererOptions renderer;
   renderer.program = render_program();
   renderer.scratch = folders->runtime_dir;
   const auto formats = make_process_renderer(renderer, **launcher)->formats();
-  if (!formats) return refuse(options, formats.error());
+  if (!formats) return wrong_use(options, formats.error());
   nlohmann::json json{{"engine", formats->engine}, {"routes", nlohmann::json::array()}};
   for (const auto& route : formats->routes) {
     json["routes"].push_back({{"from", route.from}, {"to", route.to}});
@@ -125,12 +125,12 @@ int run_formats(const Options& options) {
 
 int run_secret(const Options& options) {
   const auto folders = standard_folders();
-  if (!folders) return refuse(options, folders.error());
+  if (!folders) return wrong_use(options, folders.error());
   const fs::path config_dir = config_file_of(options, *folders).parent_path();
   const int status = [&] {
     if (options.action == "set") return set_secret(options, config_dir);
     const auto removed = remove_secret(config_dir, options.name);
-    return removed ? +kAllWell : refuse(options, removed.error());
+    return removed ? +kAllWell : wrong_use(options, removed.error());
   }();
   if (status == kAllWell && options.json) {
     std::cout << nlohmann::json{{options.action == "set" ? "stored" : "removed", options.name}}

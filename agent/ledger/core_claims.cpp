@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "agent/ledger/ledger_core.hpp"
+#include "agent/ledger/schema.hpp"
 
 namespace millrace {
 namespace {
@@ -9,11 +10,6 @@ namespace {
 using sqlite::Bytes;
 using sqlite::Rows;
 using sqlite::Statement;
-
-std::optional<WallTime> time_or_none(std::int64_t ms) {
-  if (ms == 0) return std::nullopt;
-  return from_unix_ms(ms);
-}
 
 }  // namespace
 

@@ -3,7 +3,9 @@
 
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -24,6 +26,12 @@ std::span<const Migration> ledger_migrations();
 // A version's jobs have the ids `row * kTargetsPerVersion + ordinal`: no index is needed to go
 // from the one to the other, and "oldest first" is the order of ids.
 inline constexpr std::int64_t kTargetsPerVersion = 256;
+
+// Columns of time hold Unix milliseconds; 0: none.
+inline std::optional<WallTime> time_or_none(std::int64_t ms) {
+  if (ms == 0) return std::nullopt;
+  return from_unix_ms(ms);
+}
 
 // Brings the schema to the last migration in one transaction; before that a file that holds
 // anything is copied to `<path>.schema-<old>`. Configuration if the file is of a newer schema.

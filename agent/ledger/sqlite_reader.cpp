@@ -21,11 +21,6 @@ constexpr std::string_view kViewColumns =
     " s.seen, j.first_tried, j.finished, j.next_attempt"
     " FROM job j JOIN source_version s ON s.id = (j.id >> 8) ";
 
-std::optional<WallTime> time_or_none(std::int64_t ms) {
-  if (ms == 0) return std::nullopt;
-  return from_unix_ms(ms);
-}
-
 JobView read_view(const Statement& row) {
   JobView view;
   view.id = row.integer(0);

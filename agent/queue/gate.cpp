@@ -21,24 +21,24 @@ ConcurrencyRules concurrency_of(const GateRules& rules) {
 
 // What an error tells about the other side.
 enum class Meaning { Accepted, Refused, Unreachable, NoQuota, Misconfigured, Trouble, Nothing };
-struct Row {
+struct MeaningOfError {
   ErrorKind kind;
   Meaning meaning;
 };
 constexpr std::array kMeanings{
-    Row{ErrorKind::Input, Meaning::Accepted},
-    Row{ErrorKind::Converter, Meaning::Accepted},
-    Row{ErrorKind::Busy, Meaning::Accepted},
-    Row{ErrorKind::Rate, Meaning::Refused},
-    Row{ErrorKind::Unreachable, Meaning::Unreachable},
-    Row{ErrorKind::Quota, Meaning::NoQuota},
-    Row{ErrorKind::Configuration, Meaning::Misconfigured},
-    Row{ErrorKind::Transient, Meaning::Trouble},
+    MeaningOfError{ErrorKind::Input, Meaning::Accepted},
+    MeaningOfError{ErrorKind::Converter, Meaning::Accepted},
+    MeaningOfError{ErrorKind::Busy, Meaning::Accepted},
+    MeaningOfError{ErrorKind::Rate, Meaning::Refused},
+    MeaningOfError{ErrorKind::Unreachable, Meaning::Unreachable},
+    MeaningOfError{ErrorKind::Quota, Meaning::NoQuota},
+    MeaningOfError{ErrorKind::Configuration, Meaning::Misconfigured},
+    MeaningOfError{ErrorKind::Transient, Meaning::Trouble},
 };
 
 Meaning meaning_of(const Error* error) {
   if (error == nullptr) return Meaning::Accepted;
-  const auto* row = std::ranges::find(kMeanings, error->kind, &Row::kind);
+  const auto* row = std::ranges::find(kMeanings, error->kind, &MeaningOfError::kind);
   return row == kMeanings.end() ? Meaning::Nothing : row->meaning;
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <expected>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/render/protocol.hpp"
@@ -21,6 +23,11 @@ struct Bitmap {
     return bytes.data() + y * static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(bands);
   }
 };
+
+// What every decoder here returns for bytes that are no picture of its kind.
+inline std::unexpected<Refused> broken(std::string message) {
+  return std::unexpected(Refused{Code::BrokenInput, std::move(message)});
+}
 
 // Longest side of a picture; that of libvips too (VIPS_MAX_COORD).
 constexpr std::uint64_t kLongestSide = 10'000'000;

@@ -10,10 +10,6 @@ namespace {
 
 constexpr std::uint64_t kFileHeader = 14;
 
-std::unexpected<Refused> broken(std::string message) {
-  return std::unexpected(Refused{Code::BrokenInput, std::move(message)});
-}
-
 }  // namespace
 
 std::expected<Bitmap, Refused> decode_bmp(std::string_view file, std::uint64_t most_pixels) {

@@ -9,10 +9,6 @@
 namespace millrace::render {
 namespace {
 
-std::unexpected<Refused> broken(std::string message) {
-  return std::unexpected(Refused{Code::BrokenInput, std::move(message)});
-}
-
 std::unexpected<Refused> not_read(std::string message) {
   return std::unexpected(Refused{Code::UnsupportedRoute, std::move(message)});
 }

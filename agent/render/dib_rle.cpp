@@ -7,10 +7,6 @@
 namespace millrace::render {
 namespace {
 
-std::unexpected<Refused> broken(std::string message) {
-  return std::unexpected(Refused{Code::BrokenInput, std::move(message)});
-}
-
 // Where the next pixel goes. Rows count from the bottom, as they come.
 class Pen {
  public:

@@ -17,10 +17,6 @@ constexpr std::uint64_t kListHeader = 6;
 constexpr std::uint64_t kListEntry = 16;
 constexpr std::string_view kPngBegin = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR"sv;
 
-std::unexpected<Refused> broken(std::string message) {
-  return std::unexpected(Refused{Code::BrokenInput, std::move(message)});
-}
-
 struct Entry {
   std::string_view bytes;
   std::uint64_t width = 0;

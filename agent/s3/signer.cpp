@@ -35,10 +35,10 @@ struct Stamp {
 };
 
 Stamp stamp_of(WallTime time) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  const auto day = std::chrono::floor<std::chrono::days>(seconds);
+  const auto second = std::chrono::floor<std::chrono::seconds>(time);
+  const auto day = std::chrono::floor<std::chrono::days>(second);
   const std::chrono::year_month_day date{day};
-  const std::chrono::hh_mm_ss clock{seconds - day};
+  const std::chrono::hh_mm_ss clock{second - day};
   std::array<char, 64> text{};
   std::snprintf(text.data(), text.size(), "%04d%02u%02uT%02d%02d%02dZ",
                 static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
@@ -56,7 +56,7 @@ std::string scope_text(const Stamp& stamp, const SigningScope& scope) {
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 // Without spaces at its ends, and one for several within.
-std::string trimmed(std::string_view value) {
+std::string canonical_value(std::string_view value) {
   std::string out;
   for (const char c : value) {
     if (!is_space(c))
@@ -74,7 +74,7 @@ std::map<std::string, std::string> canonical_headers(const Headers& headers) {
   for (const auto& [name, value] : headers) {
     const auto [place, is_new] = by_name.try_emplace(to_lower_ascii(name));
     if (!is_new) place->second += ',';
-    place->second += trimmed(value);
+    place->second += canonical_value(value);
   }
   return by_name;
 }

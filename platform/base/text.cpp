@@ -1,39 +1,16 @@
 #include "platform/base/text.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <vector>
+
+#include "platform/base/utf8.hpp"
 
 namespace millrace {
 namespace {
 
 constexpr bool kDividesPaths = std::filesystem::path::preferred_separator == '\\';
-
-struct CodePoint {
-  std::uint32_t value = 0;
-  std::size_t length = 0;  // 0: the bytes here are not UTF-8
-};
-
-// Decodes one code point as RFC 3629 allows it: shortest form, no surrogates, up to U+10FFFF.
-CodePoint decode(std::string_view bytes) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
-  if (length == 0 || lead > 0xF4 || bytes.size() < length) return {};
-  std::uint32_t value = lead & (0xFFu >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return {};
-    value = value << 6 | (byte(i) & 0x3Fu);
-  }
-  static constexpr std::array<std::uint32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};
-  if (value < kSmallest[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
-    return {};
-  }
-  return {value, length};
-}
 
 // Control characters (C0, DEL, C1), line separators, and the marks that reorder text on a screen.
 bool is_unsafe(std::uint32_t c) {
@@ -57,7 +34,7 @@ std::string printable(std::string_view bytes, std::size_t limit) {
   std::string out;
   out.reserve(bytes.size());
   while (!bytes.empty()) {
-    const CodePoint point = decode(bytes);
+    const CodePoint point = decode_utf8(bytes);
     const std::size_t length = point.length == 0 ? 1 : point.length;
     if (point.length == 0 || is_unsafe(point.value)) {
       append_escaped(out, bytes.substr(0, length));
@@ -74,7 +51,7 @@ std::string printable(std::string_view bytes, std::size_t limit) {
 
 bool is_valid_utf8(std::string_view bytes) {
   while (!bytes.empty()) {
-    const CodePoint point = decode(bytes);
+    const CodePoint point = decode_utf8(bytes);
     if (point.length == 0) return false;
     bytes.remove_prefix(point.length);
   }

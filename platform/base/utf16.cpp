@@ -1,7 +1,8 @@
 #include "platform/base/utf16.hpp"
 
-#include <array>
 #include <cstdint>
+
+#include "platform/base/utf8.hpp"
 
 namespace millrace {
 namespace {
@@ -30,28 +31,6 @@ void append(std::string& out, std::uint32_t point) {
   }
 }
 
-struct CodePoint {
-  std::uint32_t value = 0;
-  std::size_t length = 0;  // 0: no code point begins here
-};
-
-// RFC 3629, and surrogates.
-CodePoint decode(std::string_view bytes) {
-  const auto lead = static_cast<unsigned char>(bytes[0]);
-  if (lead < 0x80) return {lead, 1};
-  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
-  if (length == 0 || lead > 0xF4 || bytes.size() < length) return {};
-  std::uint32_t value = lead & (0xFFU >> (length + 1));
-  for (const char c : bytes.substr(1, length - 1)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte & 0xC0) != 0x80) return {};
-    value = value << 6 | (byte & 0x3FU);
-  }
-  static constexpr std::array<std::uint32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};
-  if (value < kSmallest[length] || value > 0x10FFFF) return {};
-  return {value, length};
-}
-
 }  // namespace
 
 std::string from_utf16(std::u16string_view units) {
@@ -71,7 +50,7 @@ std::optional<std::u16string> to_utf16(std::string_view text) {
   std::u16string units;
   units.reserve(text.size());
   while (!text.empty()) {
-    const CodePoint point = decode(text);
+    const CodePoint point = decode_utf8(text, Surrogates::Allow);
     if (point.length == 0) return std::nullopt;
     text.remove_prefix(point.length);
     if (point.value >= 0x10000) {

@@ -23,10 +23,6 @@
 namespace millrace {
 namespace {
 
-std::unexpected<Error> last_failure(const std::string& what) {
-  return os_failure(static_cast<int>(::GetLastError()), what);
-}
-
 std::unexpected<Error> not_regular(const std::string& name) {
   return fail(ErrorKind::Input, printable(name) + " is no regular file");
 }

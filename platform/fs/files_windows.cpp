@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::size_t kMostPerCall = std::size_t{1} << 30;  // a call counts in 32 bits
 
-std::unexpected<Error> last_failure(const std::string& what) {
-  return os_failure(static_cast<int>(::GetLastError()), what);
-}
-
 // The 128 bits of ReFS folded into 64; on NTFS the upper half is zero.
 std::uint64_t fold(const FILE_ID_128& id) {
   std::uint64_t halves[2];

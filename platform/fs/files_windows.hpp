@@ -9,9 +9,15 @@
 
 #include "platform/base/handle_windows.hpp"
 #include "platform/fs/file_system.hpp"
+#include "platform/fs/os_error.hpp"
 #include "platform/fs/windows_facts.hpp"
 
 namespace millrace {
+
+// GetLastError() of the call before.
+inline std::unexpected<Error> last_failure(const std::string& what) {
+  return os_failure(static_cast<int>(::GetLastError()), what);
+}
 
 // What is known of a volume, asked once when a directory on it is opened.
 struct VolumeTraits {

@@ -39,11 +39,11 @@ ServiceControl from_windows(DWORD control) {
 }
 
 SERVICE_STATUS to_windows(const ServiceReport& report) {
-  constexpr DWORD kStates[] = {SERVICE_START_PENDING, SERVICE_RUNNING, SERVICE_STOP_PENDING,
-                               SERVICE_STOPPED};
+  constexpr DWORD kStateOfPhase[] = {SERVICE_START_PENDING, SERVICE_RUNNING, SERVICE_STOP_PENDING,
+                                     SERVICE_STOPPED};
   SERVICE_STATUS status{};
   status.dwServiceType = SERVICE_WIN32_OWN_PROCESS;
-  status.dwCurrentState = kStates[static_cast<int>(report.phase)];
+  status.dwCurrentState = kStateOfPhase[static_cast<int>(report.phase)];
   if (report.takes_controls) {
     status.dwControlsAccepted = SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_SHUTDOWN |
                                 SERVICE_ACCEPT_PRESHUTDOWN | SERVICE_ACCEPT_PARAMCHANGE;

@@ -28,14 +28,14 @@ namespace fs = std::filesystem;
 
 constexpr DWORD kShareAll = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 
-class Socket {
+class OwnedSocket {
  public:
-  explicit Socket(SOCKET socket) : socket_(socket) {}
-  ~Socket() {
+  explicit OwnedSocket(SOCKET socket) : socket_(socket) {}
+  ~OwnedSocket() {
     if (socket_ != INVALID_SOCKET) ::closesocket(socket_);
   }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
+  OwnedSocket(const OwnedSocket&) = delete;
+  OwnedSocket& operator=(const OwnedSocket&) = delete;
   SOCKET get() const { return socket_; }
   SOCKET release() { return std::exchange(socket_, INVALID_SOCKET); }
 
@@ -76,13 +76,13 @@ sockaddr_in loopback(std::uint16_t port) {
   return address;
 }
 
-Socket new_socket() {
-  return Socket(::WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, nullptr, 0,
-                             WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT));
+OwnedSocket new_socket() {
+  return OwnedSocket(::WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, nullptr, 0,
+                                  WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT));
 }
 
 bool somebody_answers(std::uint16_t port) {
-  const Socket probe = new_socket();
+  const OwnedSocket probe = new_socket();
   const sockaddr_in address = loopback(port);
   return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
@@ -103,7 +103,7 @@ Result<void> clear_stale(const fs::path& path) {
   return {};
 }
 
-Result<std::uint16_t> listen_on_loopback(const Socket& socket) {
+Result<std::uint16_t> listen_on_loopback(const OwnedSocket& socket) {
   sockaddr_in address = loopback(0);
   int size = sizeof address;
   auto* generic = reinterpret_cast<sockaddr*>(&address);
@@ -156,7 +156,7 @@ Result<LocalListener> listen_local(const fs::path& path) {
     return fail(ErrorKind::Environment, "no random numbers");
   }
   const std::string token = to_hex(secret);
-  Socket socket = new_socket();
+  OwnedSocket socket = new_socket();
   const auto port = listen_on_loopback(socket);
   if (!port) return std::unexpected(port.error());
 

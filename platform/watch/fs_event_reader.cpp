@@ -12,8 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kDeepest = 64;
-
 Presence presence_of(const fs::path& path) {
   std::error_code unknown;
   switch (fs::symlink_status(path, unknown).type()) {
@@ -92,7 +90,7 @@ void FsEventReader::report_content(const std::string& folder, Change change) {
       std::string name = here + "/" + entry.leaf;
       if (entry.stamp) {
         if (++reported <= Watcher::kMostEvents) push(Touched{std::move(name), change});
-      } else if (entry.is_directory && depth < kDeepest) {
+      } else if (entry.is_directory && depth < kDeepestFolder) {
         folders.emplace_back(std::move(name), depth + 1);
       }
     }));

@@ -16,6 +16,9 @@
 
 namespace millrace {
 
+// Folders that lie deeper beneath the root are not looked into.
+inline constexpr int kDeepestFolder = 64;
+
 enum class Change {
   Moved,    // renamed or linked to this name: whole by the writer's own act
   Closed,   // the last writer closed it

@@ -29,7 +29,6 @@ constexpr std::uint32_t kMask = IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTR
                                 IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF |
                                 IN_ONLYDIR | IN_EXCL_UNLINK;
 constexpr std::uint32_t kEndsRoot = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED;
-constexpr int kDeepest = 64;
 // A mount over the root or a renamed parent makes no event: the path is compared this often.
 constexpr auto kIdentityEvery = std::chrono::seconds{5};
 // After an overflow all directories are walked; at most one part in fifty of the time goes there.
@@ -252,7 +251,7 @@ class InotifyWatcher final : public Watcher {
 
   Result<void> add_open(Descriptor directory, int parent, const std::string& name,
                         const std::string& path, int depth, Walk& walk) {
-    if (depth > kDeepest) return {};
+    if (depth > kDeepestFolder) return {};
     // Through the descriptor, so that a link planted in the path meanwhile cannot lead elsewhere.
     const std::string through = "/proc/self/fd/" + std::to_string(directory.get());
     const int watch = ::inotify_add_watch(inotify_.get(), through.c_str(), kMask);

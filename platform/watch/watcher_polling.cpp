@@ -17,7 +17,6 @@ struct Seen {
   bool operator<(const Seen& other) const { return name < other.name; }
 };
 
-constexpr int kDeepest = 64;
 // A look takes at most one part in fifty of the time.
 constexpr int kRestPerLook = 50;
 
@@ -107,7 +106,7 @@ class PollingWatcher final : public Watcher {
       if (options_.still_alive) options_.still_alive();
       std::string name = directory.empty() ? std::move(entry.leaf) : directory + "/" + entry.leaf;
       if (entry.stamp) return note(std::move(name), *entry.stamp, now, events);
-      if (entry.is_directory && options_.recursive && depth < kDeepest)
+      if (entry.is_directory && options_.recursive && depth < kDeepestFolder)
         now.directories.emplace_back(std::move(name), depth + 1);
     });
   }

@@ -25,7 +25,6 @@ constexpr DWORD kFilter = FILE_NOTIFY_CHANGE_FILE_NAME | FILE_NOTIFY_CHANGE_DIR_
                           FILE_NOTIFY_CHANGE_ATTRIBUTES | FILE_NOTIFY_CHANGE_SIZE |
                           FILE_NOTIFY_CHANGE_LAST_WRITE | FILE_NOTIFY_CHANGE_CREATION;
 constexpr DWORD kBufferBytes = 64 * 1024;  // a server takes no more (SMB)
-constexpr int kDeepest = 64;
 // A rename of the root or of a folder above it, and a share that came back, make no event: the path
 // is compared this often.
 constexpr auto kIdentityEvery = std::chrono::seconds{5};
@@ -167,7 +166,7 @@ class ChangesWatcher final : public Watcher {
         std::string name = here + "/" + entry.leaf;
         if (entry.stamp) {
           if (++reported <= kMostEvents) push(Touched{std::move(name), change});
-        } else if (entry.is_directory && depth < kDeepest) {
+        } else if (entry.is_directory && depth < kDeepestFolder) {
           folders.emplace_back(std::move(name), depth + 1);
         }
       });

@@ -5,7 +5,7 @@ using namespace millrace::test;
 
 namespace {
 
-const std::string kHash(64, 'b');
+const std::string kOtherHash(64, 'b');
 
 std::string metalink(const std::string& files) {
   return "<?xml version=\"1.0\"?>\n<metalink xmlns=\"urn:ietf:params:xml:ns:metalink\">\n" + files +
@@ -24,7 +24,7 @@ TEST_CASE("a file of Metalink 4 has a name, a size, a hash and its best URL") {
   const std::string text = metalink(
       "<file name=\"dir/a.iso\"><size>14</size><hash type=\"md5\">00</hash>"
       "<hash type=\"sha-256\">" +
-      kHash +
+      kOtherHash +
       "</hash><url priority=\"2\">https://h/2</url><url priority=\"1\">https://h/1</url>"
       "<url>https://h/3</url></file>\n<file name=\"b\"><url>https://h/b</url></file>");
   for (const std::size_t piece : {1, 7, 100'000}) {
@@ -32,7 +32,7 @@ TEST_CASE("a file of Metalink 4 has a name, a size, a hash and its best URL") {
     REQUIRE(items.size() == 2);
     CHECK(items[0].name == "dir/a.iso");
     CHECK(items[0].size == 14);
-    CHECK(items[0].sha256 == kHash);
+    CHECK(items[0].sha256 == kOtherHash);
     CHECK(items[0].url == "https://h/1");
     CHECK(items[0].line == 3);
     CHECK(items[1].url == "https://h/b");

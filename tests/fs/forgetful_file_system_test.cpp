@@ -12,7 +12,9 @@ using Names = std::vector<std::string>;
 
 namespace {
 
-std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
 
 }  // namespace
 
@@ -32,9 +34,9 @@ TEST_CASE("a power cut takes bytes that were not synced [G3]") {
   ForgetfulFileSystem files;
   auto box = files.make_directory("/box").value();
   auto file = box->create("a").value();
-  file->write(bytes("dura")).value();
+  file->write(bytes_of("dura")).value();
   file->sync().value();
-  file->write(bytes("lost")).value();
+  file->write(bytes_of("lost")).value();
   box->sync_directory("").value();
   files.cut_power({.bytes = kept});
   const std::map<Unsynced, std::string> expected = {
@@ -58,7 +60,7 @@ TEST_CASE("nothing happens between the loss of power and its return") {
   auto box = files.make_directory("/box").value();
   files.lose_power_at(2);
   auto file = box->create("a").value();
-  CHECK(file->write(bytes("x")).error().kind == ErrorKind::Environment);
+  CHECK(file->write(bytes_of("x")).error().kind == ErrorKind::Environment);
   CHECK_FALSE(box->sync_directory(""));
   CHECK_FALSE(box->info("a"));
   files.cut_power({});

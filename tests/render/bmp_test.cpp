@@ -18,7 +18,7 @@ std::string bytes_of(const Bitmap& bitmap) { return {bitmap.bytes.begin(), bitma
 
 const std::vector<std::uint32_t> kPalette(kColours.begin(), kColours.end());
 
-struct Row {
+struct Drawn {
   const char* name;
   Dib dib;
 };
@@ -37,7 +37,7 @@ const std::string kRle4 = "\x02\x34\0\0\0\x03\x01\x20\0\x01"s;
 
 const std::vector<std::uint32_t> kMasks32{0xff000000, 0x00ff0000, 0x0000ff00};
 
-const std::vector<Row> kAlike{
+const std::vector<Drawn> kAlike{
     {"core 4", {.header = 12, .depth = 4, .palette = kPalette, .pixels = plain(4)}},
     {"core 8", {.header = 12, .depth = 8, .palette = kPalette, .pixels = plain(8)}},
     {"core 24", {.header = 12, .pixels = plain(24)}},
@@ -85,11 +85,11 @@ const std::vector<Row> kAlike{
 };
 
 // With a mask for alpha, in every header that can have one.
-std::vector<Row> with_alpha(std::uint32_t top) {
+std::vector<Drawn> with_alpha(std::uint32_t top) {
   const std::vector<std::uint32_t> masks{0xff0000, 0xff00, 0xff, 0xff000000};
   const std::string pixels =
       packed_rows(32, false, [=](std::uint32_t i) { return colour(i) | top << 24; });
-  std::vector<Row> rows;
+  std::vector<Drawn> rows;
   for (const unsigned header : {40U, 56U, 108U, 124U}) {
     const unsigned compression = header == 40 ? 6 : 3;
     rows.push_back({"alpha",
@@ -121,7 +121,7 @@ std::string refusal(const Dib& dib, Code code, std::uint64_t most = kMany) {
 }  // namespace
 
 TEST_CASE("a bitmap of each header, depth and coding gives the same picture") {
-  for (const Row& row : kAlike) {
+  for (const Drawn& row : kAlike) {
     INFO(row.name);
     const auto bitmap = decode_bmp(bmp_of(row.dib), kMany);
     REQUIRE(bitmap);
@@ -157,7 +157,7 @@ TEST_CASE("narrow colours are widened to the whole range") {
 
 TEST_CASE("alpha is taken where a mask says so and something is visible") {
   for (const std::uint32_t alpha : {0x80U, 0U}) {
-    for (const Row& row : with_alpha(alpha)) {
+    for (const Drawn& row : with_alpha(alpha)) {
       INFO(row.dib.header);
       const auto bitmap = decode_bmp(bmp_of(row.dib), kMany);
       REQUIRE(bitmap);
@@ -241,9 +241,9 @@ TEST_CASE("a bitmap that is too large is refused before memory is taken") {
 }
 
 TEST_CASE("no prefix of a bitmap is taken for the whole, and no damage leads astray") {
-  std::vector<Row> rows = kAlike;
-  for (Row& row : with_alpha(0x80)) rows.push_back(std::move(row));
-  for (const Row& row : rows) {
+  std::vector<Drawn> rows = kAlike;
+  for (Drawn& row : with_alpha(0x80)) rows.push_back(std::move(row));
+  for (const Drawn& row : rows) {
     INFO(row.name);
     const std::string whole = bmp_of(row.dib);
     // What fills up the last row, and the mark that ends a complete picture, may be missing.

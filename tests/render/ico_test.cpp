@@ -10,7 +10,7 @@ using namespace std::string_literals;
 
 namespace {
 
-constexpr std::uint64_t kMany = 100'000;
+constexpr std::uint64_t kManyPixels = 100'000;
 
 // The second pixel of the upper row and the first of the lower one are not part of the icon.
 const std::string kMask = "\x80\0\0\0\x40\0\0\0"s;
@@ -36,7 +36,7 @@ Dib pictured(unsigned depth, std::string pixels) {
   return dib;
 }
 
-std::string with_alpha(std::uint32_t alpha) {
+std::string pixels_with_alpha(std::uint32_t alpha) {
   return packed_rows(32, false, [=](std::uint32_t i) { return colour(i) | alpha << 24; });
 }
 
@@ -60,7 +60,7 @@ std::string one_byte_a_pixel(std::int32_t width, std::int32_t height) {
 }
 
 void refused(const std::string& icon, Code code, const char* message) {
-  const auto picture = decode_ico(icon, kMany);
+  const auto picture = decode_ico(icon, kManyPixels);
   REQUIRE_FALSE(picture);
   CHECK(picture.error().code == code);
   CHECK(picture.error().message == message);
@@ -73,10 +73,11 @@ TEST_CASE("pictures without alpha of their own get it from the mask") {
       pictured(4, packed_rows(4, false, place) + kMask),
       pictured(8, packed_rows(8, false, place) + kMask),
       pictured(16, packed_rows(16, false, [](auto i) { return narrowed(i, 5, 5, 5); }) + kMask),
-      pictured(24, packed_rows(24, false, colour) + kMask), pictured(32, with_alpha(0) + kMask)};
+      pictured(24, packed_rows(24, false, colour) + kMask),
+      pictured(32, pixels_with_alpha(0) + kMask)};
   for (const Dib& dib : dibs) {
     INFO(dib.depth);
-    const auto picture = decode_ico(ico_of({dib_of(dib)}), kMany);
+    const auto picture = decode_ico(ico_of({dib_of(dib)}), kManyPixels);
     REQUIRE(picture);
     CHECK(std::get<Bitmap>(*picture).width == kWidth);
     CHECK(std::get<Bitmap>(*picture).height == kHeight);
@@ -86,7 +87,7 @@ TEST_CASE("pictures without alpha of their own get it from the mask") {
 
 TEST_CASE("rows of a mask that are not filled up are read where nothing follows") {
   const std::string rows = packed_rows(24, false, colour);
-  const auto picture = decode_ico(ico_of({dib_of(pictured(24, rows + "\x80\x40"))}), kMany);
+  const auto picture = decode_ico(ico_of({dib_of(pictured(24, rows + "\x80\x40"))}), kManyPixels);
   REQUIRE(picture);
   CHECK(bytes_of(*picture) == rgba(kMaskAlpha));
   for (const char* mask : {"", "\x80", "\x80\x40\x01"}) {
@@ -97,12 +98,12 @@ TEST_CASE("rows of a mask that are not filled up are read where nothing follows"
 
 TEST_CASE("a picture's own alpha counts more than the mask, which may then be missing") {
   for (const std::string& mask : {kMask, ""s}) {
-    const std::string dib = dib_of(pictured(32, with_alpha(0x7f) + mask));
-    const auto picture = decode_ico(ico_of({dib}), kMany);
+    const std::string dib = dib_of(pictured(32, pixels_with_alpha(0x7f) + mask));
+    const auto picture = decode_ico(ico_of({dib}), kManyPixels);
     REQUIRE(picture);
     CHECK(bytes_of(*picture) == rgba(std::string(6, '\x7f')));
   }
-  refused(ico_of({dib_of(pictured(32, with_alpha(0)))}), Code::BrokenInput,
+  refused(ico_of({dib_of(pictured(32, pixels_with_alpha(0)))}), Code::BrokenInput,
           "icon is cut off in its mask");
 }
 
@@ -110,14 +111,14 @@ TEST_CASE("of an icon the largest picture is taken, and of those the deepest") {
   const std::string small = one_byte_a_pixel(2, 2);
   const std::string large = one_byte_a_pixel(9, 4);
   const std::string flat = dib_of(pictured(8, packed_rows(8, false, place) + kMask));
-  const std::string deep = dib_of(pictured(32, with_alpha(0x7f) + kMask));
+  const std::string deep = dib_of(pictured(32, pixels_with_alpha(0x7f) + kMask));
   for (const auto& pictures : {std::vector{small, large, deep}, std::vector{large, flat, small}}) {
-    const auto picture = decode_ico(ico_of(pictures), kMany);
+    const auto picture = decode_ico(ico_of(pictures), kManyPixels);
     REQUIRE(picture);
     CHECK(std::get<Bitmap>(*picture).width == 9);
   }
   for (const auto& pictures : {std::vector{flat, deep}, std::vector{deep, flat}}) {
-    CHECK(bytes_of(*decode_ico(ico_of(pictures), kMany)) == rgba(std::string(6, '\x7f')));
+    CHECK(bytes_of(*decode_ico(ico_of(pictures), kManyPixels)) == rgba(std::string(6, '\x7f')));
   }
 }
 
@@ -127,12 +128,13 @@ TEST_CASE("a PNG in an icon is handed on as it is") {
   const std::string palette = png_head(kWidth, kHeight, 8, 3);
   for (const auto& pictures : {std::vector{png, small, palette}, std::vector{palette, png}}) {
     const std::string icon = ico_of(pictures);
-    const auto picture = decode_ico(icon, kMany);
+    const auto picture = decode_ico(icon, kManyPixels);
     REQUIRE(picture);
     CHECK(std::get<PngInIcon>(*picture).bytes == png);
   }
   const std::string deeper = ico_of({palette, png_head(kWidth, kHeight, 16, 6)});
-  CHECK(std::get<PngInIcon>(*decode_ico(deeper, kMany)).bytes == png_head(kWidth, kHeight, 16, 6));
+  CHECK(std::get<PngInIcon>(*decode_ico(deeper, kManyPixels)).bytes ==
+        png_head(kWidth, kHeight, 16, 6));
 }
 
 TEST_CASE("what is no icon, or too large, is refused and named") {
@@ -163,18 +165,19 @@ TEST_CASE("no prefix of an icon is taken for the whole, and no damage leads astr
       ico_of({dib_of(pictured(4, packed_rows(4, false, place) + kMask))}),
       ico_of(
           {one_byte_a_pixel(1, 1), dib_of(pictured(24, packed_rows(24, false, colour) + kMask))}),
-      ico_of({dib_of(pictured(32, with_alpha(0x7f) + kMask)), one_byte_a_pixel(1, 1)}),
+      ico_of({dib_of(pictured(32, pixels_with_alpha(0x7f) + kMask)), one_byte_a_pixel(1, 1)}),
       ico_of({png_head(16, 16, 8, 6), one_byte_a_pixel(2, 1)})};
   for (const std::string& whole : icons) {
-    REQUIRE(decode_ico(whole, kMany));
+    REQUIRE(decode_ico(whole, kManyPixels));
     each_damaged(whole, [&](std::string_view damaged, bool is_prefix) {
-      const auto picture = decode_ico(damaged, kMany);
+      const auto picture = decode_ico(damaged, kManyPixels);
       if (is_prefix && picture) FAIL("the first " << damaged.size() << " bytes are an icon");
       const auto* bitmap = picture ? std::get_if<Bitmap>(&*picture) : nullptr;
       if (bitmap == nullptr) return;
       const auto pixels =
           static_cast<std::uint64_t>(bitmap->width) * static_cast<std::uint64_t>(bitmap->height);
-      if (pixels > kMany || bitmap->bytes.size() != pixels * 4) FAIL("a picture of another size");
+      if (pixels > kManyPixels || bitmap->bytes.size() != pixels * 4)
+        FAIL("a picture of another size");
     });
   }
 }

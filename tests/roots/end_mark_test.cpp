@@ -32,12 +32,12 @@ const std::string kTiff = "II*\0\x0c\0\0\0DATA"s + "\x02\0"s +
                           "\x17\x01\x04\0\x01\0\0\0\x04\0\0\0"s + "\0\0\0\0"s;
 const std::string kPadding(5000, 'p');
 
-struct Row {
+struct Ending {
   const char* name;
   std::string whole;
 };
 
-std::vector<Row> rows() {
+std::vector<Ending> rows() {
   return {{"a.jpg", "\xFF\xD8\xFF\xDA\0\2"s + kPadding + "\xFF\xD9"s},
           {"a.png", "\x89PNG\r\n\x1A\n"s + kPadding + "\0\0\0\0IEND\xAE\x42\x60\x82"s},
           {"a.gif", "GIF89a"s + kPadding + ";"},
@@ -49,7 +49,7 @@ std::vector<Row> rows() {
 
 TEST_CASE("a whole file has its end mark, a cut one has not, whatever its name says [E13]") {
   const auto index = GENERATE(range(0, 7));
-  const Row row = rows()[static_cast<std::size_t>(index)];
+  const Ending row = rows()[static_cast<std::size_t>(index)];
   CAPTURE(row.name);
   CHECK(mark_of(row.name, row.whole) == EndMark::Present);
   CHECK(mark_of("unnamed", row.whole) == EndMark::Present);

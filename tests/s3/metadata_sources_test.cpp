@@ -10,7 +10,6 @@ using namespace millrace::test;
 
 namespace {
 
-constexpr WallTime kNow{};
 const std::string kRoles = "GET /latest/meta-data/iam/security-credentials/";
 
 struct Machine : MadeUpMachine {
@@ -24,7 +23,7 @@ struct Machine : MadeUpMachine {
 };
 
 Error error_of(const CredentialsSourcePtr& source) {
-  const auto keys = source->fetch(kNow, {});
+  const auto keys = source->fetch(WallTime{}, {});
   REQUIRE_FALSE(keys);
   CHECK(keys.error().message.find("CANARY") == std::string::npos);
   return keys.error();
@@ -42,7 +41,7 @@ void check_first_keys(const Result<Credentials>& keys) {
 
 TEST_CASE("an instance's keys come by a token, the role's name and its document") {
   Machine machine;
-  check_first_keys(machine.instance()->fetch(kNow, {}));
+  check_first_keys(machine.instance()->fetch(WallTime{}, {}));
   CHECK(machine.service.asked() ==
         std::vector<std::string>{"PUT /latest/api/token", kRoles, kRoles + "agent-role"});
 }
@@ -102,16 +101,16 @@ TEST_CASE("a container's keys come with its token, from a file that is read each
   const auto source = machine.container();
   CHECK(error_of(source).kind == ErrorKind::Vanished);
   machine.variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = machine.service.url() + "/container";
-  check_first_keys(source->fetch(kNow, {}));
+  check_first_keys(source->fetch(WallTime{}, {}));
   machine.service.set({.authorization = "Basic abc"});
   CHECK(error_of(source).kind == ErrorKind::Configuration);
   machine.variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = "Basic abc";
-  check_first_keys(source->fetch(kNow, {}));
+  check_first_keys(source->fetch(WallTime{}, {}));
   machine.variables["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = "/var/token";
   CHECK(error_of(source).kind == ErrorKind::Configuration);
   machine.files["/var/token"] = "second\n";
   machine.service.set({.authorization = "second"});
-  check_first_keys(source->fetch(kNow, {}));
+  check_first_keys(source->fetch(WallTime{}, {}));
   machine.files["/var/token"] = "third\r\nX-Evil: CANARY\n";
   CHECK(error_of(source).kind == ErrorKind::Configuration);
 }

@@ -6,9 +6,7 @@ using namespace millrace;
 
 namespace {
 
-constexpr WallTime kNow{};
-
-std::string body_of(std::string_view code, std::string_view more = "") {
+std::string error_document(std::string_view code, std::string_view more = "") {
   return "<?xml version=\"1.0\"?>\n<Error><Code>" + std::string(code) +
          "</Code><Message>words</Message>" + std::string(more) +
          "<RequestId>r1</RequestId></Error>";
@@ -17,13 +15,14 @@ std::string body_of(std::string_view code, std::string_view more = "") {
 Error error_for(int status, std::string_view body) {
   HttpHead head;
   head.status = status;
-  return error_of_s3("GET b/k", head, parse_s3_error(body), kNow);
+  return error_of_s3("GET b/k", head, parse_s3_error(body), WallTime{});
 }
 
 }  // namespace
 
 TEST_CASE("the error document is read, and nothing else is one") {
-  const auto error = parse_s3_error(body_of("PermanentRedirect", "<Region>eu-west-1</Region>"));
+  const auto error =
+      parse_s3_error(error_document("PermanentRedirect", "<Region>eu-west-1</Region>"));
   REQUIRE(error);
   CHECK(error->code == "PermanentRedirect");
   CHECK(error->message == "words");
@@ -32,7 +31,7 @@ TEST_CASE("the error document is read, and nothing else is one") {
   for (const std::string& body :
        {std::string(), std::string("<html>502</html>"), std::string("<Error></Error>"),
         std::string("<Error><Code>SlowDown</Code>"), std::string("{\"Code\":\"SlowDown\"}"),
-        std::string("<!DOCTYPE a>") + body_of("SlowDown")}) {
+        std::string("<!DOCTYPE a>") + error_document("SlowDown")}) {
     INFO(body);
     CHECK_FALSE(parse_s3_error(body));
   }
@@ -83,23 +82,24 @@ TEST_CASE("each code and each status has its kind [N6]") {
                       {416, "InvalidRange", Input},
                       {400, "", Transient}};
   for (const Row& row : rows) {
-    const Error error = error_for(row.status, row.code.empty() ? "" : body_of(row.code));
+    const Error error = error_for(row.status, row.code.empty() ? "" : error_document(row.code));
     INFO(error.message);
     CHECK(error.kind == row.kind);
   }
 }
 
 TEST_CASE("the message names what was asked, status, code and words; a wait is taken over") {
-  CHECK(error_for(403, body_of("SignatureDoesNotMatch")).message ==
+  CHECK(error_for(403, error_document("SignatureDoesNotMatch")).message ==
         "GET b/k: the server answered 403 SignatureDoesNotMatch: words");
   HttpHead head;
   head.status = 503;
   head.headers = {{"retry-after", "7"}};
-  CHECK(error_of_s3("GET b/k", head, std::nullopt, kNow).retry_after == std::chrono::seconds{7});
+  CHECK(error_of_s3("GET b/k", head, std::nullopt, WallTime{}).retry_after ==
+        std::chrono::seconds{7});
 }
 
 TEST_CASE("what can be tried again with other keys, another time or another region is known") {
-  const auto error = [](std::string_view code) { return *parse_s3_error(body_of(code)); };
+  const auto error = [](std::string_view code) { return *parse_s3_error(error_document(code)); };
   CHECK(means_expired_keys(error("ExpiredToken")));
   CHECK_FALSE(means_expired_keys(error("SignatureDoesNotMatch")));
   CHECK(means_wrong_time(error("RequestTimeTooSkewed")));

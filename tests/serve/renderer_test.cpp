@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::Scratch;
 
-struct Bench {
+struct RendererBench {
   Scratch scratch;
   std::unique_ptr<Launcher> launcher = std::move(make_launcher().value());
   std::unique_ptr<Renderer> renderer;
@@ -43,7 +43,7 @@ namespace {
 // What a renderer can do and cannot: the contract is the same for all.
 struct Subject {
   const char* name;
-  std::unique_ptr<Renderer> (*make)(Bench& bench);
+  std::unique_ptr<Renderer> (*make)(RendererBench& bench);
   const char *from, *engine, *good, *target, *content_type, *begins;
   std::vector<std::pair<const char*, RenderCode>> bad;
 };
@@ -56,13 +56,15 @@ const std::vector<Subject>& subjects() {
   };
   static const std::vector<Subject> kAll = {
       {"fake",
-       [](Bench&) { return test::make_fake_renderer(std::make_shared<test::RenderControl>()); },
+       [](RendererBench&) {
+         return test::make_fake_renderer(std::make_shared<test::RenderControl>());
+       },
        "txt", "vips 0", "hello", "up", "image/up", "UP:hello", kBad},
-      {"worker process", [](Bench& bench) { return bench.process(); }, "txt", "vips 0", "hello",
-       "up", "image/up", "UP:hello", kBad},
+      {"worker process", [](RendererBench& bench) { return bench.process(); }, "txt", "vips 0",
+       "hello", "up", "image/up", "UP:hello", kBad},
 #if defined(RENDER_WORKER)
       {"millrace-render",
-       [](Bench& bench) { return bench.process(100, RENDER_WORKER); },
+       [](RendererBench& bench) { return bench.process(100, RENDER_WORKER); },
        "jpg",
        "vips 8",
        "P3 1 1 255 9 8 7\n",
@@ -81,7 +83,7 @@ TEST_CASE("every renderer keeps the contract") {
   const std::size_t which = GENERATE(range(std::size_t{0}, subjects().size()));
   const Subject& subject = subjects().at(which);
   INFO(subject.name);
-  Bench bench;
+  RendererBench bench;
   auto renderer = subject.make(bench);
   const auto formats = renderer->formats();
   REQUIRE(formats);
@@ -114,7 +116,7 @@ TEST_CASE("every renderer keeps the contract") {
 }
 
 TEST_CASE("a worker has a folder of its own, which is empty between jobs and gone in the end") {
-  Bench bench;
+  RendererBench bench;
   auto renderer = bench.process();
   const auto folders = [&] {
     std::vector<std::filesystem::path> found;
@@ -132,7 +134,7 @@ TEST_CASE("a worker has a folder of its own, which is empty between jobs and gon
 }
 
 TEST_CASE("a worker serves many jobs and is replaced after its share of them") {
-  Bench bench;
+  RendererBench bench;
   auto renderer = bench.process(2);
   std::vector<std::string> who;
   for (int i = 0; i < 4; ++i) {
@@ -146,7 +148,7 @@ TEST_CASE("a worker serves many jobs and is replaced after its share of them") {
 }
 
 TEST_CASE("a worker that hangs is killed at its time and costs one job") {
-  Bench bench;
+  RendererBench bench;
   auto renderer = bench.process();
   auto job = bench.job("hang");
   job.limits.time = 0s;  // the grace of 5 s remains
@@ -157,7 +159,7 @@ TEST_CASE("a worker that hangs is killed at its time and costs one job") {
 }
 
 TEST_CASE("how a worker died is told, with its last words") {
-  Bench bench;
+  RendererBench bench;
   auto renderer = bench.process();
   const auto done = renderer->render(bench.job("exit"));
   REQUIRE(done);
@@ -166,7 +168,7 @@ TEST_CASE("how a worker died is told, with its last words") {
 }
 
 TEST_CASE("a worker that dies before it takes a file up costs that file nothing") {
-  Bench bench;
+  RendererBench bench;
   const std::string died = path_text(bench.scratch / "died");
   auto renderer = bench.process(100, test::fake_worker(), {"--die-first", died});
   const auto done = renderer->render(bench.job("hello"));
@@ -176,7 +178,7 @@ TEST_CASE("a worker that dies before it takes a file up costs that file nothing"
 }
 
 TEST_CASE("a worker program that always dies at once is no fault of the file") {
-  Bench bench;
+  RendererBench bench;
   auto renderer = bench.process(100, test::fake_worker(), {"--fail"});
   const auto done = renderer->render(bench.job("hello"));
   REQUIRE(!done);
@@ -186,14 +188,14 @@ TEST_CASE("a worker program that always dies at once is no fault of the file") {
 }
 
 TEST_CASE("a worker that answers nonsense is a defect and is replaced") {
-  Bench bench;
+  RendererBench bench;
   auto renderer = bench.process();
   CHECK(renderer->render(bench.job("garbage")).error().kind == ErrorKind::Defect);
   CHECK(renderer->render(bench.job("after"))->code == RenderCode::Ok);
 }
 
 TEST_CASE("cancel ends a job under way at once") {
-  Bench bench;
+  RendererBench bench;
   auto renderer = bench.process();
   REQUIRE(renderer->formats());
   const auto job = bench.job("hang");
@@ -206,7 +208,7 @@ TEST_CASE("cancel ends a job under way at once") {
 }
 
 TEST_CASE("a program that is not there is an error and no crash") {
-  Bench bench;
+  RendererBench bench;
   auto renderer = make_process_renderer({.program = bench.scratch / "nothing",
                                          .scratch = bench.scratch.path(),
                                          .arguments = {},

@@ -15,7 +15,7 @@ namespace {
 
 // Nothing else would end an exchange as soon: the network sleeps until its next deadline, which is
 // 15 s away at least. An idle machine takes a millisecond.
-constexpr auto kAtOnce = 5s;
+constexpr auto kPromptly = 5s;
 
 int number_in(const std::string& head) {
   const auto at = head.find("X-Number: ");
@@ -32,7 +32,7 @@ void stop_when(HttpRequest request, const std::function<bool()>& reached) {
   const auto start = std::chrono::steady_clock::now();
   stop.request_stop();
   const Outcome out = worker.get();
-  CHECK(since(start) < kAtOnce);
+  CHECK(since(start) < kPromptly);
   CHECK(out.kind() == ErrorKind::Stopped);
 }
 
@@ -115,7 +115,7 @@ TEST_CASE("a stop of uploads ends one at once, and lets an answer to a whole req
   if (length == 10) step = 2;
   const Outcome out = worker.get();
   step = 2;
-  CHECK(since(start) < kAtOnce);
+  CHECK(since(start) < kPromptly);
   if (length == 10) {
     CHECK(out.body == "late");
   } else {
@@ -152,7 +152,7 @@ TEST_CASE("a client that is destroyed ends its exchanges with Stopped") {
   REQUIRE(eventually([&] { return (*exchange)->progress().whole_request_sent; }));
   const auto start = std::chrono::steady_clock::now();
   http.reset();
-  CHECK(since(start) < kAtOnce);
+  CHECK(since(start) < kPromptly);
   const auto result = head.get();
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == ErrorKind::Stopped);
