@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::milliseconds kTurn{100};
+constexpr std::chrono::milliseconds kShowEvery{100};
 constexpr int kDefaultWorkers = 16;
 // Of each kind of trouble, lines that the summary names; the rest is counted.
 constexpr std::size_t kMostNamed = 20;
@@ -121,7 +121,7 @@ class FetchRun {
     DownloadTally before;
     TimePoint moved = clock_.now();
     while (!run_->done()) {
-      const auto heard = signals.wait(kTurn);
+      const auto heard = signals.wait(kShowEvery);
       stopped_ = heard == Signal::Stop;
       if (stopped_) return;
       const DownloadTally tally = run_->tally();

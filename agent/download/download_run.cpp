@@ -183,6 +183,7 @@ Result<FileRecord> DownloadRun::settle_record(FileRecord record) {
     if (folder_->info(record.name))
       return fail(ErrorKind::Exists, "somebody changed the file; it is left alone");
     record.state = FileState::Named;
+    record.mtime_ns = 0;
     return record;
   }
   auto recovered = recover(*folder_, std::move(record));

@@ -12,7 +12,7 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t kPiece = 64 * 1024;
+constexpr std::size_t kPieceOfFile = 64 * 1024;
 constexpr std::size_t kLongestValidator = 1024;  // bytes; a longer one is not remembered
 
 // "host:443" of "https://host:443".
@@ -140,7 +140,7 @@ Result<void> FileFetcher::drop_part(const FileRecord& record) {
 Result<void> FileFetcher::copy_kept(const FileRecord& record, std::uint64_t have, Part& part) {
   auto kept = folder_.open(record.temporary);
   if (!kept) return std::unexpected(kept.error());
-  std::vector<std::byte> piece(kPiece);
+  std::vector<std::byte> piece(kPieceOfFile);
   while (part.record.size < have) {
     const auto got = (*kept)->read_at(part.record.size, piece);
     if (!got) return std::unexpected(got.error());
@@ -200,7 +200,7 @@ Result<FileFetcher::Part> FileFetcher::begin(const ListItem& item, const FileRec
 }
 
 Result<void> FileFetcher::receive(const Answer& answer, Part& part) {
-  std::vector<std::byte> piece(kPiece);
+  std::vector<std::byte> piece(kPieceOfFile);
   for (;;) {
     const auto got = answer.exchange->read(piece);
     if (!got) return std::unexpected(as_input(got.error()));

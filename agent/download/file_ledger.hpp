@@ -28,11 +28,12 @@ enum class FileState { Named, Partial, Publishing, Done };
 struct FileRecord {
   std::string key;  // of the line in the list, see item_key()
   FileState state = FileState::Named;
-  std::string name;                 // final, beneath the folder
-  std::string temporary;            // Partial, Publishing
-  std::uint64_t size = 0;           // Publishing, Done; bytes
-  std::string sha256;               // the same; hex
-  std::int64_t mtime_ns = 0;        // Done; of the file that we made
+  std::string name;        // final, beneath the folder
+  std::string temporary;   // Partial, Publishing
+  std::uint64_t size = 0;  // Publishing, Done; bytes
+  std::string sha256;      // the same; hex
+  // Of the file that we made: Done; Publishing: of the one that is replaced; 0: there was none.
+  std::int64_t mtime_ns = 0;
   std::string etag, last_modified;  // of the answer; Partial: what If-Range asks with
 };
 

@@ -1,5 +1,6 @@
 #include "agent/download/publisher.hpp"
 
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -37,6 +38,22 @@ Result<FileRecord> as_done(Directory& folder, FileRecord record) {
   return record;
 }
 
+// What lies at the name still, if it is what the bytes of the record were to replace; asked for
+// again by the next refresh, whatever validator it once had.
+std::optional<FileRecord> replaced_by(Directory& folder, FileRecord record) {
+  const auto info = folder.info(record.name);
+  if (!info || info->type != FileType::Regular || record.mtime_ns == 0 ||
+      info->mtime_ns != record.mtime_ns)
+    return std::nullopt;
+  record.state = FileState::Done;
+  record.temporary.clear();
+  record.size = info->size;
+  record.sha256.clear();
+  record.etag.clear();
+  record.last_modified.clear();
+  return record;
+}
+
 }  // namespace
 
 bool still_ours(Directory& folder, const FileRecord& record) {
@@ -47,12 +64,15 @@ bool still_ours(Directory& folder, const FileRecord& record) {
 
 Result<FileRecord> recover(Directory& folder, FileRecord record) {
   if (holds(folder, record.name, record)) return as_done(folder, std::move(record));
+  const std::optional<FileRecord> old = replaced_by(folder, record);
   if (holds(folder, record.temporary, record)) {
-    if (folder.publish(record.temporary, record.name) &&
-        folder.sync_directory(std::string(parent_of(record.name))))
+    const auto put = old ? folder.replace(record.temporary, record.name)
+                         : folder.publish(record.temporary, record.name);
+    if (put && folder.sync_directory(std::string(parent_of(record.name))))
       return as_done(folder, std::move(record));
   }
   static_cast<void>(folder.remove(record.temporary));
+  if (old) return *old;
   record.state = FileState::Named;
   record.temporary.clear();
   return record;

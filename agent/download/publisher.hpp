@@ -59,7 +59,8 @@ class Publisher {
 // The file of the record still lies at its name as we made it.
 bool still_ours(Directory& folder, const FileRecord& record);
 
-// A record that a run left in Publishing: published now if its bytes are there (Done), else Named.
+// A record that a run left in Publishing: published now if its bytes are there (Done). If they are
+// not: what they were to replace (Done), or Named.
 Result<FileRecord> recover(Directory& folder, FileRecord record);
 
 }  // namespace millrace

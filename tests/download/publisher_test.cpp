@@ -57,6 +57,42 @@ TEST_CASE("a run that was killed while it published is made good, whole or not a
   }
 }
 
+TEST_CASE("a refresh that was killed before its rename is finished, or made again [P5]") {
+  const Scratch scratch;
+  auto folder = real_file_system().open_directory(scratch.path());
+  REQUIRE(folder);
+  write_file(scratch / "f", "before");
+  FileRecord record = publishing("whole");
+  record.etag = "\"new\"";
+  record.mtime_ns = (*folder)->info("f")->mtime_ns;
+  SECTION("with all its bytes") {
+    write_file(scratch / kTemporary, "whole");
+    const auto recovered = recover(**folder, record);
+    REQUIRE(recovered);
+    CHECK(recovered->state == FileState::Done);
+    CHECK(recovered->etag == "\"new\"");
+    CHECK(read_file(scratch / "f") == "whole");
+  }
+  SECTION("with bytes that a power cut took: what lies there is still ours, and of no version") {
+    write_file(scratch / kTemporary, "wholf");
+    const auto recovered = recover(**folder, record);
+    REQUIRE(recovered);
+    CHECK(recovered->state == FileState::Done);
+    CHECK(recovered->etag.empty());
+    CHECK(still_ours(**folder, *recovered));
+    CHECK(read_file(scratch / "f") == "before");
+    CHECK_FALSE(std::filesystem::exists(scratch / kTemporary));
+  }
+  SECTION("over a file that somebody changed meanwhile: it is left alone") {
+    write_file(scratch / kTemporary, "whole");
+    record.mtime_ns -= 1;
+    const auto recovered = recover(**folder, record);
+    REQUIRE(recovered);
+    CHECK(recovered->state == FileState::Named);
+    CHECK(read_file(scratch / "f") == "before");
+  }
+}
+
 TEST_CASE("what a ledger was told lasts once it was committed") {
   const Scratch scratch;
   FileRecord record = publishing("x");
