@@ -20,6 +20,10 @@ std::string is_duration(const std::string& text) {
   return parse_duration(text) ? "" : "\"" + text + "\" must be a duration such as 90s or 10m";
 }
 
+std::string is_rate(const std::string& text) {
+  return parse_rate(text) ? "" : "\"" + text + "\" must be a rate such as 10/s or 600/m";
+}
+
 void nothing_more(CLI::App&, Options&) {}
 
 void declare_run(CLI::App& app, Options& o) {
@@ -52,6 +56,26 @@ void declare_convert(CLI::App& app, Options& o) {
   app.add_option("--upload", o.upload, "multipart, raw or url")
       ->needs(url)
       ->check(CLI::IsMember({"multipart", "raw", "url"}));
+  app.add_option("--state-dir", o.state_dir, "where the ledger of this batch is kept");
+}
+
+void declare_fetch(CLI::App& app, Options& o) {
+  app.add_option("LIST", o.list,
+                 "URLs as text, CSV, JSON lines or Metalink 4; - reads standard input")
+      ->required();
+  app.add_option("--into", o.into, "folder for the files; made if absent")->required();
+  app.add_option("--workers", o.workers, "requests in flight to one host (default: 16)")
+      ->check(CLI::Range(1, 256));
+  app.add_option("--max-connections", o.max_connections, "connections to one host (default: 4)")
+      ->check(CLI::Range(1, 64));
+  app.add_option("--rate", o.rate, "requests to one host, as 10/s or 600/m")->check(is_rate);
+  app.add_flag("--refresh", o.refresh, "ask also for what was fetched before, if it has changed");
+  app.add_flag("--no-sync", o.no_sync, "faster; after a power cut, start over");
+  app.add_option("--patience", o.patience, "give up after this long without progress")
+      ->check(is_duration);
+  app.add_option("--allow-fetch", o.allow_fetch, "HOST:PORT that may be asked though not public");
+  app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust")
+      ->check(CLI::ExistingFile);
   app.add_option("--state-dir", o.state_dir, "where the ledger of this batch is kept");
 }
 
@@ -108,6 +132,7 @@ void declare_retry(CLI::App& app, Options& o) {
 constexpr std::array kRows{
     Row{{"run", "the agent, in the foreground", run_agent}, declare_run},
     Row{{"convert", "convert files once", run_convert}, declare_convert},
+    Row{{"fetch", "download a list of files", run_fetch}, declare_fetch},
     Row{{"serve", "the local conversion API on its own", run_serve}, declare_serve},
     Row{{"status", "what the agent is doing", run_status}, nothing_more},
     Row{{"failures", "what failed, and why", run_failures}, nothing_more},

@@ -21,7 +21,7 @@ struct Options {
   std::string config;  // --config, else MILLRACE_CONFIG, else the usual place
   bool json = false;
 
-  // run, convert
+  // run, convert, fetch
   bool once = false;
   std::string patience = "10m";
   std::optional<int> workers;
@@ -30,6 +30,12 @@ struct Options {
   std::vector<std::string> files;
   std::string to, out, via, url, api_key_env, ca_file, upload, state_dir, max_failures;
   std::vector<std::string> options;  // "quality=80"
+
+  // fetch, beside ca_file, state_dir and allow_fetch
+  std::string list, into, rate;
+  int max_connections = 4;
+  bool refresh = false;
+  bool no_sync = false;
 
   // init, beside `to` and `url`
   std::string inbox, outbox;
@@ -64,6 +70,7 @@ Parsed parse_command_line(int argc, char** argv);
 
 int run_agent(const Options& options);
 int run_convert(const Options& options);
+int run_fetch(const Options& options);
 int run_serve(const Options& options);
 int run_status(const Options& options);
 int run_failures(const Options& options);

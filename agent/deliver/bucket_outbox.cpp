@@ -4,6 +4,7 @@
 
 #include "agent/deliver/local_outbox.hpp"
 #include "agent/deliver/object_upload.hpp"
+#include "agent/deliver/outbox_error.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/text.hpp"
 
@@ -11,20 +12,6 @@ namespace millrace {
 namespace {
 
 constexpr std::size_t kLongestKey = 1024;  // bytes
-
-// For the caller every trouble of an outbox is Environment, but for a name that is wrong (Input)
-// or taken (Exists).
-Error outbox_error(Error error) {
-  switch (error.kind) {
-    case ErrorKind::Exists:
-    case ErrorKind::Input:
-    case ErrorKind::Stopped:
-      return error;
-    default:
-      error.kind = ErrorKind::Environment;
-      return error;
-  }
-}
 
 class SpooledFile final : public OutputFile {
  public:

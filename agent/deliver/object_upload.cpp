@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t kPart = 16 << 20;  // 5 MiB at least, 10,000 parts at most
 constexpr std::uint64_t kMostParts = 10'000;
-constexpr std::size_t kReadPiece = 256 * 1024;
+constexpr std::size_t kHashPiece = 256 * 1024;
 
 // https://www.iana.org/assignments/media-types/
 constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kContentTypes{{
@@ -65,7 +65,7 @@ Result<std::string> hash_of(const UploadBody& body, Sha256& whole) {
   auto read = body.open();
   if (!read) return std::unexpected(read.error());
   Sha256 hash;
-  std::vector<std::byte> buffer(kReadPiece);
+  std::vector<std::byte> buffer(kHashPiece);
   for (;;) {
     const auto got = (*read)(buffer);
     if (!got) return std::unexpected(got.error());
@@ -100,7 +100,7 @@ S3Result<std::optional<OutputIdentity>> ObjectUpload::find_these(const std::stri
   auto object = client_->get(key, {.if_match = (*there)->version}, stop_);
   if (!object) return std::unexpected(object.error());
   Sha256 hash;
-  std::vector<std::byte> buffer(kReadPiece);
+  std::vector<std::byte> buffer(kHashPiece);
   for (;;) {
     const auto got = object->read(buffer);
     if (!got) return refuse(got.error().kind, got.error().message);

@@ -26,7 +26,7 @@ class CsvRows {
  public:
   static constexpr std::size_t kLongestRow = 64 * 1024;  // bytes
   // Input: this row is too long. What the sink returns ends the reading if it is an error.
-  using Sink = std::function<Result<void>(Result<CsvRow>)>;
+  using Sink = std::function<Result<void>(const Result<CsvRow>&)>;
 
   // The next bytes, cut anywhere.
   Result<void> add(std::string_view bytes, const Sink& sink);

@@ -129,9 +129,9 @@ class CsvParser final : public ListParser {
 
  private:
   CsvRows::Sink taker(const ItemSink& sink) {
-    return [this, &sink](Result<CsvRow> row) { return take(std::move(row), sink); };
+    return [this, &sink](const Result<CsvRow>& row) { return take(row, sink); };
   }
-  Result<void> take(Result<CsvRow> row, const ItemSink& sink) {
+  Result<void> take(const Result<CsvRow>& row, const ItemSink& sink) {
     if (!row) {
       sink(std::unexpected(row.error()));
       return {};

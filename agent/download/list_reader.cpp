@@ -9,7 +9,7 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t kPiece = 16 * 1024;
+constexpr std::size_t kPieceOfList = 16 * 1024;
 
 }  // namespace
 
@@ -46,10 +46,10 @@ Result<std::optional<ListItem>> ListReader::next() {
 
 // Takes what is there: a pipe may be filled slowly.
 Result<void> ListReader::read_more() {
-  std::string piece(kPiece, '\0');
+  std::string piece(kPieceOfList, '\0');
   std::streamsize n = 0;
   if (from_->peek() != std::istream::traits_type::eof())
-    n = from_->readsome(piece.data(), static_cast<std::streamsize>(kPiece));
+    n = from_->readsome(piece.data(), static_cast<std::streamsize>(kPieceOfList));
   if (from_->bad()) return fail(ErrorKind::Environment, "0: the list cannot be read any further");
   piece.resize(static_cast<std::size_t>(n));
   if (!parser_) parser_ = make_list_parser(kind_of_list(name_, piece));

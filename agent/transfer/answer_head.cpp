@@ -54,6 +54,7 @@ AnswerHead::Line AnswerHead::add(std::string_view line) {
   if (line.starts_with("HTTP/")) {
     head_ = {};
     complete_ = false;
+    http2_ = line.starts_with("HTTP/2");
     head_.status = status_in(line);
     return Line::More;
   }

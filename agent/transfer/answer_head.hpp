@@ -23,6 +23,7 @@ class AnswerHead {
   // One line with its line end. A status line starts a new head.
   Line add(std::string_view line);
   int status() const { return head_.status; }
+  bool is_http2() const { return http2_; }
   // `method` decides whether a body can follow at all.
   HttpHead take(std::string_view method);
   void reset() { *this = {}; }
@@ -34,6 +35,7 @@ class AnswerHead {
   std::size_t bytes_ = 0;
   std::size_t lines_ = 0;
   bool complete_ = false;
+  bool http2_ = false;
 };
 
 }  // namespace millrace

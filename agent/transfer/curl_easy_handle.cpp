@@ -106,6 +106,7 @@ std::string system_trust_file() {
 Result<EasyHandle> EasyHandle::make(const CurlOptions& options, void* share,
                                     const EasyCallbacks& callbacks) {
   EasyHandle handle{curl_easy_init()};
+  handle.keeps_public_ = options.public_connections == PublicConnections::Kept;
   if (!handle.easy_ || !handle.set_fixed(options, share, callbacks))
     return fail(ErrorKind::Defect, "libcurl refuses an option that every request needs");
   return handle;
@@ -114,6 +115,7 @@ Result<EasyHandle> EasyHandle::make(const CurlOptions& options, void* share,
 EasyHandle::EasyHandle(EasyHandle&& other) noexcept
     : easy_(std::exchange(other.easy_, nullptr)),
       headers_(std::exchange(other.headers_, nullptr)),
+      keeps_public_(other.keeps_public_),
       url_(std::move(other.url_)),
       trust_(std::move(other.trust_)),
       unix_socket_(std::move(other.unix_socket_)),
@@ -144,7 +146,11 @@ bool EasyHandle::set_fixed(const CurlOptions& options, void* share,
   set(CURLOPT_FOLLOWLOCATION, 0L)(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
   set(CURLOPT_PATH_AS_IS, 1L)(CURLOPT_HTTP09_ALLOWED, 0L);
   set(CURLOPT_USERAGENT, options.user_agent.c_str());
-  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  const bool http2 = options.version == HttpVersion::Http2;
+  set(CURLOPT_HTTP_VERSION,
+      static_cast<long>(http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+  // A first request tells whether the server has HTTP/2; the others wait for it, not for TLS.
+  set(CURLOPT_PIPEWAIT, http2 ? 1L : 0L);
 
   set(CURLOPT_SSL_VERIFYPEER, 1L)(CURLOPT_SSL_VERIFYHOST, 2L);
   set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
@@ -209,8 +215,8 @@ bool EasyHandle::set_body(const HttpRequest& request) {
   }
   // Without a body there is nothing whose rewind could be refused; and a connection that is there
   // may have been made where this request must not go.
-  const bool fresh =
-      (!reads && request.body_length == 0) || request.addresses == AddressRule::PublicOnly;
+  const bool must_look = request.addresses == AddressRule::PublicOnly && !keeps_public_;
+  const bool fresh = (!reads && request.body_length == 0) || must_look;
   set(CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
   return set.ok();
 }

@@ -54,6 +54,7 @@ class EasyHandle {
 
   void* easy_ = nullptr;
   curl_slist* headers_ = nullptr;
+  bool keeps_public_ = false;  // PublicConnections::Kept
   // What the handle holds already, so that an equal request sets nothing twice.
   std::string url_, trust_, unix_socket_, method_;
   std::string protocol_;

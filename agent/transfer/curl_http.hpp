@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -11,6 +12,15 @@ namespace millrace {
 
 // Off exists as the negative control of the test that counts resumed sessions.
 enum class TlsShare { On, Off };
+
+// Http2: where the server offers it, with many requests on each connection (RFC 9113); HTTP/1.1
+// elsewhere. For downloads only: libcurl before 8.0 can spin for ever on an HTTP/2 upload that is
+// answered early, and repeats a request whose stream was refused.
+enum class HttpVersion { Http11, Http2 };
+
+// Kept: a request that is PublicOnly may use a connection that was there before. Only for a client
+// whose requests to one host and port all have the same AddressRule.
+enum class PublicConnections { Fresh, Kept };
 
 struct CurlOptions {
   // Trust for requests that name no `ca_file`; empty: the system's bundle.
@@ -22,13 +32,18 @@ struct CurlOptions {
   // Connections kept open, idle and busy ones together. Below the number of workers, connections
   // are closed that the next request would have used.
   unsigned max_connections = 256;
+  HttpVersion version = HttpVersion::Http11;
+  PublicConnections public_connections = PublicConnections::Fresh;
+  // Told of each answer that came over HTTP/2, by Target::host; on the network thread, which it
+  // must not block. May be empty.
+  std::function<void(const std::string& host)> on_multiplexed = {};
   TlsShare tls_share = TlsShare::On;
   // An older connection ends its request and takes no further one: names are looked up again and
   // certificates checked again at least this often, however busy the agent is.
   std::chrono::seconds longest_connection = std::chrono::hours{1};
 };
 
-// HTTP/1.1 only. Proxies, cookies, .netrc and redirects are never used, whatever the environment
+// Proxies, cookies, .netrc and redirects are never used, whatever the environment
 // says; certificates are always verified, TLS is 1.2 or newer. SIGPIPE must be ignored by the
 // program, and SSLKEYLOGFILE removed from its environment, before this is called.
 //

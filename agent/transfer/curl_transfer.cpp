@@ -14,6 +14,8 @@ static_assert(CURL_ERROR_SIZE <= 256);
 constexpr std::size_t kProgressBytes = 1024;
 constexpr std::uint64_t kDefaultMaxAnswer = std::uint64_t{4} << 30;
 
+const bool kTellsEndOfStream = curl_version_info(CURLVERSION_NOW)->version_num >= 0x080000;
+
 Transfer* itself(void* self) { return static_cast<Transfer*>(self); }
 
 }  // namespace
@@ -106,7 +108,9 @@ int Transfer::on_connected(void* self, char* peer, char* local, int peer_port, i
 
 bool Transfer::connected(ConnectionEnds ends) {
   ends_ = std::move(ends);
-  if (!requested_ && !easy_->is_new_connection() && context_.idle.ended(ends_)) {
+  // What has arrived on a connection of HTTP/2 may be of another request.
+  const bool http11 = context_.options.version == HttpVersion::Http11;
+  if (http11 && !requested_ && !easy_->is_new_connection() && context_.idle.ended(ends_)) {
     found_closed_ = true;
     return false;
   }
@@ -176,7 +180,13 @@ bool Transfer::final_head() {
   if (head_.status() == 417 && upload_open && sent_ == 0) return true;
 
   head_complete_ = true;
+  const bool http2 = head_.is_http2();
   HttpHead head = head_.take(request.method);
+  // The end of a stream is a frame of its own; libcurl before 8.0 does not tell it from a stream
+  // that was cut off.
+  if (http2 && kTellsEndOfStream) head.framed = true;
+  if (http2 && context_.options.on_multiplexed)
+    context_.options.on_multiplexed(state_->target.host);
   const int status = head.status;
   declared_ = request.method == "HEAD" ? std::nullopt : head.length;
   const std::uint64_t cap = request.max_answer ? request.max_answer : kDefaultMaxAnswer;

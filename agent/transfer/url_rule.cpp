@@ -4,26 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <string_view>
 
+#include "agent/transfer/curl_url.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
 namespace {
-
-struct FreeUrl {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
-};
-using Url = std::unique_ptr<CURLU, FreeUrl>;
-
-std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
-  char* text = nullptr;
-  if (curl_url_get(url, which, &text, flags) != CURLUE_OK) return {};
-  std::string copy = text;
-  curl_free(text);
-  return copy;
-}
 
 // libcurl's parser has already turned 127.1 and 0x7f000001 into four decimal numbers, and libcurl
 // itself never asks a resolver for localhost.
@@ -46,15 +33,13 @@ bool may_go_plain(const HttpRequest& request, std::string_view host) {
 }  // namespace
 
 Result<Target> check_target(const HttpRequest& request) {
-  const Url url{curl_url()};
-  if (!url) return fail(ErrorKind::Environment, "out of memory");
-  if (curl_url_set(url.get(), CURLUPART_URL, request.url.c_str(), 0) != CURLUE_OK)
-    return fail(ErrorKind::Configuration, "the URL cannot be read");
+  const ParsedUrl url = parse_url(request.url);
+  if (!url) return fail(ErrorKind::Configuration, "the URL cannot be read");
 
-  const std::string scheme = part(url.get(), CURLUPART_SCHEME);
-  const std::string host = to_lower_ascii(part(url.get(), CURLUPART_HOST));
+  const std::string scheme = url_part(url, CURLUPART_SCHEME);
+  const std::string host = to_lower_ascii(url_part(url, CURLUPART_HOST));
   const std::string shown = printable(host, 200);
-  if (!part(url.get(), CURLUPART_USER).empty() || !part(url.get(), CURLUPART_PASSWORD).empty())
+  if (!url_part(url, CURLUPART_USER).empty() || !url_part(url, CURLUPART_PASSWORD).empty())
     return fail(ErrorKind::Configuration,
                 "the URL for " + shown + " holds a user name or password");
   if (scheme != "https" && scheme != "http")
@@ -65,7 +50,7 @@ Result<Target> check_target(const HttpRequest& request) {
   Target target;
   target.plain = scheme == "http";
   target.host = request.unix_socket.empty()
-                    ? shown + ":" + part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT)
+                    ? shown + ":" + url_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT)
                     : printable(request.unix_socket, 200);
   return target;
 }

@@ -45,7 +45,8 @@ std::string new_temporary_name(std::string_view final_name, std::string_view own
 }  // namespace
 
 Result<std::unique_ptr<AtomicFile>> AtomicFile::begin(Directory& directory, std::string final_name,
-                                                      std::string_view owner, Access access) {
+                                                      std::string_view owner, Access access,
+                                                      Durability durability) {
   if (!is_owner(owner)) return fail(ErrorKind::Defect, "not an owner: " + std::string(owner));
   if (auto checked = check_relative_name(final_name); !checked)
     return std::unexpected(checked.error());
@@ -55,8 +56,8 @@ Result<std::unique_ptr<AtomicFile>> AtomicFile::begin(Directory& directory, std:
     std::string temporary = new_temporary_name(final_name, owner);
     auto file = directory.create(temporary, access);
     if (file)
-      return std::unique_ptr<AtomicFile>(
-          new AtomicFile(directory, std::move(final_name), std::move(temporary), std::move(*file)));
+      return std::unique_ptr<AtomicFile>(new AtomicFile(
+          directory, std::move(final_name), std::move(temporary), std::move(*file), durability));
     last = file.error();
     if (last.kind != ErrorKind::Exists) return std::unexpected(std::move(last));
   }
@@ -65,17 +66,18 @@ Result<std::unique_ptr<AtomicFile>> AtomicFile::begin(Directory& directory, std:
 }
 
 AtomicFile::AtomicFile(Directory& directory, std::string final_name, std::string temporary,
-                       std::unique_ptr<NewFile> file)
+                       std::unique_ptr<NewFile> file, Durability durability)
     : directory_(directory),
       final_(std::move(final_name)),
       temporary_(std::move(temporary)),
+      durability_(durability),
       file_(std::move(file)) {}
 
 AtomicFile::~AtomicFile() {
   if (!removes_ || state_ == State::Published) return;
   // Another file's sync may have made the name durable by now. Its removal must be as durable: the
   // caller goes on to record that this attempt is over, and nobody would look for the name again.
-  if (directory_.remove(temporary_))
+  if (directory_.remove(temporary_) && durability_ == Durability::Full)
     static_cast<void>(directory_.sync_directory(std::string(parent_of(temporary_))));
 }
 
@@ -99,7 +101,8 @@ Result<void> AtomicFile::write(std::span<const std::byte> bytes) {
 
 Result<void> AtomicFile::finish() {
   if (auto ready = expect(State::Writing); !ready) return ready;
-  if (auto synced = file_->sync(); !synced) return end_with(synced.error());
+  if (auto synced = durability_ == Durability::None ? Result<void>{} : file_->sync(); !synced)
+    return end_with(synced.error());
   if (auto closed = file_->close(); !closed) return end_with(closed.error());
   state_ = State::Finished;
   return {};
@@ -108,6 +111,7 @@ Result<void> AtomicFile::finish() {
 Result<void> AtomicFile::after_rename(Result<void> renamed) {
   if (!renamed) return renamed;  // the temporary is still whole: another name may be tried
   state_ = State::Published;
+  if (durability_ != Durability::Full) return {};
   return directory_.sync_directory(std::string(parent_of(final_)));
 }
 

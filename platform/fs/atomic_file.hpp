@@ -11,6 +11,13 @@
 
 namespace millrace {
 
+// What is on disk when finish() and publish() return.
+enum class Durability {
+  Full,               // bytes and name
+  DirectoryByCaller,  // the bytes; the caller syncs the directory, once for many files
+  None,               // the system's own time
+};
+
 // begin -> write... -> finish -> publish or replace. Leaving it earlier removes the temporary,
 // unless keep() was called. The Directory must outlive it. One thread at a time; calls may block.
 class AtomicFile {
@@ -18,7 +25,8 @@ class AtomicFile {
   // Makes `.millrace-<owner>-<16 hex>.tmp` beside `final_name`. `owner` is lower-case letters,
   // digits and `-`, at most 64 bytes; it says who may clean up. Never Exists.
   static Result<std::unique_ptr<AtomicFile>> begin(Directory& directory, std::string final_name,
-                                                   std::string_view owner, Access access);
+                                                   std::string_view owner, Access access,
+                                                   Durability durability = Durability::Full);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -28,8 +36,8 @@ class AtomicFile {
 
   // An error ends the file: every later call fails as well.
   Result<void> write(std::span<const std::byte> bytes);
-  // Syncs and closes. After an error these bytes are lost and nothing is tried on the same file
-  // again; the whole content may be written once more to a new AtomicFile.
+  // Syncs (as durability says) and closes. After an error these bytes are lost and nothing is tried
+  // on the same file again; the whole content may be written once more to a new AtomicFile.
   Result<void> finish();
   // Renames without replacing (Exists if the name is taken; may be called again) or over whatever
   // lies there, then syncs the directory. Only after finish().
@@ -40,7 +48,7 @@ class AtomicFile {
  private:
   enum class State { Writing, Finished, Published, Failed };
   AtomicFile(Directory& directory, std::string final_name, std::string temporary,
-             std::unique_ptr<NewFile> file);
+             std::unique_ptr<NewFile> file, Durability durability);
   Result<void> end_with(Error error);
   Result<void> expect(State state) const;
   Result<void> after_rename(Result<void> renamed);
@@ -48,6 +56,7 @@ class AtomicFile {
   Directory& directory_;
   const std::string final_;
   const std::string temporary_;
+  const Durability durability_;
   std::unique_ptr<NewFile> file_;
   State state_ = State::Writing;
   bool removes_ = true;

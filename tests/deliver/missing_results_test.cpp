@@ -85,7 +85,7 @@ std::set<Name> missing_by_all(const std::set<Name>& sources, const std::set<Name
   return missing;
 }
 
-Name random_name(std::mt19937& random) {
+Name name_of_pieces(std::mt19937& random) {
   static const std::vector<std::string> kPieces{"a",    "b",  "-",    ".", "/",    "?",    "%3F",
                                                 "jpg",  "..", " ",    "!", "ä",    "\x7f", "con",
                                                 ".png", "//", "\xff", "~", "webp", ".webp"};
@@ -103,11 +103,11 @@ TEST_CASE("the walk finds what a comparison of all with all finds, in any order 
     const std::vector<std::string> to =
         round % 3 == 0 ? std::vector<std::string>{"webp", "jpg"} : std::vector<std::string>{"webp"};
     std::set<Name> sources, results;
-    for (auto count = random() % 30; count > 0; --count) sources.insert(random_name(random));
+    for (auto count = random() % 30; count > 0; --count) sources.insert(name_of_pieces(random));
     for (const Name& source : sources)
       for (const std::string& format : to)
         if (random() % 3 != 0) results.insert(choice(source, format, 0));
-    for (auto count = random() % 10; count > 0; --count) results.insert(random_name(random));
+    for (auto count = random() % 10; count > 0; --count) results.insert(name_of_pieces(random));
     ListedResults listing(results, 1 + random() % 4);
     INFO("round " << round);
     REQUIRE(missing(sources, listing, {.to = to, .sources_held = 1 + random() % 9},

@@ -1,0 +1,121 @@
+// A list fetched into a folder: read, named, fetched, published, recorded.
+//
+//   list --feeder--> window --workers--> publisher --> ledger
+//
+// One feeder thread reads the list while the window has room, N workers fetch, one thread
+// publishes. Memory is bounded by the window, whatever the list holds.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/download/download_window.hpp"
+#include "agent/download/file_fetcher.hpp"
+#include "agent/download/list_reader.hpp"
+#include "agent/download/publisher.hpp"
+#include "agent/queue/retry_policy.hpp"
+#include "agent/transfer/http_client.hpp"
+#include "platform/base/mutex.hpp"
+
+namespace millrace {
+
+enum class Refresh {
+  No,   // what was fetched and still lies there is not asked for
+  Yes,  // it is asked for with If-None-Match and If-Modified-Since
+};
+
+struct DownloadOptions {
+  std::filesystem::path into;          // made if it is not there
+  std::filesystem::path records_file;  // of the FileLedger, in a folder that exists
+  WindowRules window;
+  FetchRules fetch;
+  RetryRules retry;
+  Refresh refresh = Refresh::No;
+  FileLedger::Durable durable = FileLedger::Durable::Yes;
+};
+
+struct DownloadTally {
+  std::int64_t fetched = 0;
+  std::int64_t skipped = 0;  // lay there already, or has not changed
+  std::int64_t failed = 0;
+  std::int64_t waiting = 0;  // read from the list and not ended
+  std::uint64_t bytes = 0;   // received
+  bool list_ended = false;
+  std::int64_t ended() const { return fetched + skipped + failed; }
+};
+
+struct DownloadTrouble {
+  std::string what;  // name beneath the folder, or place in the list; printable
+  std::string reason;
+};
+
+class DownloadRun {
+ public:
+  static constexpr std::size_t kMostTroubles = 1000;  // that are remembered
+
+  // Configuration or Environment if the folder, the ledger or the network cannot be opened.
+  static Result<std::unique_ptr<DownloadRun>> start(ListReader list, DownloadOptions options,
+                                                    const Clock& clock);
+  ~DownloadRun();  // stop()
+
+  DownloadTally tally() const EXCLUDES(mutex_);
+  // The list was read to its end and every line of it has ended.
+  bool done() const EXCLUDES(mutex_);
+  // Ends requests under way; what they received of long files is kept. Every change is on record
+  // when it returns. False if the list does not answer, as a pipe may: then only exit_now() helps.
+  bool stop() EXCLUDES(mutex_);
+  // Why the list could not be read to its end, if so.
+  std::optional<Error> list_error() const EXCLUDES(mutex_);
+  std::vector<DownloadTrouble> failures() const EXCLUDES(mutex_);
+  std::vector<DownloadTrouble> waiting() const EXCLUDES(mutex_);
+  HttpClient::Counters connections() const { return http_->counters(); }
+
+ private:
+  DownloadRun(ListReader list, DownloadOptions options, const Clock& clock);
+  Result<void> open();
+  Result<void> remove_leftovers();
+  void feed(const std::stop_token& stop);
+  bool wait_for_room(const std::stop_token& stop) EXCLUDES(mutex_);
+  void count_line() EXCLUDES(mutex_);
+  void take_line(ListItem item) EXCLUDES(mutex_);
+  Result<FileRecord> record_for(const ListItem& item);
+  Result<FileRecord> settle_record(FileRecord record);
+
+  void work(const std::stop_token& stop);
+  std::optional<DownloadTask> next_task(const std::stop_token& stop) EXCLUDES(mutex_);
+  void fetch(DownloadTask task, const std::stop_token& stop);
+  void publish(DownloadTask task, Fetched fetched);
+  void try_again(DownloadTask task, Error error, const std::string& bad_sha256) EXCLUDES(mutex_);
+  enum class End { Fetched, Skipped };
+  void end(End how) EXCLUDES(mutex_);
+  void fail_line(const std::string& what, const std::string& reason) EXCLUDES(mutex_);
+
+  ListReader list_;
+  const DownloadOptions options_;
+  const Clock& clock_;
+
+  mutable Mutex mutex_;
+  mutable CondVar changed_;
+  DownloadWindow window_ GUARDED_BY(mutex_);
+  DownloadTally tally_ GUARDED_BY(mutex_);
+  std::int64_t listed_ GUARDED_BY(mutex_) = 0;  // lines that were read
+  bool feeder_ended_ GUARDED_BY(mutex_) = false;
+  std::vector<DownloadTrouble> failures_ GUARDED_BY(mutex_);
+  std::optional<Error> list_error_ GUARDED_BY(mutex_);
+
+  std::unique_ptr<Directory> folder_;
+  std::unique_ptr<FileLedger> ledger_;
+  std::unique_ptr<HttpClient> http_;  // its thread calls what stands above
+  std::unique_ptr<FileFetcher> fetcher_;
+  std::unique_ptr<Publisher> publisher_;
+  std::stop_source stop_;
+  std::jthread feeder_;
+  std::vector<std::jthread> workers_;  // last: they use everything above
+};
+
+}  // namespace millrace

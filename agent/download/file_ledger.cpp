@@ -1,0 +1,144 @@
+#include "agent/download/file_ledger.hpp"
+
+#include <utility>
+
+#include "agent/ledger/sqlite.hpp"
+#include "platform/base/mutex.hpp"
+#include "platform/fs/crash_point.hpp"
+
+namespace millrace {
+namespace {
+
+using sqlite::Bytes;
+using sqlite::Database;
+using sqlite::Statement;
+
+constexpr std::chrono::milliseconds kBusy{5000};
+constexpr std::int64_t kSchemaVersion = 1;
+
+constexpr const char* kSchema = R"sql(
+CREATE TABLE file (
+  key BLOB PRIMARY KEY, folded BLOB NOT NULL UNIQUE, name BLOB NOT NULL,
+  state INTEGER NOT NULL, temporary BLOB NOT NULL, size INTEGER NOT NULL, sha256 BLOB NOT NULL,
+  mtime INTEGER NOT NULL, etag BLOB NOT NULL, last_modified BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX file_open ON file(temporary) WHERE state IN (1, 2);
+PRAGMA user_version=1;
+)sql";
+
+constexpr const char* kFind =
+    "SELECT state, name, temporary, size, sha256, mtime, etag, last_modified FROM file "
+    "WHERE key = ?";
+constexpr const char* kReserve =
+    "INSERT OR IGNORE INTO file (key, folded, name, state, temporary, size, sha256, mtime, etag, "
+    "last_modified) VALUES (?, ?, ?, 0, x'', 0, x'', 0, x'', x'')";
+constexpr const char* kPut =
+    "UPDATE file SET state = ?, temporary = ?, size = ?, sha256 = ?, mtime = ?, etag = ?, "
+    "last_modified = ? WHERE key = ?";
+
+class SqliteFileLedger final : public FileLedger {
+ public:
+  explicit SqliteFileLedger(Database database) : database_(std::move(database)) {}
+
+  Result<void> prepare(Durable durable) {
+    const MutexLock lock(mutex_);
+    const auto version = database_.integer("PRAGMA user_version");
+    if (!version) return std::unexpected(version.error());
+    if (*version > kSchemaVersion)
+      return fail(ErrorKind::Configuration, "the ledger of this batch is of a newer millrace");
+    if (*version == 0) {
+      if (auto made = database_.exec(kSchema); !made) return made;
+    }
+    if (durable == Durable::No) {
+      if (auto set = database_.exec("PRAGMA synchronous=NORMAL;"); !set) return set;
+    }
+    const std::pair<Statement*, const char*> statements[] = {
+        {&find_, kFind}, {&reserve_, kReserve}, {&put_, kPut}};
+    for (const auto& [statement, sql] : statements) {
+      auto prepared = database_.prepare(sql);
+      if (!prepared) return std::unexpected(prepared.error());
+      *statement = std::move(*prepared);
+    }
+    return {};
+  }
+
+  Result<std::optional<FileRecord>> find(std::string_view key) override {
+    const MutexLock lock(mutex_);
+    const sqlite::Rows rows(find_.bind(Bytes{key}));
+    const auto there = find_.step();
+    if (!there) return std::unexpected(there.error());
+    if (!*there) return std::nullopt;
+    FileRecord record;
+    record.key = key;
+    record.state = static_cast<FileState>(find_.integer(0));
+    record.name = find_.text(1);
+    record.temporary = find_.text(2);
+    record.size = static_cast<std::uint64_t>(find_.integer(3));
+    record.sha256 = find_.text(4);
+    record.mtime_ns = find_.integer(5);
+    record.etag = find_.text(6);
+    record.last_modified = find_.text(7);
+    return record;
+  }
+
+  Result<bool> reserve(const FileRecord& record, std::string_view folded) override {
+    const MutexLock lock(mutex_);
+    if (auto begun = begin(); !begun) return std::unexpected(begun.error());
+    auto done = reserve_.bind(Bytes{record.key}, Bytes{folded}, Bytes{record.name}).run();
+    if (!done) return std::unexpected(done.error());
+    return database_.changes() > 0;
+  }
+
+  Result<void> put(const FileRecord& record) override {
+    const MutexLock lock(mutex_);
+    if (auto begun = begin(); !begun) return begun;
+    return put_
+        .bind(static_cast<std::int64_t>(record.state), Bytes{record.temporary}, record.size,
+              Bytes{record.sha256}, record.mtime_ns, Bytes{record.etag},
+              Bytes{record.last_modified}, Bytes{record.key})
+        .run();
+  }
+
+  Result<void> commit() override {
+    const MutexLock lock(mutex_);
+    if (!database_.in_transaction()) return {};
+    crash_point();
+    return database_.exec("COMMIT");
+  }
+
+  Result<std::vector<std::string>> temporaries() override {
+    const MutexLock lock(mutex_);
+    auto select = database_.prepare("SELECT temporary FROM file WHERE state IN (1, 2)");
+    if (!select) return std::unexpected(select.error());
+    std::vector<std::string> found;
+    auto read = sqlite::each_row(*select, [&](const Statement& row) -> Result<void> {
+      found.push_back(row.text(0));
+      return {};
+    });
+    if (!read) return std::unexpected(read.error());
+    return found;
+  }
+
+ private:
+  Result<void> begin() REQUIRES(mutex_) {
+    if (database_.in_transaction()) return {};
+    return database_.exec("BEGIN IMMEDIATE");
+  }
+
+  Mutex mutex_;
+  Database database_ GUARDED_BY(mutex_);
+  Statement find_ GUARDED_BY(mutex_), reserve_ GUARDED_BY(mutex_), put_ GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+Result<std::unique_ptr<FileLedger>> FileLedger::open(const std::filesystem::path& file,
+                                                     Durable durable) {
+  auto database = Database::open(file, sqlite::Access::Write, kBusy);
+  if (!database) return std::unexpected(database.error());
+  auto ledger = std::make_unique<SqliteFileLedger>(std::move(*database));
+  if (auto prepared = ledger->prepare(durable); !prepared) return std::unexpected(prepared.error());
+  return ledger;
+}
+
+}  // namespace millrace

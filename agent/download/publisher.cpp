@@ -1,0 +1,164 @@
+#include "agent/download/publisher.hpp"
+
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "platform/base/sha256.hpp"
+#include "platform/base/thread.hpp"
+#include "platform/fs/path_text.hpp"
+
+namespace millrace {
+namespace {
+
+// Do exactly these bytes lie at the name?
+bool holds(Directory& folder, const std::string& name, const FileRecord& record) {
+  const auto info = folder.info(name);
+  if (!info || info->type != FileType::Regular || info->size != record.size) return false;
+  const auto file = folder.open(name);
+  if (!file) return false;
+  Sha256 hash;
+  std::vector<std::byte> piece(64 * 1024);
+  for (std::uint64_t at = 0; at < record.size;) {
+    const auto got = (*file)->read_at(at, piece);
+    if (!got || *got == 0) return false;
+    hash.update(std::span(piece).first(*got));
+    at += *got;
+  }
+  return to_hex(hash.finish()) == record.sha256;
+}
+
+Result<FileRecord> as_done(Directory& folder, FileRecord record) {
+  const auto info = folder.info(record.name);
+  if (!info) return std::unexpected(info.error());
+  record.state = FileState::Done;
+  record.mtime_ns = info->mtime_ns;
+  record.temporary.clear();
+  return record;
+}
+
+// What lies at the name still, if it is what the bytes of the record were to replace; asked for
+// again by the next refresh, whatever validator it once had.
+std::optional<FileRecord> replaced_by(Directory& folder, FileRecord record) {
+  const auto info = folder.info(record.name);
+  if (!info || info->type != FileType::Regular || record.mtime_ns == 0 ||
+      info->mtime_ns != record.mtime_ns)
+    return std::nullopt;
+  record.state = FileState::Done;
+  record.temporary.clear();
+  record.size = info->size;
+  record.sha256.clear();
+  record.etag.clear();
+  record.last_modified.clear();
+  return record;
+}
+
+}  // namespace
+
+bool still_ours(Directory& folder, const FileRecord& record) {
+  const auto info = folder.info(record.name);
+  return info && info->type == FileType::Regular && info->size == record.size &&
+         info->mtime_ns == record.mtime_ns;
+}
+
+Result<FileRecord> recover(Directory& folder, FileRecord record) {
+  if (holds(folder, record.name, record)) return as_done(folder, std::move(record));
+  const std::optional<FileRecord> old = replaced_by(folder, record);
+  if (holds(folder, record.temporary, record)) {
+    const auto put = old ? folder.replace(record.temporary, record.name)
+                         : folder.publish(record.temporary, record.name);
+    if (put && folder.sync_directory(std::string(parent_of(record.name))))
+      return as_done(folder, std::move(record));
+  }
+  static_cast<void>(folder.remove(record.temporary));
+  if (old) return *old;
+  record.state = FileState::Named;
+  record.temporary.clear();
+  return record;
+}
+
+Publisher::Publisher(Directory& folder, FileLedger& ledger, FileLedger::Durable durable)
+    : folder_(folder), ledger_(ledger), durable_(durable) {
+  thread_ = start_thread("publisher", [this](std::stop_token) { run(); });
+}
+
+Publisher::~Publisher() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  work_.notify_one();
+}
+
+void Publisher::push(ReadyFile ready) {
+  MutexLock lock(mutex_);
+  while (queue_.size() >= kMostWaiting) room_.wait(lock);
+  queue_.push_back(std::move(ready));
+  work_.notify_one();
+}
+
+std::vector<ReadyFile> Publisher::take() {
+  MutexLock lock(mutex_);
+  while (queue_.empty() && !stopping_) work_.wait(lock);
+  room_.notify_all();
+  return std::exchange(queue_, {});
+}
+
+bool Publisher::is_idle() {
+  const MutexLock lock(mutex_);
+  return queue_.empty();
+}
+
+void Publisher::run() {
+  for (auto group = take(); !group.empty(); group = take()) publish(std::move(group));
+}
+
+Result<void> Publisher::record_all(std::vector<ReadyFile>& group) {
+  for (ReadyFile& ready : group) {
+    ready.record.state = FileState::Publishing;
+    if (auto put = ledger_.put(ready.record); !put) return put;
+  }
+  return ledger_.commit();
+}
+
+Result<void> Publisher::rename(ReadyFile& ready) {
+  if (!ready.replaces) return ready.file->publish();
+  if (!still_ours(folder_, *ready.replaces))
+    return fail(ErrorKind::Exists, "somebody changed the file; it is left alone");
+  return ready.file->replace();
+}
+
+Result<void> Publisher::sync_folders(const std::vector<ReadyFile>& group) {
+  if (durable_ == FileLedger::Durable::No) return {};
+  std::set<std::string> folders;
+  for (const ReadyFile& ready : group) folders.emplace(parent_of(ready.record.name));
+  for (const std::string& folder : folders)
+    if (auto synced = folder_.sync_directory(folder); !synced) return synced;
+  return {};
+}
+
+Result<void> Publisher::record_done(ReadyFile& ready) {
+  auto done = as_done(folder_, ready.record);
+  if (!done) return std::unexpected(done.error());
+  return ledger_.put(*done);
+}
+
+void Publisher::publish(std::vector<ReadyFile> group) {
+  std::vector<Result<void>> results(group.size());
+  if (auto recorded = record_all(group); !recorded) {
+    for (ReadyFile& ready : group) ready.then(recorded);
+    return;
+  }
+  for (std::size_t i = 0; i < group.size(); ++i) results[i] = rename(group[i]);
+  const auto synced = sync_folders(group);
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (results[i] && !synced) results[i] = synced;
+    if (results[i]) results[i] = record_done(group[i]);
+    group[i].then(results[i]);
+  }
+  // What is not written here is found out by recover().
+  if (is_idle()) static_cast<void>(ledger_.commit());
+}
+
+}  // namespace millrace

@@ -1,0 +1,66 @@
+// Puts finished files at their names, many with one commit and one sync of their folder.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "agent/download/file_ledger.hpp"
+#include "platform/base/mutex.hpp"
+#include "platform/fs/atomic_file.hpp"
+
+namespace millrace {
+
+struct ReadyFile {
+  std::unique_ptr<AtomicFile> file;    // finished
+  FileRecord record;                   // of its bytes
+  std::optional<FileRecord> replaces;  // what we made at that name before
+  // On the publisher's thread, once the file lies there or why it does not (Exists: somebody else's
+  // file does; it was left alone). Must not block.
+  std::function<void(Result<void>)> then;
+};
+
+// One thread of its own. Order for each group: records (Publishing), commit, renames, sync of the
+// directories, records (Done), which the next group's commit or the end of the queue writes.
+class Publisher {
+ public:
+  static constexpr std::size_t kMostWaiting = 128;
+
+  Publisher(Directory& folder, FileLedger& ledger, FileLedger::Durable durable);
+  ~Publisher();  // publishes what waits, joins
+
+  // From any thread; blocks while kMostWaiting wait.
+  void push(ReadyFile ready) EXCLUDES(mutex_);
+
+ private:
+  void run() EXCLUDES(mutex_);
+  std::vector<ReadyFile> take() EXCLUDES(mutex_);
+  bool is_idle() EXCLUDES(mutex_);
+  void publish(std::vector<ReadyFile> group) EXCLUDES(mutex_);
+  Result<void> record_all(std::vector<ReadyFile>& group);
+  Result<void> rename(ReadyFile& ready);
+  Result<void> sync_folders(const std::vector<ReadyFile>& group);
+  Result<void> record_done(ReadyFile& ready);
+
+  Directory& folder_;
+  FileLedger& ledger_;
+  const FileLedger::Durable durable_;
+
+  Mutex mutex_;
+  CondVar work_, room_;
+  std::vector<ReadyFile> queue_ GUARDED_BY(mutex_);
+  bool stopping_ GUARDED_BY(mutex_) = false;
+
+  std::jthread thread_;  // last: it uses everything above
+};
+
+// The file of the record still lies at its name as we made it.
+bool still_ours(Directory& folder, const FileRecord& record);
+
+// A record that a run left in Publishing: published now if its bytes are there (Done). If they are
+// not: what they were to replace (Done), or Named.
+Result<FileRecord> recover(Directory& folder, FileRecord record);
+
+}  // namespace millrace

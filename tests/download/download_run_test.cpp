@@ -1,0 +1,196 @@
+#include "agent/download/download_run.hpp"
+
+#include "tests/download/download_bench.hpp"
+
+using namespace millrace;
+using namespace millrace::test;
+using Names = std::vector<std::string>;
+
+namespace {
+
+bool asks_for(const std::string& head, std::string_view path) {
+  return head.starts_with("GET " + std::string(path) + " ");
+}
+
+std::string hash_of(std::string_view bytes) { return to_hex(sha256(bytes)); }
+
+}  // namespace
+
+TEST_CASE("a list is fetched once, and the same command asks for nothing more") {
+  ListServer server([](const std::string& head) {
+    return reply("200 OK", "Content-Disposition: attachment; filename=\"evil\"\r\n",
+                 asks_for(head, "/a.txt") ? "first" : "second");
+  });
+  DownloadBench bench(server);
+  const std::string list = server.url("/a.txt") + "\n" + server.url("/x/a.txt") + "\n" +
+                           server.url("/c") + " sub/named.txt\nnonsense\n";
+  const auto tally = bench.run(list);
+  CHECK(tally.fetched == 3);
+  CHECK(tally.failed == 1);
+  CHECK(bench.file("a.txt") == "first");
+  CHECK(bench.file("sub/named.txt") == "second");
+  REQUIRE(bench.names().size() == 3);
+  CHECK(bench.names()[1].starts_with("a~"));
+
+  const auto again = bench.run(list);
+  CHECK(again.fetched == 0);
+  CHECK(again.skipped == 3);
+  CHECK(server.heads().size() == 3);
+}
+
+TEST_CASE("an answer cut short and a connection that is reset are asked for again") {
+  int asked = 0;
+  ListServer server([&](const std::string&) -> std::string {
+    if (++asked == 1) return "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf";
+    if (asked == 2) return "";
+    if (asked == 3) return reply("503 Busy", "", "");
+    return reply("200 OK", "", "ten bytes!");
+  });
+  DownloadBench bench(server);
+  const auto tally = bench.run(server.url("/f"));
+  CHECK(tally.fetched == 1);
+  CHECK(bench.file("f") == "ten bytes!");
+  CHECK(bench.names() == Names{"f"});
+}
+
+TEST_CASE("the rest of a long file is asked for, and taken only if it is of the same file [N7]") {
+  const bool changed = GENERATE(false, true);
+  const std::string old(3000, 'o'), now = changed ? std::string(2500, 'n') : old;
+  int asked = 0;
+  ListServer server([&](const std::string& head) -> std::string {
+    const std::string tag = "Accept-Ranges: bytes\r\nETag: \"" + hash_of(now) + "\"\r\n";
+    if (++asked == 1)
+      return "HTTP/1.1 200 OK\r\nETag: \"" + hash_of(old) + "\"\r\nContent-Length: 3000\r\n\r\n" +
+             old.substr(0, 2000);
+    const auto at = head.find("Range: bytes=");
+    const bool same = head.find("If-Range: \"" + hash_of(now) + "\"") != head.npos;
+    if (at == head.npos || !same) return reply("200 OK", tag, now);
+    const auto from = std::stoull(head.substr(at + 13));
+    return reply("206 Partial Content",
+                 tag + "Content-Range: bytes " + std::to_string(from) + "-2999/3000\r\n",
+                 now.substr(from));
+  });
+  DownloadBench bench(server);
+  bench.options.fetch.resume_from = 1000;
+  const auto tally = bench.run(server.url("/f"));
+  CHECK(tally.fetched == 1);
+  CHECK(bench.file("f") == now);
+  CHECK(bench.names() == Names{"f"});
+  const auto heads = server.heads();
+  REQUIRE(heads.size() == 2);
+  CHECK(heads[1].find("Range: bytes=2000-\r\n") != std::string::npos);
+  CHECK(tally.bytes == (changed ? 4500 : 3000));
+}
+
+TEST_CASE("a range that is not the one asked for is never joined to what was kept") {
+  const std::string whole(3000, 'w');
+  int asked = 0;
+  ListServer server([&](const std::string&) -> std::string {
+    const std::string tag = "ETag: \"x\"\r\n";
+    ++asked;
+    if (asked == 1)
+      return "HTTP/1.1 200 OK\r\nETag: \"x\"\r\nContent-Length: 3000\r\n\r\n" +
+             whole.substr(0, 2000);
+    if (asked == 2)
+      return reply("206 Partial Content", tag + "Content-Range: bytes 1000-2999/3000\r\n",
+                   std::string(2000, 'z'));
+    if (asked == 3) return reply("416 Range Not Satisfiable", "", "");
+    return reply("200 OK", tag, whole);
+  });
+  DownloadBench bench(server);
+  bench.options.fetch.resume_from = 1000;
+  bench.options.retry.quick_attempts = 10;
+  CHECK(bench.run(server.url("/f")).fetched == 1);
+  CHECK(bench.file("f") == whole);
+  CHECK(server.heads().back().find("Range:") == std::string::npos);
+}
+
+TEST_CASE("a file that is not the one of the list is not published") {
+  ListServer server([](const std::string&) { return reply("200 OK", "", "wrong"); });
+  DownloadBench bench(server);
+  const auto tally = bench.run("url,sha256,size\n" + server.url("/a") + "," + hash_of("right") +
+                               ",\n" + server.url("/b") + "," + hash_of("wrong") + ",5\n");
+  CHECK(tally.fetched == 1);
+  CHECK(tally.failed == 1);
+  CHECK(bench.names() == Names{"b"});
+  REQUIRE(bench.failures.size() == 1);
+  CHECK(bench.failures[0].what == "a");
+  CHECK(bench.failures[0].reason.find("SHA-256") != std::string::npos);
+}
+
+TEST_CASE("what the server will never give fails at once; what leads nowhere does too") {
+  ListServer server([](const std::string& head) {
+    if (asks_for(head, "/gone")) return reply("404 Not Found", "", "");
+    if (asks_for(head, "/loop")) return reply("302 Found", "Location: /loop\r\n", "");
+    if (asks_for(head, "/file")) return reply("302 Found", "Location: file:///etc/passwd\r\n", "");
+    if (asks_for(head, "/moved?secret"))
+      return reply("301 Moved", "Location: /here?token=1\r\n", "");
+    return reply("200 OK", "", "here");
+  });
+  DownloadBench bench(server);
+  const auto tally = bench.run(server.url("/gone") + "\n" + server.url("/loop") + "\n" +
+                               server.url("/file") + "\n" + server.url("/moved?secret") + "\n");
+  CHECK(tally.fetched == 1);
+  CHECK(tally.failed == 3);
+  CHECK(bench.names() == Names{"moved"});
+  CHECK(server.heads().size() == 1 + 6 + 1 + 2);
+  for (const auto& failure : bench.failures)
+    CHECK(failure.reason.find("passwd") == std::string::npos);
+}
+
+TEST_CASE("an address that is not public is refused unless it is allowed [K9]") {
+  ListServer server([](const std::string&) { return reply("200 OK", "", "x"); });
+  DownloadBench bench(server);
+  bench.options.fetch.allow.clear();
+  const auto tally = bench.run(server.url("/a") + "\nhttps://169.254.169.254/latest\n" +
+                               "https://[::ffff:7f00:1]/x\nhttps://2130706433/x\n");
+  CHECK(tally.failed == 4);
+  CHECK(server.heads().empty());
+}
+
+TEST_CASE("refresh asks whether a file has changed, and replaces none that is not ours") {
+  std::string content = "one";
+  ListServer server([&](const std::string& head) {
+    const std::string tag = "\"" + content + "\"";
+    if (head.find("If-None-Match: " + tag) != head.npos)
+      return std::string("HTTP/1.1 304 Not Modified\r\n\r\n");
+    return reply("200 OK", "ETag: " + tag + "\r\n", content);
+  });
+  DownloadBench bench(server);
+  const std::string list = server.url("/f");
+  CHECK(bench.run(list).fetched == 1);
+  bench.options.refresh = Refresh::Yes;
+  CHECK(bench.run(list).skipped == 1);
+  content = "other";
+  CHECK(bench.run(list).fetched == 1);
+  CHECK(bench.file("f") == "other");
+  CHECK(bench.run(list).skipped == 1);
+  write_file(bench.path("f"), "by somebody");
+  content = "third";
+  CHECK(bench.run(list).failed == 1);
+  CHECK(bench.file("f") == "by somebody");
+}
+
+TEST_CASE("a file that lies there already is left alone, and one that was deleted comes back") {
+  ListServer server([](const std::string&) { return reply("200 OK", "", "new"); });
+  DownloadBench bench(server);
+  std::filesystem::create_directories(bench.options.into);
+  write_file(bench.path("f"), "old");
+  CHECK(bench.run(server.url("/f")).skipped == 1);
+  CHECK(bench.file("f") == "old");
+  CHECK(bench.run(server.url("/g")).fetched == 1);
+  std::filesystem::remove(bench.path("g"));
+  CHECK(bench.run(server.url("/g")).fetched == 1);
+  CHECK(bench.file("g") == "new");
+}
+
+TEST_CASE("temporaries that no record needs are removed at the next start") {
+  ListServer server([](const std::string&) { return reply("200 OK", "", "new"); });
+  DownloadBench bench(server);
+  std::filesystem::create_directories(bench.options.into / "sub");
+  write_file(bench.path("sub/.millrace-fetch-0123456789abcdef.tmp"), "left");
+  write_file(bench.path("sub/.millrace-other-0123456789abcdef.tmp"), "not ours");
+  CHECK(bench.run(server.url("/f")).fetched == 1);
+  CHECK_FALSE(std::filesystem::exists(bench.path("sub/.millrace-fetch-0123456789abcdef.tmp")));
+  CHECK(std::filesystem::exists(bench.path("sub/.millrace-other-0123456789abcdef.tmp")));
+}

@@ -1,0 +1,166 @@
+"""`millrace fetch` on a real server with TLS and HTTP/2: killed, resumed, cut short, told to go."""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections import Counter
+
+from file_server import FileServer, FlakyUpstream
+from harness import LONG, MILLRACE, Scratch, count, eventually, main
+from tls_server import Authority
+
+FILES = 12217 if LONG else 2000
+SIZE = 20_000
+
+
+class Fetch:
+    """A folder of files, a list of them, and the command that fetches it."""
+
+    def __init__(self, home, files):
+        self.home, self.into = home, home / "into"
+        self.files = home / "files"
+        self.files.mkdir()
+        self.names = [f"{i:05}.bin" for i in range(files)]
+        for name in self.names:
+            (self.files / name).write_bytes(hashlib.sha256(name.encode()).digest() * (SIZE // 32))
+        self.authority = Authority(home / "ca")
+        self.list = home / "list.csv"
+
+    def write_list(self, server, under="/files/"):
+        rows = [f"{server.url(under + name)},{self.digest(self.files / name)}"
+                for name in self.names]
+        self.list.write_text("url,sha256\n" + "\n".join(rows) + "\n")
+
+    def command(self, server, *more):
+        return [MILLRACE, "fetch", str(self.list), "--into", str(self.into), "--ca-file",
+                str(self.authority.ca), "--allow-fetch", server.place, "--state-dir",
+                str(self.home / "state"), "--json", *more]
+
+    def run(self, server, *more):
+        """The summary; every other line that is no progress fails the test."""
+        done = subprocess.run(self.command(server, *more), capture_output=True, text=True,
+                              timeout=600, env=dict(os.environ, HOME=str(self.home)))
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        told = [line for line in lines if line.get("type") != "progress"]
+        assert len(told) == 1 and done.returncode == 0, (done.returncode, told[:5], done.stderr)
+        return told[0]
+
+    @staticmethod
+    def digest(path):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def complete(self):
+        """Names in the folder that are no temporaries."""
+        if not self.into.exists():
+            return set()
+        return {name for name in os.listdir(self.into) if not name.startswith(".")}
+
+    def expect_all_right(self):
+        assert set(os.listdir(self.into)) == set(self.names)
+        for name in self.names:
+            assert self.digest(self.into / name) == self.digest(self.files / name), name
+
+
+def connections(rows):
+    return {row[0] for row in rows}
+
+
+def test_a_list_that_is_killed_half_way_fetches_no_complete_file_twice_P5():
+    with Scratch() as home:
+        fetch = Fetch(home, FILES)
+        with FileServer(home / "nginx", fetch.authority, fetch.files) as server:
+            fetch.write_list(server)
+            first = subprocess.Popen(fetch.command(server), stdout=subprocess.DEVNULL)
+            eventually(lambda: len(fetch.complete()) >= FILES // 2, 300, "half of the files")
+            first.kill()
+            first.wait()
+            complete = fetch.complete()
+            assert len(complete) < FILES, "it was killed too late"
+            before = server.requests()
+            summary = fetch.run(server)
+            after = server.requests()[len(before):]
+            fetch.expect_all_right()
+            assert summary["fetched"] + summary["skipped"] == FILES, summary
+            asked_again = {row[4].removeprefix("/files/") for row in after} & complete
+            assert not asked_again, sorted(asked_again)[:5]
+            for rows in (before, after):
+                assert 1 <= len(connections(rows)) <= 4, len(connections(rows))
+                assert {row[1] for row in rows} == {"HTTP/2.0"}
+            # A third run asks for nothing at all, and --refresh for what has changed.
+            assert fetch.run(server)["skipped"] == FILES
+            assert len(server.requests()) == len(before) + len(after)
+
+
+def test_refresh_fetches_what_changed_and_nothing_else():
+    with Scratch() as home:
+        fetch = Fetch(home, 50)
+        with FileServer(home / "nginx", fetch.authority, fetch.files) as server:
+            fetch.list = home / "list.txt"
+            fetch.list.write_text("".join(server.url(f"/files/{n}") + "\n" for n in fetch.names))
+            assert fetch.run(server, "--no-sync")["fetched"] == 50
+            (fetch.files / fetch.names[7]).write_bytes(b"changed")
+            summary = fetch.run(server, "--refresh")
+            assert (summary["fetched"], summary["skipped"]) == (1, 49), summary
+            fetch.expect_all_right()
+            statuses = Counter(row[3] for row in server.requests()[50:])
+            assert statuses == {200: 1, 304: 49}, statuses
+
+
+def test_answers_cut_short_and_resets_and_goaway_leave_every_file_right_N7():
+    with Scratch() as home:
+        fetch = Fetch(home, count(1000))
+        with FlakyUpstream(fetch.files) as upstream, \
+                FileServer(home / "nginx", fetch.authority, fetch.files, requests=300,
+                           upstream=upstream.place) as server:
+            fetch.write_list(server, "/flaky/")
+            assert fetch.run(server, "--patience", "5m")["fetched"] == len(fetch.names)
+            fetch.expect_all_right()
+            assert min(upstream.asked.values()) >= 4, "no fault was made"
+
+
+def test_goaway_every_300_requests_costs_nothing():
+    with Scratch() as home:
+        fetch = Fetch(home, FILES // 2)
+        with FileServer(home / "nginx", fetch.authority, fetch.files, requests=300) as server:
+            fetch.write_list(server)
+            assert fetch.run(server)["fetched"] == len(fetch.names)
+            fetch.expect_all_right()
+            assert len(connections(server.requests())) >= len(fetch.names) // 300
+
+
+def test_a_server_without_http2_is_asked_over_few_kept_connections():
+    with Scratch() as home:
+        fetch = Fetch(home, 300)
+        with FileServer(home / "nginx", fetch.authority, fetch.files, http2=False) as server:
+            fetch.write_list(server)
+            assert fetch.run(server, "--max-connections", "2")["fetched"] == 300
+            fetch.expect_all_right()
+            rows = server.requests()
+            assert {row[1] for row in rows} == {"HTTP/1.1"}
+            assert len(connections(rows)) <= 2, len(connections(rows))
+
+
+def test_a_list_from_standard_input_and_what_is_wrong_with_one():
+    with Scratch() as home:
+        fetch = Fetch(home, 3)
+        with FileServer(home / "nginx", fetch.authority, fetch.files) as server:
+            command = fetch.command(server)
+            command[2] = "-"
+            text = "".join(server.url(f"/files/{n}") + "\n" for n in fetch.names)
+            done = subprocess.run(command, input=text + "ftp://x/y\n", capture_output=True,
+                                  text=True, timeout=60)
+            assert done.returncode == 1, done
+            assert "-:4: a URL must begin with https://" in done.stdout, done.stdout
+            fetch.expect_all_right()
+            # Without leave, this machine's own addresses are never asked.
+            without = [word for word in command if word not in ("--allow-fetch", server.place)]
+            refused = subprocess.run(without, input=server.url("/files/none"), text=True,
+                                     capture_output=True, timeout=60)
+            assert refused.returncode == 1 and "public internet" in refused.stdout, refused
+            command[2] = str(home / "absent")
+            assert subprocess.run(command, capture_output=True, timeout=60).returncode == 2
+
+
+if __name__ == "__main__":
+    main(globals())
