@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "config/bucket_url.hpp"
 #include "config/values.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
@@ -88,8 +89,8 @@ std::string read_poll(std::optional<Duration>& into, const RawValue& value) {
   return read_some_time(*into, value);
 }
 
-template <typename Choice, std::size_t N>
-std::string read_choice(Choice& into, const RawValue& value,
+template <typename Target, typename Choice, std::size_t N>
+std::string read_choice(Target& into, const RawValue& value,
                         const std::array<std::pair<std::string_view, Choice>, N>& choices) {
   const auto* text = std::get_if<std::string>(&value.value);
   for (const auto& [name, choice] : choices) {
@@ -106,8 +107,27 @@ std::string read_path(std::filesystem::path& into, const RawValue& value) {
   std::string text;
   if (auto wrong = read_text(text, value); !wrong.empty()) return wrong;
   if (text.empty()) return "must not be empty";
+  if (parse_bucket_url(text)) return "must be a path of this machine, not a bucket";
   into = native_path(text);
   return {};
+}
+
+// A folder, or a bucket.
+std::string read_place(std::filesystem::path& into, const RawValue& value) {
+  const auto* text = std::get_if<std::string>(&value.value);
+  const auto url = text == nullptr ? std::nullopt : parse_bucket_url(*text);
+  if (!url) return read_path(into, value);
+  if (!*url) return url->error();
+  into = place_of(**url);
+  return {};
+}
+
+// A bucket is read all the same, so that everything else that is wrong with it is said as well.
+std::string read_inbox(std::filesystem::path& into, const RawValue& value) {
+  if (auto wrong = read_place(into, value); !wrong.empty()) return wrong;
+  if (!bucket_of(into)) return {};
+  return "must be a folder: a bucket cannot be watched yet, it can only be an outbox; copy its "
+         "objects into a folder and name that";
 }
 
 std::string read_secret(SecretRef& into, const RawValue& value) {
@@ -268,13 +288,40 @@ constexpr std::array kConverter{
                            [](auto& t, auto& v) { return read_text(t.ca_file, v); }},
 };
 
+constexpr std::array kS3{
+    Key<S3Settings>{"endpoint", "text", "AWS", "https://HOST[:PORT] of the store",
+                    [](auto& t, auto& v) { return read_text(t.endpoint, v); }},
+    Key<S3Settings>{"region", "text", "\"us-east-1\"", "what requests are signed for",
+                    [](auto& t, auto& v) { return read_text(t.region, v); }},
+    Key<S3Settings>{"style", "text", "host for AWS, else path",
+                    "whether the bucket stands in the host's name or in the path",
+                    [](auto& t, auto& v) {
+                      using Pair = std::pair<std::string_view, S3Style>;
+                      return read_choice(
+                          t.style, v,
+                          std::array{Pair{"path", S3Style::Path}, Pair{"host", S3Style::Host}});
+                    }},
+    Key<S3Settings>{"access_key_id", "where it is", "as for AWS's own tools",
+                    "{ env }, { file } or { secret }",
+                    [](auto& t, auto& v) { return read_secret(t.access_key_id, v); }},
+    Key<S3Settings>{"secret_access_key", "where it is", "as for AWS's own tools",
+                    "{ env }, { file } or { secret }",
+                    [](auto& t, auto& v) { return read_secret(t.secret_access_key, v); }},
+    Key<S3Settings>{"session_token", "where it is", "none", "{ env }, { file } or { secret }",
+                    [](auto& t, auto& v) { return read_secret(t.session_token, v); }},
+    Key<S3Settings>{"profile", "text", "AWS_PROFILE, else default", "of ~/.aws/credentials",
+                    [](auto& t, auto& v) { return read_text(t.profile, v); }},
+    Key<S3Settings>{"ca_file", "text", "the system's trust", "PEM file of trusted authorities",
+                    [](auto& t, auto& v) { return read_text(t.ca_file, v); }},
+};
+
 constexpr std::array kFolder{
     Key<FolderSettings>{"name", "text", "needed", "what messages and commands call it",
                         [](auto& t, auto& v) { return read_text(t.name, v); }},
     Key<FolderSettings>{"inbox", "path", "needed", "files are dropped here",
-                        [](auto& t, auto& v) { return read_path(t.inbox, v); }},
-    Key<FolderSettings>{"outbox", "path", "needed", "results appear here",
-                        [](auto& t, auto& v) { return read_path(t.outbox, v); }},
+                        [](auto& t, auto& v) { return read_inbox(t.inbox, v); }},
+    Key<FolderSettings>{"outbox", "path or s3://", "needed", "results appear here",
+                        [](auto& t, auto& v) { return read_place(t.outbox, v); }},
     Key<FolderSettings>{"to", "list of texts", "needed", "target formats",
                         [](auto& t, auto& v) { return read_texts(t.to, v); }},
     Key<FolderSettings>{"via", "text", "\"local\"", "name of the converter",
@@ -323,10 +370,10 @@ constexpr std::array kFolder{
                                                         Pair{"skip", WhenChanged::Skip}});
                         }},
     Key<FolderSettings>{"archive", "path", "archive/ beside the inbox", "for after = \"archive\"",
-                        [](auto& t, auto& v) { return read_path(t.archive, v); }},
+                        [](auto& t, auto& v) { return read_place(t.archive, v); }},
     Key<FolderSettings>{"quarantine", "path", "failed/ beside the inbox",
                         "for failed = \"quarantine\"",
-                        [](auto& t, auto& v) { return read_path(t.quarantine, v); }},
+                        [](auto& t, auto& v) { return read_place(t.quarantine, v); }},
     Key<FolderSettings>{"options", "table", "{}", "passed to the converter",
                         [](auto& t, auto& v) { return read_options(t.options, v); }},
 };
@@ -336,6 +383,7 @@ constexpr std::array kFolder{
 std::span<const Key<AgentSettings>> agent_keys() { return kAgent; }
 std::span<const Key<DashboardSettings>> dashboard_keys() { return kDashboard; }
 std::span<const Key<ConverterSettings>> converter_keys() { return kConverter; }
+std::span<const Key<S3Settings>> s3_keys() { return kS3; }
 std::span<const Key<FolderSettings>> folder_keys() { return kFolder; }
 
 std::string_view did_you_mean(std::string_view unknown, std::span<const std::string_view> names) {

@@ -25,6 +25,7 @@ struct Key {
 std::span<const Key<AgentSettings>> agent_keys();
 std::span<const Key<DashboardSettings>> dashboard_keys();
 std::span<const Key<ConverterSettings>> converter_keys();
+std::span<const Key<S3Settings>> s3_keys();
 std::span<const Key<FolderSettings>> folder_keys();
 
 // The nearest of `names` if it is near enough to be a slip of the finger, else empty.

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <tuple>
 
+#include "config/bucket_url.hpp"
 #include "config/keys.hpp"
 #include "config/raw_value.hpp"
 #include "config/validate.hpp"
@@ -62,17 +63,19 @@ class Loader {
       read_keys(settings_.dashboard, *table, dashboard_keys());
     } else if (name == "converter" && table) {
       for (const auto& [converter, keys] : *table) read_converter(converter, keys);
+    } else if (name == "s3" && table) {
+      for (const auto& [store, keys] : *table) read_store(store, keys);
     } else if (name == "folder" && list) {
       for (const RawValue& folder : *list) read_folder(folder);
     } else if (name == "agent" || name == "dashboard") {
       problem(value, "`" + name + "` is a section: write [" + name + "]");
-    } else if (name == "converter") {
-      problem(value, "`converter` needs a name: write [converter.NAME]");
+    } else if (name == "converter" || name == "s3") {
+      problem(value, "`" + name + "` needs a name: write [" + name + ".NAME]");
     } else if (name == "folder") {
       problem(value, "`folder` is a list of sections: write [[folder]]");
     } else {
-      static constexpr std::array<std::string_view, 4> kSections{"agent", "dashboard", "converter",
-                                                                 "folder"};
+      static constexpr std::array<std::string_view, 5> kSections{"agent", "dashboard", "converter",
+                                                                 "s3", "folder"};
       problem(value, unknown("section", name, did_you_mean(name, kSections)));
     }
   }
@@ -116,6 +119,20 @@ class Loader {
     settings_.converters.push_back(std::move(converter));
   }
 
+  void read_store(const std::string& name, const RawValue& value) {
+    const auto* table = std::get_if<RawTable>(&value.value);
+    if (table == nullptr) {
+      problem(value, "`s3." + printable(name) +
+                         "` is no section: write [s3.NAME], and its keys beneath it");
+      return;
+    }
+    S3Settings store;
+    store.name = name;
+    read_keys(store, *table, s3_keys());
+    places_.stores.push_back({value.line, value.column});
+    settings_.stores.push_back(std::move(store));
+  }
+
   void read_folder(const RawValue& value) {
     const auto* table = std::get_if<RawTable>(&value.value);
     if (table == nullptr) {
@@ -128,6 +145,11 @@ class Loader {
       if (!table->contains(needed)) {
         problem(value, "this [[folder]] has no `" + std::string(needed) + "`; add it");
       }
+    }
+    if (!around_.has_buckets && bucket_of(folder.outbox)) {
+      problem(table->find("outbox")->second,
+              "`outbox` must be a folder: there is no S3 in this build; choose a folder, or take a "
+              "build that has S3");
     }
     places_.folders.push_back({value.line, value.column});
     settings_.folders.push_back(std::move(folder));
@@ -143,7 +165,7 @@ class Loader {
   }
 
   std::filesystem::path expand(std::filesystem::path path) const {
-    if (path.empty()) return path;
+    if (path.empty() || bucket_of(path)) return path;
     if (*path.begin() == "~") {
       std::filesystem::path rest;
       for (auto part = std::next(path.begin()); part != path.end(); ++part) rest /= *part;
@@ -159,11 +181,12 @@ class Loader {
       folder.inbox = expand(folder.inbox);
       folder.outbox = expand(folder.outbox);
       folder.archive =
-          folder.archive.empty() ? folder.inbox.parent_path() / "archive" : expand(folder.archive);
-      folder.quarantine = folder.quarantine.empty() ? folder.inbox.parent_path() / "failed"
+          folder.archive.empty() ? place_beside(folder.inbox, "archive") : expand(folder.archive);
+      folder.quarantine = folder.quarantine.empty() ? place_beside(folder.inbox, "failed")
                                                     : expand(folder.quarantine);
       for (std::string& format : folder.to) format = to_lower_ascii(format);
     }
+    for (S3Settings& store : settings_.stores) fill_store(store);
     for (ConverterSettings& converter : settings_.converters) {
       if (converter.embedded && converter.account.empty()) converter.account = "local";
       converter.ca_file = path_text(expand(converter.ca_file));
@@ -171,6 +194,12 @@ class Loader {
         converter.api_key.name = path_text(expand(converter.api_key.name));
       }
     }
+  }
+
+  void fill_store(S3Settings& store) {
+    store.ca_file = path_text(expand(store.ca_file));
+    for (SecretRef* key : {&store.access_key_id, &store.secret_access_key, &store.session_token})
+      if (key->where == SecretRef::Where::File) key->name = path_text(expand(key->name));
   }
 
   static std::string unknown(std::string_view what, std::string_view name, std::string_view near) {
@@ -194,6 +223,11 @@ class Loader {
 const ConverterSettings* Settings::converter(const std::string& name) const {
   const auto found = std::ranges::find(converters, name, &ConverterSettings::name);
   return found == converters.end() ? nullptr : &*found;
+}
+
+const S3Settings* Settings::store(const std::string& name) const {
+  const auto found = std::ranges::find(stores, name, &S3Settings::name);
+  return found == stores.end() ? nullptr : &*found;
 }
 
 const FolderSettings* Settings::folder(const std::string& name) const {
@@ -268,6 +302,7 @@ std::vector<KeyInfo> known_keys() {
   add("[agent]", agent_keys());
   add("[dashboard]", dashboard_keys());
   add("[converter.NAME]", converter_keys());
+  add("[s3.NAME]", s3_keys());
   add("[[folder]]", folder_keys());
   return all;
 }

@@ -22,6 +22,7 @@ struct Surroundings {
   std::filesystem::path home;  // for `~/`
   std::filesystem::path default_state_dir;
   bool has_renderer = true;  // millrace-render is there: [converter.local] exists
+  bool has_buckets = true;   // S3 is in this build: an outbox may be a bucket
 };
 
 using LoadResult = std::expected<Settings, std::vector<Problem>>;

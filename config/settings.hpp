@@ -62,12 +62,27 @@ struct ConverterSettings {
   bool operator==(const ConverterSettings&) const = default;
 };
 
+enum class S3Style { Path, Host };
+
+struct S3Settings {  // [s3.NAME]
+  std::string name;
+  std::string endpoint;  // empty: AWS
+  std::string region = "us-east-1";
+  std::optional<S3Style> style;  // nothing: Host for AWS, Path for any other endpoint
+  // None: where users of AWS keep them (environment, profile, container, instance).
+  SecretRef access_key_id, secret_access_key, session_token;
+  std::string profile;  // of ~/.aws; empty: AWS_PROFILE, else `default`
+  std::string ca_file;
+  bool operator==(const S3Settings&) const = default;
+};
+
 enum class AfterSuccess { Keep, Archive, Delete };
 enum class AfterFailure { Keep, Quarantine };
 enum class WhenChanged { Reconvert, Skip };
 
 struct FolderSettings {
   std::string name;
+  // This and the other places may be buckets: see bucket_of().
   std::filesystem::path inbox;
   std::filesystem::path outbox;
   bool skip_same_format = false;  // files that are in a target format already (convert)
@@ -97,10 +112,12 @@ struct Settings {
   AgentSettings agent;
   DashboardSettings dashboard;
   std::vector<ConverterSettings> converters;
+  std::vector<S3Settings> stores;
   std::vector<FolderSettings> folders;
   bool operator==(const Settings&) const = default;
 
   const ConverterSettings* converter(const std::string& name) const;
+  const S3Settings* store(const std::string& name) const;
   const FolderSettings* folder(const std::string& name) const;
 };
 

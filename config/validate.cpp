@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/bucket_url.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 
@@ -29,6 +30,13 @@ std::string_view host_of(std::string_view url) {
   url = url.substr(0, url.find_first_of("/?#"));
   if (url.starts_with('[')) return url.substr(1, url.find(']') - 1);
   return url.substr(0, url.rfind(':'));
+}
+
+// Nothing behind host and port, but one `/`.
+bool is_origin(std::string_view url) {
+  url.remove_prefix(url.find("://") + 3);
+  if (url.ends_with('/')) url.remove_suffix(1);
+  return !url.empty() && url.find_first_of("/?#@ ") == url.npos;
 }
 
 bool is_loopback(std::string_view host) {
@@ -59,6 +67,10 @@ class Validator {
       place_ = places_.converters[i];
       converter(settings_.converters[i]);
     }
+    for (std::size_t i = 0; i < settings_.stores.size(); ++i) {
+      place_ = places_.stores[i];
+      store(settings_.stores[i]);
+    }
     for (std::size_t i = 0; i < settings_.folders.size(); ++i) {
       place_ = places_.folders[i];
       folder(settings_.folders[i]);
@@ -88,6 +100,36 @@ class Validator {
     }
   }
 
+  void store(const S3Settings& s) {
+    const std::string who = "store `" + printable(s.name) + "`: ";
+    const std::string_view host = host_of(s.endpoint);
+    if (s.endpoint.starts_with("http://") && !is_loopback(host)) {
+      say(who + "`endpoint` is not encrypted; use https (http is allowed to this machine only)");
+    } else if (!s.endpoint.empty() && !s.endpoint.starts_with("https://") &&
+               !s.endpoint.starts_with("http://")) {
+      say(who + "`endpoint` must begin with https://");
+    } else if (!s.endpoint.empty() && !is_origin(s.endpoint)) {
+      say(who +
+          "`endpoint` must be a host and a port, and nothing else; the bucket stands in "
+          "`outbox`, as in s3://" +
+          printable(s.name) + "@bucket/prefix/");
+    }
+    if (s.region.empty() ||
+        s.region.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
+      say(who + "`region` must be letters, digits and hyphens, as in \"eu-central-1\"");
+    }
+    const auto is_set = [](const SecretRef& key) { return key.where != SecretRef::Where::None; };
+    if (is_set(s.access_key_id) != is_set(s.secret_access_key)) {
+      say(who + "`access_key_id` and `secret_access_key` belong together; set both or none");
+    }
+    if (is_set(s.session_token) && !is_set(s.access_key_id)) {
+      say(who + "`session_token` belongs to an `access_key_id`; set both or none");
+    }
+    if (is_set(s.access_key_id) && !s.profile.empty()) {
+      say(who + "`profile` and `access_key_id` are two places for the same key; keep one");
+    }
+  }
+
   void folder(const FolderSettings& f) {
     const std::string who = "folder `" + printable(f.name) + "`: ";
     if (f.to.empty()) say(who + "`to` names no format; for example to = [\"webp\"]");
@@ -111,6 +153,33 @@ class Validator {
     if (f.include.empty()) say(who + "`include` is empty: no file would ever be converted");
     templates(f, who);
     places_apart(f, who);
+    buckets(f, who);
+  }
+
+  void buckets(const FolderSettings& f, const std::string& who) {
+    const auto inbox = bucket_of(f.inbox);
+    for (const auto& url : {inbox, bucket_of(f.outbox)}) {
+      if (!url || url->settings == "default" || settings_.store(url->settings)) continue;
+      say(who + "there is no [s3." + printable(url->settings) + "] for s3://" +
+          printable(url->settings) + "@" + url->bucket + "; add it with its endpoint");
+    }
+    if (inbox && !f.ready_marker.empty())
+      say(who + "`ready_marker` is for folders: an object is whole as soon as it is there");
+    if (f.after == AfterSuccess::Archive) shelf(f, who, "archive", f.archive);
+    if (f.failed == AfterFailure::Quarantine) shelf(f, who, "quarantine", f.quarantine);
+  }
+
+  // A shelf is reached by a rename, or by a copy that the store makes.
+  void shelf(const FolderSettings& f, const std::string& who, std::string_view key,
+             const fs::path& place) {
+    const auto inbox = bucket_of(f.inbox);
+    const auto there = bucket_of(place);
+    const bool same_kind = inbox.has_value() == there.has_value();
+    if (same_kind && !place.empty() &&
+        (!inbox || (inbox->settings == there->settings && inbox->bucket == there->bucket)))
+      return;
+    say(who + "`" + std::string(key) + "` must lie in " +
+        (inbox ? "the bucket of the inbox, outside of its prefix" : "a folder, as the inbox does"));
   }
 
   void templates(const FolderSettings& f, const std::string& who) {

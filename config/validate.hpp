@@ -15,6 +15,7 @@ struct Place {
 
 struct Places {  // where each section stands, in the order of Settings
   std::vector<Place> converters;
+  std::vector<Place> stores;
   std::vector<Place> folders;
 };
 

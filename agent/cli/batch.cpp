@@ -7,8 +7,10 @@
 #include <sstream>
 
 #include "agent/cli/check_paths.hpp"
+#include "agent/pipeline/buckets.hpp"
 #include "agent/transfer/url_rule.hpp"
 #include "agent/watch/glob.hpp"
+#include "config/bucket_url.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/text.hpp"
@@ -80,6 +82,12 @@ Result<Namings> find_places(const std::vector<std::string>& named) {
   Namings places;
   std::set<fs::path> whole;
   for (const std::string& text : named) {
+    if (parse_bucket_url(text)) {
+      return fail(ErrorKind::Configuration,
+                  printable(text) +
+                      ": objects of a bucket cannot be converted yet, a bucket can only be --out; "
+                      "copy them into a folder and name that");
+    }
     const fs::path path = native_path(text);
     std::error_code problem;
     if (fs::is_directory(path, problem)) {
@@ -155,11 +163,32 @@ Result<std::string> choose_converter(const Options& options, Settings& base) {
   return std::string(kUrlConverter);
 }
 
+// Where --out leads, as it stands in settings; empty without it.
+Result<fs::path> find_outbox(const std::string& out, const Settings& base) {
+  if (out.empty()) return fs::path();
+  if (const auto url = parse_bucket_url(out)) {
+    if (!*url) return fail(ErrorKind::Configuration, "--out " + url->error());
+    if (!has_buckets()) {
+      return fail(ErrorKind::Configuration,
+                  "--out: there is no S3 in this build; choose a folder, or take a build with S3");
+    }
+    const std::string& name = (*url)->settings;
+    if (name == "default" || base.store(name) != nullptr) return place_of(**url);
+    return fail(ErrorKind::Configuration, "--out: there is no [s3." + printable(name) +
+                                              "] in the configuration; add it, or name the file "
+                                              "with --config");
+  }
+  const fs::path path = fs::absolute(native_path(out));
+  if (const auto trouble = why_not_writable(path.lexically_normal()))
+    return fail(ErrorKind::Configuration,
+                "--out: " + trouble->message + "; " + trouble->what_to_do);
+  return path.lexically_normal();
+}
+
 // The same command finds the same ledger again: by where results go and what they are made with.
-std::string batch_id(const FolderSettings& folder, const Namings& places, const Options& options) {
-  std::string text = options.out.empty()
-                         ? ""
-                         : path_text(fs::absolute(native_path(options.out)).lexically_normal());
+std::string batch_id(const FolderSettings& folder, const Namings& places, const fs::path& out,
+                     const Options& options) {
+  std::string text = path_text(out);
   if (options.out.empty()) {
     for (const auto& [place, names] : places) text += path_text(place) + "\n";
   }
@@ -190,11 +219,8 @@ Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& 
     return fail(ErrorKind::Configuration,
                 "--to: \"" + printable(format) + "\" is no format; write webp, jpg, ...");
   }
-  const fs::path out = options.out.empty() ? fs::path() : fs::absolute(native_path(options.out));
-  if (auto trouble = out.empty() ? std::nullopt : why_not_writable(out.lexically_normal())) {
-    return fail(ErrorKind::Configuration,
-                "--out: " + trouble->message + "; " + trouble->what_to_do);
-  }
+  const auto out = find_outbox(options.out, base);
+  if (!out) return std::unexpected(out.error());
   auto converter_options = parse_options(options.options);
   if (!converter_options) return std::unexpected(converter_options.error());
   folder.options = std::move(*converter_options);
@@ -206,13 +232,13 @@ Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& 
   Batch batch;
   const fs::path root =
       options.state_dir.empty() ? state_root : fs::absolute(native_path(options.state_dir));
-  batch.state_dir = root / "batch" / batch_id(folder, *places, options);
+  batch.state_dir = root / "batch" / batch_id(folder, *places, *out, options);
   base.folders.clear();
   for (const auto& [place, names] : *places) {
     folder.name = path_text(place);
     folder.inbox = place;
-    folder.outbox = out.empty() ? place : out.lexically_normal();
-    folder.make_outbox = !options.out.empty();
+    folder.outbox = out->empty() ? place : *out;
+    folder.make_outbox = !out->empty();
     folder.recursive = names.empty();
     if (!names.empty()) {
       folder.include.clear();

@@ -4,8 +4,10 @@
 #include "agent/cli/check.hpp"
 #include "agent/cli/check_paths.hpp"
 #include "agent/cli/check_rules.hpp"
+#include "config/bucket_url.hpp"
 #include "platform/base/advice.hpp"
 #include "platform/base/native_path.hpp"
+#include "platform/base/text.hpp"
 #include "platform/fs/drives.hpp"
 #include "platform/fs/file_system.hpp"
 #include "platform/watch/watcher.hpp"
@@ -69,9 +71,12 @@ struct Output {
   enum class Made { ByTheUser, ByTheAgent } made;
 };
 
+// Those of this machine.
 std::vector<Output> outputs_of(const FolderSettings& folder) {
   const auto made = folder.make_outbox ? Output::Made::ByTheAgent : Output::Made::ByTheUser;
-  std::vector<Output> outputs{{"outbox of " + folder.name, folder.outbox, made}};
+  std::vector<Output> outputs;
+  if (!bucket_of(folder.outbox))
+    outputs.push_back({"outbox of " + folder.name, folder.outbox, made});
   if (folder.after == AfterSuccess::Archive) {
     outputs.push_back({"archive of " + folder.name, folder.archive, Output::Made::ByTheAgent});
   }
@@ -90,6 +95,13 @@ Finding output_finding(const Output& output) {
   return found_well(output.subject, path_text(output.path) + (fs::exists(output.path, ignored)
                                                                   ? ", writable"
                                                                   : ", made when it is needed"));
+}
+
+// Only writing shows whether a bucket may be written to, and that is left to the agent.
+Finding bucket_finding(const FolderSettings& folder) {
+  return found_well("outbox of " + folder.name,
+                    printable(path_text(folder.outbox)) +
+                        ", not asked here; the agent writes to it before anything is paid for");
 }
 
 void add_space(std::string subject, const fs::path& path, std::vector<Finding>& findings) {
@@ -115,6 +127,7 @@ std::vector<Finding> check_inboxes(const Context& context) {
 std::vector<Finding> check_outputs(const Context& context) {
   std::vector<Finding> findings;
   for (const FolderSettings& folder : context.settings.folders) {
+    if (bucket_of(folder.outbox)) findings.push_back(bucket_finding(folder));
     for (const Output& output : outputs_of(folder)) findings.push_back(output_finding(output));
   }
   return findings;

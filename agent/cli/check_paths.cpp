@@ -3,6 +3,7 @@
 #include <iterator>
 #include <vector>
 
+#include "config/bucket_url.hpp"
 #include "platform/base/advice.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/fs/file_system.hpp"
@@ -99,19 +100,20 @@ Result<void> state_dir_apart(const Settings& settings) {
 
 Places unknown_places(const Settings& settings) {
   return {std::vector<Place>(settings.converters.size()),
-          std::vector<Place>(settings.folders.size())};
+          std::vector<Place>(settings.stores.size()), std::vector<Place>(settings.folders.size())};
 }
 
 Settings with_real_places(const Settings& settings) {
   Settings real = settings;
   std::vector<fs::path> inboxes;
   for (FolderSettings& folder : real.folders) {
-    if (folder.inbox.empty()) continue;
+    if (folder.inbox.empty() || bucket_of(folder.inbox)) continue;
     inboxes.push_back(renamed_by_identity(resolved(folder.inbox), inboxes));
   }
   for (FolderSettings& folder : real.folders) {
     for (fs::path* path : {&folder.inbox, &folder.outbox, &folder.archive, &folder.quarantine}) {
-      if (!path->empty()) *path = renamed_by_identity(resolved(*path), inboxes);
+      if (!path->empty() && !bucket_of(*path))
+        *path = renamed_by_identity(resolved(*path), inboxes);
     }
   }
   fs::path& state = real.agent.state_dir;

@@ -33,9 +33,11 @@ void declare_run(CLI::App& app, Options& o) {
 }
 
 void declare_convert(CLI::App& app, Options& o) {
-  app.add_option("FILE", o.files, "files, folders or patterns")->required();
+  app.add_option("FILE", o.files, "files, folders or patterns of this machine")->required();
   app.add_option("--to", o.to, "target format, or several with commas: webp,jpg")->required();
-  app.add_option("--out", o.out, "folder for the results (default: beside each source)");
+  app.add_option("--out", o.out,
+                 "folder for the results (default: beside each source), or a bucket, "
+                 "s3://NAME@bucket/prefix/, with [s3.NAME] in the configuration");
   auto* via = app.add_option("--via", o.via, "a converter of the configuration (default: local)");
   app.add_option("--workers", o.workers, "conversions in flight")->check(CLI::Range(1, 256));
   app.add_option("--options", o.options, "options for the converter, as quality=80")

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "agent/pipeline/buckets.hpp"
 #include "agent/transfer/curl_http.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
@@ -24,7 +25,7 @@ fs::path config_file_of(const Options& options, const StandardFolders& folders) 
 }
 
 Surroundings surroundings(const StandardFolders& folders) {
-  return {folders.home, folders.state_dir, has_renderer()};
+  return {folders.home, folders.state_dir, has_renderer(), has_buckets()};
 }
 
 fs::file_time_type time_of(const fs::path& file) {

@@ -11,6 +11,7 @@
 #include "agent/ledger/sqlite_ledger.hpp"
 #include "agent/pipeline/engine.hpp"
 #include "agent/report/log.hpp"
+#include "config/bucket_url.hpp"
 #include "config/values.hpp"
 #include "platform/base/text.hpp"
 
@@ -59,7 +60,8 @@ std::expected<Context, int> base_context(const Options& options) {
   const auto file = config_file_of(options, *folders);
   const bool wanted = !options.config.empty() || (options.url.empty() && !options.via.empty());
   if (wanted || std::filesystem::exists(file, ignored)) {
-    if (options.url.empty() || !options.config.empty()) return load_context(options);
+    const bool names_store = parse_bucket_url(options.out).has_value();
+    if (options.url.empty() || !options.config.empty() || names_store) return load_context(options);
   }
   auto defaults = load_settings("", file, surroundings(*folders));
   Context context{*folders, file, std::move(*defaults)};

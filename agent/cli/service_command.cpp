@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/context.hpp"
+#include "config/bucket_url.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 
@@ -38,7 +39,8 @@ Result<void> add_used(ServiceSetup& setup, const StandardFolders& folders) {
   }
   setup.used.push_back(loaded->agent.state_dir);
   for (const FolderSettings& folder : loaded->folders) {
-    setup.used.insert(setup.used.end(), {folder.inbox, folder.outbox});
+    setup.used.push_back(folder.inbox);
+    if (!bucket_of(folder.outbox)) setup.used.push_back(folder.outbox);
   }
   return {};
 }

@@ -7,6 +7,7 @@
 #include "agent/cli/context.hpp"
 #include "agent/cli/first_config.hpp"
 #include "agent/serve/process_renderer.hpp"
+#include "config/bucket_url.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 
@@ -47,6 +48,14 @@ Result<FirstConfig> wanted_by(const Options& options, const StandardFolders& fol
     return fail(ErrorKind::Configuration,
                 "millrace-render is not installed beside millrace, so there is no local converter; "
                 "name a conversion API: millrace init --url https://HOST/PATH");
+  }
+  for (const auto& [option, text] :
+       {std::pair{"--inbox", &options.inbox}, std::pair{"--outbox", &options.outbox}}) {
+    if (!parse_bucket_url(*text)) continue;
+    return fail(ErrorKind::Configuration,
+                std::string(option) +
+                    " must be a folder; a bucket needs an [s3.NAME]: make the configuration with a "
+                    "folder and set `outbox` in it afterwards");
   }
   const fs::path ours = folders.home / "Millrace", here = fs::current_path();
   FirstConfig wanted;

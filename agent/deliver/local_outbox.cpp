@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "agent/deliver/outbox_error.hpp"
 #include "platform/base/mutex.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
@@ -29,12 +30,6 @@ OutputIdentity identity_of(const FileInfo& info) {
                          std::to_string(info.changed_ns)};
 }
 
-// For the caller every trouble of an outbox is Environment, but for a name that is wrong (Input)
-// or taken (Exists).
-Error outbox_error(Error error) {
-  if (error.kind == ErrorKind::Vanished) error.kind = ErrorKind::Environment;
-  return error;
-}
 template <typename T>
 Result<T> as_outbox(Result<T> result) {
   if (result) return result;

@@ -94,6 +94,11 @@ std::unexpected<Error> refuse(std::string_view pattern, const std::string& why) 
 
 }  // namespace
 
+std::string_view without_extension(std::string_view name) {
+  const std::string_view leaf = leaf_of(name);
+  return name.substr(0, name.size() - leaf.size() + extension_dot(leaf));
+}
+
 Result<void> validate_template(std::string_view pattern) {
   if (pattern.empty()) return refuse(pattern, "is empty");
   bool tells_sources_apart = false;

@@ -33,6 +33,10 @@ Name output_name(const NameRequest& request, int choice);
 // The first `count` choices, equal ones given once.
 std::vector<Name> output_names(const NameRequest& request, int count = 20);
 
+// What {stem} stands for, with the source's folders before it: "scans/a" of "scans/a.png". A
+// leading dot begins a hidden name, not an extension.
+std::string_view without_extension(std::string_view name);
+
 // Two names that any file system might take for one have the same key: case-folded and
 // NFC-normalised (Unicode, Canonical Caseless Matching, D145). What is not UTF-8 is folded as
 // ASCII. Pure, idempotent.

@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "agent/report/log.hpp"
 #include "agent/transfer/curl_http.hpp"
 #include "agent/watch/local_source.hpp"
+#include "config/bucket_url.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/thread.hpp"
@@ -73,6 +75,19 @@ std::string owner_of(const std::filesystem::path& ledger_file, const std::string
   return to_hex(sha256(path_text(ledger_file) + '\n' + folder)).substr(0, 12);
 }
 
+// The store that its outbox is in, if it is a bucket of one.
+std::optional<S3Settings> store_of(const Settings& settings, const FolderSettings& folder) {
+  const auto url = bucket_of(folder.outbox);
+  const S3Settings* const store = url ? settings.store(url->settings) : nullptr;
+  return store == nullptr ? std::nullopt : std::optional(*store);
+}
+
+// Whether `those` have the folder as it is under `these`.
+bool has_same_folder(const Settings& those, const Settings& these, const FolderSettings& folder) {
+  const FolderSettings* const other = those.folder(folder.name);
+  return other != nullptr && *other == folder && store_of(those, *other) == store_of(these, folder);
+}
+
 RootSettings root_settings(const FolderSettings& folder, const AgentSettings& agent,
                            std::size_t index) {
   RootSettings root;
@@ -112,6 +127,9 @@ Result<void> Engine::open() {
   auto http = start_curl_http({});
   if (!http) return std::unexpected(http.error());
   http_ = std::move(*http);
+  buckets_ = make_buckets({*http_, clock_, options_.config_dir,
+                           options_.ledger_file.parent_path() / "spool", stop_now_.get_token()});
+  buckets_->set_stores(settings.stores);
 
   dispatcher_ = std::make_unique<Dispatcher>(clock_, *workers);
   dispatcher_->pause_after_refusals(options_.most_refusals);
@@ -283,9 +301,9 @@ void Engine::add_folder(const FolderSettings& settings) {
   auto source = make_local_source(
       {settings.name, settings.inbox, settings.archive, settings.quarantine, "shelf-" + owner},
       real_file_system());
-  auto folder = std::make_shared<Folder>(settings, index,
-                                         static_cast<std::size_t>(options_.settings.agent.workers),
-                                         real_file_system(), owner, std::move(source));
+  auto folder = std::make_shared<Folder>(
+      settings, index, static_cast<std::size_t>(options_.settings.agent.workers), std::move(source),
+      outbox_opener(*buckets_, real_file_system(), settings, owner));
   auto root = std::make_shared<Root>(root_settings(settings, options_.settings.agent, index),
                                      real_file_system(), clock_, *intake_);
   {
@@ -321,13 +339,12 @@ Result<void> Engine::reload(Settings fresh) {
     log(Level::Warning, "what stands in [agent] is taken up by the next start");
   }
   if (auto set = set_services(fresh); !set) return set;
+  buckets_->set_stores(fresh.stores);
   for (const FolderSettings& folder : old.folders) {
-    const FolderSettings* now = fresh.folder(folder.name);
-    if (now == nullptr || *now != folder) remove_folder(folder.name);
+    if (!has_same_folder(fresh, old, folder)) remove_folder(folder.name);
   }
   for (const FolderSettings& folder : fresh.folders) {
-    const FolderSettings* before = old.folder(folder.name);
-    if (before == nullptr || *before != folder) add_folder(folder);
+    if (!has_same_folder(old, fresh, folder)) add_folder(folder);
   }
   for (const ConverterSettings& converter : old.converters) {
     if (fresh.converter(converter.name) == nullptr) dispatcher_->remove_service(converter.name);

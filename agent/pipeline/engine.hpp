@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/ledger/ledger.hpp"
+#include "agent/pipeline/buckets.hpp"
 #include "agent/pipeline/dispatcher.hpp"
 #include "agent/pipeline/embedded.hpp"
 #include "agent/pipeline/folder.hpp"
@@ -128,6 +129,7 @@ class Engine {
   const Clock& clock_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<HttpClient> http_;
+  std::unique_ptr<Buckets> buckets_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<Intake> intake_;
   KeptResults kept_;

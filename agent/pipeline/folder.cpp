@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "agent/deliver/local_outbox.hpp"
+#include "agent/pipeline/buckets.hpp"
+#include "config/bucket_url.hpp"
 
 namespace millrace {
 namespace {
@@ -15,19 +17,34 @@ std::vector<TargetSpec> targets_of(const FolderSettings& settings) {
 
 }  // namespace
 
-OutboxSlot::OutboxSlot(FileSystem& files, std::filesystem::path path, bool make, std::string owner)
-    : files_(files), path_(std::move(path)), make_(make), owner_(std::move(owner)) {}
+OpenOutbox local_outbox_opener(FileSystem& files, std::filesystem::path path, bool make,
+                               std::string owner) {
+  // Shared with copies of the opener: whoever comes first makes it.
+  const auto to_make = std::make_shared<std::atomic<bool>>(make);
+  return [&files, path = std::move(path), to_make,
+          owner = std::move(owner)]() -> Result<std::unique_ptr<Outbox>> {
+    if (to_make->exchange(false)) {
+      if (auto made = files.make_directory(path); !made) return std::unexpected(made.error());
+    }
+    return open_local_outbox(files, path, {owner, {}, {}});
+  };
+}
+
+OpenOutbox outbox_opener(Buckets& buckets, FileSystem& files, const FolderSettings& folder,
+                         std::string owner) {
+  if (!bucket_of(folder.outbox))
+    return local_outbox_opener(files, folder.outbox, folder.make_outbox, std::move(owner));
+  return [&buckets, place = folder.outbox, owner = std::move(owner)] {
+    return buckets.open_outbox(place, owner);
+  };
+}
 
 Result<std::shared_ptr<Outbox>> OutboxSlot::get() {
   {
     const MutexLock lock(mutex_);
     if (open_) return open_;
   }
-  // Once: an outbox that went away later may be a mount that is missing.
-  if (make_.exchange(false)) {
-    if (auto made = files_.make_directory(path_); !made) return std::unexpected(made.error());
-  }
-  auto opened = open_local_outbox(files_, path_, {owner_, {}, {}});
+  auto opened = open_anew_();
   if (!opened) return std::unexpected(opened.error());
   const MutexLock lock(mutex_);
   if (!open_) open_ = std::move(*opened);
@@ -40,12 +57,12 @@ void OutboxSlot::drop() {
 }
 
 Folder::Folder(FolderSettings folder_settings, std::size_t root_index, std::size_t workers,
-               FileSystem& files, std::string owner, std::unique_ptr<Source> folder_source)
+               std::unique_ptr<Source> folder_source, OpenOutbox open_outbox)
     : settings(std::move(folder_settings)),
       root(root_index),
       source(std::move(folder_source)),
       targets(targets_of(settings)),
-      outbox(files, settings.outbox, settings.make_outbox, std::move(owner)),
+      outbox(std::move(open_outbox)),
       inbox_io(workers),
       outbox_io(workers) {}
 

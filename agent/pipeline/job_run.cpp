@@ -165,8 +165,8 @@ JobRun::Step JobRun::look_for_output() {
     NameChoice wish = std::move(choices(1).front());
     outbox_failed_ = true;
     auto found = folder_.outbox_io.timed(worker_, [&] { return outbox_->find(wish.name); });
+    outbox_failed_ = !found && found.error().kind != ErrorKind::Input;  // Input: of this name only
     if (!found) return std::unexpected(found.error());
-    outbox_failed_ = false;
     if (!*found) {
       output_name_ = wish.name;
       to_reserve_ = std::move(wish);
@@ -192,8 +192,8 @@ JobRun::Step JobRun::choose_name() {
 JobRun::Step JobRun::look_at_what_is_there() {
   outbox_failed_ = true;
   auto found = folder_.outbox_io.timed(worker_, [&] { return outbox_->find(output_name_); });
+  outbox_failed_ = !found && found.error().kind != ErrorKind::Input;
   if (!found) return std::unexpected(found.error());
-  outbox_failed_ = false;
   if (!*found) return std::nullopt;
   auto ours = tools_.ledger.output_at(outbox_->id(), fold_name(output_name_));
   if (!ours) return std::unexpected(ours.error());

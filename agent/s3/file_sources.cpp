@@ -28,7 +28,7 @@ class GivenSource final : public CredentialsSource {
 
 class EnvironmentSource final : public CredentialsSource {
  public:
-  explicit EnvironmentSource(const Surroundings& around) : around_(around) {}
+  explicit EnvironmentSource(const MachineFacts& around) : around_(around) {}
   Result<Credentials> fetch(WallTime, std::stop_token) override {
     const auto id = around_.variable("AWS_ACCESS_KEY_ID");
     const auto secret = around_.variable("AWS_SECRET_ACCESS_KEY");
@@ -39,7 +39,7 @@ class EnvironmentSource final : public CredentialsSource {
   }
 
  private:
-  const Surroundings around_;
+  const MachineFacts around_;
 };
 
 // Ways to get keys that the AWS tools have and that are not known here.
@@ -53,7 +53,7 @@ std::string value_of(const Profile& profile, const char* name) {
 
 class ProfileSource final : public CredentialsSource {
  public:
-  ProfileSource(const Surroundings& around, std::string profile)
+  ProfileSource(const MachineFacts& around, std::string profile)
       : around_(around), profile_(std::move(profile)) {}
 
   Result<Credentials> fetch(WallTime, std::stop_token) override {
@@ -113,7 +113,7 @@ class ProfileSource final : public CredentialsSource {
     return fail(ErrorKind::Vanished, "no keys in " + where);
   }
 
-  const Surroundings around_;
+  const MachineFacts around_;
   const std::string profile_;
 };
 
@@ -123,11 +123,11 @@ CredentialsSourcePtr given_credentials(GivenKeys keys) {
   return std::make_unique<GivenSource>(std::move(keys));
 }
 
-CredentialsSourcePtr environment_credentials(const Surroundings& around) {
+CredentialsSourcePtr environment_credentials(const MachineFacts& around) {
   return std::make_unique<EnvironmentSource>(around);
 }
 
-CredentialsSourcePtr profile_credentials(const Surroundings& around, std::string profile) {
+CredentialsSourcePtr profile_credentials(const MachineFacts& around, std::string profile) {
   return std::make_unique<ProfileSource>(around, std::move(profile));
 }
 

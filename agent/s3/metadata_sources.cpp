@@ -31,7 +31,7 @@ std::unexpected<Error> refusal(std::string_view who, int status) {
 
 class ContainerSource final : public CredentialsSource {
  public:
-  ContainerSource(const Surroundings& around, HttpClient& http) : around_(around), http_(http) {}
+  ContainerSource(const MachineFacts& around, HttpClient& http) : around_(around), http_(http) {}
 
   Result<Credentials> fetch(WallTime, std::stop_token stop) override {
     const auto url = place();
@@ -72,13 +72,13 @@ class ContainerSource final : public CredentialsSource {
     return token;
   }
 
-  const Surroundings around_;
+  const MachineFacts around_;
   HttpClient& http_;
 };
 
 class InstanceSource final : public CredentialsSource {
  public:
-  InstanceSource(const Surroundings& around, HttpClient& http) : around_(around), http_(http) {}
+  InstanceSource(const MachineFacts& around, HttpClient& http) : around_(around), http_(http) {}
 
   Result<Credentials> fetch(WallTime, std::stop_token stop) override {
     const std::string disabled = around_.variable("AWS_EC2_METADATA_DISABLED").value_or("");
@@ -146,7 +146,7 @@ class InstanceSource final : public CredentialsSource {
     return answer->body;
   }
 
-  const Surroundings around_;
+  const MachineFacts around_;
   HttpClient& http_;
 };
 
@@ -175,11 +175,11 @@ class FirstSource final : public CredentialsSource {
 
 }  // namespace
 
-CredentialsSourcePtr container_credentials(const Surroundings& around, HttpClient& http) {
+CredentialsSourcePtr container_credentials(const MachineFacts& around, HttpClient& http) {
   return std::make_unique<ContainerSource>(around, http);
 }
 
-CredentialsSourcePtr instance_credentials(const Surroundings& around, HttpClient& http) {
+CredentialsSourcePtr instance_credentials(const MachineFacts& around, HttpClient& http) {
   return std::make_unique<InstanceSource>(around, http);
 }
 
@@ -187,7 +187,7 @@ CredentialsSourcePtr first_of(std::vector<CredentialsSourcePtr> sources) {
   return std::make_unique<FirstSource>(std::move(sources));
 }
 
-CredentialsSourcePtr usual_credentials(const Surroundings& around, HttpClient& http,
+CredentialsSourcePtr usual_credentials(const MachineFacts& around, HttpClient& http,
                                        std::string profile) {
   std::vector<CredentialsSourcePtr> sources;
   sources.push_back(environment_credentials(around));

@@ -9,7 +9,8 @@ JOB = BASE | {"agent/job"}
 STAGES = {"agent/watch", "agent/settle", "agent/queue", "agent/convert", "agent/deliver",
           "agent/ledger"}
 PLATFORM = {"platform/fs", "platform/watch", "platform/process", "platform/host", "platform/http"}
-PIPELINE = BASE | PLATFORM | STAGES | {"config", "agent/job", "agent/transfer", "agent/report"}
+PIPELINE = BASE | PLATFORM | STAGES | {"config", "agent/job", "agent/s3", "agent/transfer",
+                                       "agent/report"}
 
 # unit -> what it may include. Stages are siblings: only the pipeline knows two of them.
 MAY_INCLUDE = {
@@ -21,13 +22,13 @@ MAY_INCLUDE = {
     "platform/http": BASE,
     "config": BASE,
     "agent/job": BASE,
-    "agent/watch": JOB | {"platform/fs", "platform/watch"},
+    "agent/watch": JOB | {"agent/s3", "platform/fs", "platform/watch"},
     "agent/settle": JOB,
     "agent/queue": JOB,
     "agent/transfer": BASE | {"platform/fs"},
     "agent/s3": BASE | {"agent/transfer"},
     "agent/convert": JOB | {"agent/transfer", "platform/fs"},
-    "agent/deliver": JOB | {"platform/fs"},
+    "agent/deliver": JOB | {"agent/s3", "platform/fs"},
     # A short pipeline of its own, made of the stages that are there.
     "agent/download": JOB | {"platform/fs", "agent/transfer", "agent/s3", "agent/deliver",
                              "agent/queue", "agent/ledger"},

@@ -14,7 +14,7 @@ struct MadeUpMachine {
   std::string unreadable;  // a path that is there and cannot be read
 
   // Looks at this object whenever it is asked.
-  Surroundings surroundings() {
+  MachineFacts surroundings() {
     return {.variable = [this](std::string_view name) -> std::optional<std::string> {
               const auto found = variables.find(name);
               if (found == variables.end() || found->second.empty()) return std::nullopt;

@@ -1,0 +1,67 @@
+// Puts a file of this machine into a bucket, whole or not at all.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "agent/deliver/outbox.hpp"
+#include "agent/s3/s3_client.hpp"
+#include "platform/base/mutex.hpp"
+#include "platform/fs/file_system.hpp"
+
+namespace millrace {
+
+// What a browser is told of a key with this ending; empty for one that is not known here.
+std::string content_type_of(const std::string& key);
+
+struct LocalResult {
+  InputFile& file;
+  std::uint64_t size = 0;
+  std::string sha256;  // hex
+};
+
+// Thread-safe; calls block on the network.
+class ObjectUpload {
+ public:
+  ObjectUpload(std::shared_ptr<S3Client> client, std::string probe_key, std::uint64_t parts_above,
+               std::stop_token stop)
+      : client_(std::move(client)),
+        probe_key_(std::move(probe_key)),
+        parts_above_(parts_above),
+        stop_(std::move(stop)) {}
+
+  // Finds out once whether the store takes objects and keeps conditions, by writing one and
+  // removing it. An error is of the bucket as a whole: it is away, or it is not for us.
+  S3Result<bool> keeps_conditions() EXCLUDES(mutex_);
+  // Nothing if there is no such object.
+  S3Result<std::optional<OutputIdentity>> find(const std::string& key);
+  // Exists if another object is there than `replaces`, or any where there is no `replaces`; unless
+  // it holds these very bytes, as after a request whose answer was lost.
+  S3Result<OutputIdentity> put(const std::string& key, const LocalResult& result,
+                               const std::optional<OutputIdentity>& replaces);
+  // What lies there, if it is these bytes: it is read.
+  S3Result<std::optional<OutputIdentity>> find_these(const std::string& key, std::uint64_t size,
+                                                     const std::string& sha256);
+
+ private:
+  S3Result<OutputIdentity> send(const std::string& key, const LocalResult& result, bool replace);
+  S3Result<OutputIdentity> send_looking(const std::string& key, const LocalResult& result,
+                                        bool replace);
+  S3Result<Stored> send_bytes(const std::string& key, const LocalResult& result, IfTaken if_taken);
+  S3Result<Stored> send_parts(const std::string& key, const LocalResult& result);
+  S3Result<bool> probe();
+
+  const std::shared_ptr<S3Client> client_;
+  const std::string probe_key_;
+  const std::uint64_t parts_above_;
+  const std::stop_token stop_;
+  Mutex mutex_;
+  CondVar probed_;
+  bool probing_ GUARDED_BY(mutex_) = false;
+  std::optional<S3Result<bool>> found_ GUARDED_BY(mutex_);  // by the last probe
+};
+
+}  // namespace millrace

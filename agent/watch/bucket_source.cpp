@@ -1,0 +1,170 @@
+#include "agent/watch/bucket_source.hpp"
+
+#include <optional>
+#include <utility>
+
+#include "platform/fs/path_text.hpp"
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t kLongestKey = 1024;  // bytes
+constexpr int kMostSameNames = 1000;       // on a shelf
+
+// What a job does with it: settle anew, fail for good, stop. All else is of the store, which is
+// asked again later and costs the job no attempt.
+Error source_error(const S3Failure& failure) {
+  Error error = failure;
+  switch (error.kind) {
+    case ErrorKind::Changed:
+    case ErrorKind::Vanished:
+    case ErrorKind::Stopped:
+    case ErrorKind::Input:
+    case ErrorKind::Exists:
+      return error;
+    default:
+      error.kind = ErrorKind::Environment;
+      return error;
+  }
+}
+
+std::unexpected<Error> refused(const S3Failure& failure) {
+  return std::unexpected(source_error(failure));
+}
+
+class BucketReader final : public SourceReader {
+ public:
+  BucketReader(std::shared_ptr<S3Client> client, std::string key, const Candidate& candidate,
+               std::stop_token stop)
+      : client_(std::move(client)),
+        key_(std::move(key)),
+        etag_(candidate.version),
+        size_(candidate.size),
+        stop_(std::move(stop)) {}
+
+  // The request goes out with the first read, since many candidates are opened and never read.
+  Result<std::size_t> read(std::span<std::byte> into) override {
+    if (failed_) return std::unexpected(*failed_);
+    if (!object_) {
+      auto object = client_->get(key_, {.if_match = etag_}, stop_);
+      if (!object) return end_with(source_error(object.error()));
+      if (object->info().size != size_)
+        return end_with({ErrorKind::Changed, "the object has another size than was listed", 0, {}});
+      object_.emplace(std::move(*object));
+    }
+    auto got = object_->read(into);
+    if (got) return got;
+    Error error = got.error();
+    if (error.kind != ErrorKind::Stopped) error.kind = ErrorKind::Environment;
+    return end_with(std::move(error));
+  }
+
+  std::uint64_t size() const override { return size_; }
+
+  Result<void> rewind() override {
+    object_.reset();
+    return {};
+  }
+
+  Result<void> check_unchanged() override {
+    const auto now = client_->head(key_, {}, stop_);
+    if (!now) return refused(now.error());
+    if (now->etag == etag_ && now->size == size_) return {};
+    return fail(ErrorKind::Changed, "the object was replaced while it was read");
+  }
+
+ private:
+  std::unexpected<Error> end_with(Error error) {
+    failed_ = std::move(error);
+    return std::unexpected(*failed_);
+  }
+
+  const std::shared_ptr<S3Client> client_;
+  const std::string key_, etag_;
+  const std::uint64_t size_;
+  const std::stop_token stop_;
+  std::optional<OpenObject> object_;
+  std::optional<Error> failed_;
+};
+
+class BucketSource final : public Source {
+ public:
+  BucketSource(BucketSourceSettings settings, std::shared_ptr<S3Client> client)
+      : settings_(std::move(settings)), client_(std::move(client)) {}
+
+  Result<std::unique_ptr<SourceReader>> open(const Candidate& candidate) override {
+    return std::make_unique<BucketReader>(client_, key_of(candidate), candidate, settings_.stop);
+  }
+
+  Result<void> check(const Candidate& candidate) override {
+    return BucketReader(client_, key_of(candidate), candidate, settings_.stop).check_unchanged();
+  }
+
+  Result<void> remove(const Candidate& candidate) override {
+    const auto removed = client_->remove(key_of(candidate), candidate.version, settings_.stop);
+    if (!removed) return refused(removed.error());
+    return {};
+  }
+
+  Result<std::string> shelve(const Candidate& candidate, Shelf shelf,
+                             const std::string& note) override {
+    const std::string& prefix = shelf == Shelf::Archive ? settings_.archive : settings_.quarantine;
+    auto key = copy_to(prefix, candidate);
+    if (!key) return std::unexpected(key.error());
+    if (!note.empty()) {
+      // One that is there already is of a run that was cut off behind this.
+      const auto written = client_->put(
+          *key + ".error.json", body_of(note),
+          {.if_taken = IfTaken::Replace, .content_type = "application/json"}, settings_.stop);
+      if (!written) return refused(written.error());
+    }
+    if (auto removed = remove(candidate); !removed) return std::unexpected(removed.error());
+    return key;
+  }
+
+  // The source is deleted last, so that shelve() finds all that is left to do.
+  Result<void> finish_shelving(const Candidate&, Shelf, const std::string&) override { return {}; }
+
+  std::string describe(const Name& name) const override { return settings_.url + name; }
+
+ private:
+  std::string key_of(const Candidate& candidate) const { return settings_.prefix + candidate.name; }
+
+  // Gives the key of the copy.
+  Result<std::string> copy_to(const std::string& prefix, const Candidate& candidate) {
+    for (int number = 1; number <= kMostSameNames; ++number) {
+      std::string key = prefix + numbered(candidate.name, number);
+      if (key.size() > kLongestKey)
+        return fail(ErrorKind::Input, "its key would be longer than 1,024 bytes there");
+      const auto copied = client_->copy(
+          key_of(candidate), key, {.if_match = candidate.version, .if_taken = IfTaken::Refuse},
+          settings_.stop);
+      if (copied) return key;
+      if (copied.error().kind != ErrorKind::Exists) return refused(copied.error());
+      const auto there = client_->head(key, {}, settings_.stop);
+      if (!there && there.error().kind != ErrorKind::Vanished) return refused(there.error());
+      if (there && there->etag == candidate.version && there->size == candidate.size) return key;
+    }
+    return fail(ErrorKind::Environment, "there are too many of that name");
+  }
+
+  static Name numbered(const Name& name, int number) {
+    if (number == 1) return name;
+    const std::size_t leaf = name.size() - leaf_of(name).size();
+    const auto dot = name.rfind('.');
+    const std::size_t at = dot == Name::npos || dot <= leaf ? name.size() : dot;
+    return name.substr(0, at) + " (" + std::to_string(number) + ")" + name.substr(at);
+  }
+
+  const BucketSourceSettings settings_;
+  const std::shared_ptr<S3Client> client_;
+};
+
+}  // namespace
+
+std::unique_ptr<Source> make_bucket_source(BucketSourceSettings settings,
+                                           std::shared_ptr<S3Client> client) {
+  return std::make_unique<BucketSource>(std::move(settings), std::move(client));
+}
+
+}  // namespace millrace
