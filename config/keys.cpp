@@ -122,14 +122,6 @@ std::string read_place(std::filesystem::path& into, const RawValue& value) {
   return {};
 }
 
-// A bucket is read all the same, so that everything else that is wrong with it is said as well.
-std::string read_inbox(std::filesystem::path& into, const RawValue& value) {
-  if (auto wrong = read_place(into, value); !wrong.empty()) return wrong;
-  if (!bucket_of(into)) return {};
-  return "must be a folder: a bucket cannot be watched yet, it can only be an outbox; copy its "
-         "objects into a folder and name that";
-}
-
 std::string read_secret(SecretRef& into, const RawValue& value) {
   static constexpr std::array<std::pair<std::string_view, SecretRef::Where>, 3> kPlaces{
       {{"env", SecretRef::Where::Env},
@@ -318,8 +310,8 @@ constexpr std::array kS3{
 constexpr std::array kFolder{
     Key<FolderSettings>{"name", "text", "needed", "what messages and commands call it",
                         [](auto& t, auto& v) { return read_text(t.name, v); }},
-    Key<FolderSettings>{"inbox", "path", "needed", "files are dropped here",
-                        [](auto& t, auto& v) { return read_inbox(t.inbox, v); }},
+    Key<FolderSettings>{"inbox", "path or s3://", "needed", "files are dropped here",
+                        [](auto& t, auto& v) { return read_place(t.inbox, v); }},
     Key<FolderSettings>{"outbox", "path or s3://", "needed", "results appear here",
                         [](auto& t, auto& v) { return read_place(t.outbox, v); }},
     Key<FolderSettings>{"to", "list of texts", "needed", "target formats",

@@ -146,10 +146,13 @@ class Loader {
         problem(value, "this [[folder]] has no `" + std::string(needed) + "`; add it");
       }
     }
-    if (!around_.has_buckets && bucket_of(folder.outbox)) {
-      problem(table->find("outbox")->second,
-              "`outbox` must be a folder: there is no S3 in this build; choose a folder, or take a "
-              "build that has S3");
+    for (const auto& [key, place] :
+         {std::pair{"inbox", &folder.inbox}, std::pair{"outbox", &folder.outbox}}) {
+      if (around_.has_buckets || !bucket_of(*place)) continue;
+      problem(table->find(key)->second,
+              "`" + std::string(key) +
+                  "` must be a folder: there is no S3 in this build; choose a folder, or take a "
+                  "build that has S3");
     }
     places_.folders.push_back({value.line, value.column});
     settings_.folders.push_back(std::move(folder));

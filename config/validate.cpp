@@ -111,7 +111,7 @@ class Validator {
     } else if (!s.endpoint.empty() && !is_origin(s.endpoint)) {
       say(who +
           "`endpoint` must be a host and a port, and nothing else; the bucket stands in "
-          "`outbox`, as in s3://" +
+          "`inbox` or `outbox`, as in s3://" +
           printable(s.name) + "@bucket/prefix/");
     }
     if (s.region.empty() ||
@@ -165,6 +165,8 @@ class Validator {
     }
     if (inbox && !f.ready_marker.empty())
       say(who + "`ready_marker` is for folders: an object is whole as soon as it is there");
+    if (inbox && f.settle)
+      say(who + "`settle` is for folders: an object is whole as soon as it is there");
     if (f.after == AfterSuccess::Archive) shelf(f, who, "archive", f.archive);
     if (f.failed == AfterFailure::Quarantine) shelf(f, who, "quarantine", f.quarantine);
   }

@@ -118,7 +118,7 @@ class Engine {
   Result<void> set_services(const Settings& settings);
   void count_spent(const Settings& settings);
   bool note_key(const ConverterSettings& converter);
-  void add_folder(const FolderSettings& settings);
+  Result<void> add_folder(const FolderSettings& settings);
   void remove_folder(const std::string& name);
   void recover();
   void work(std::size_t worker);

@@ -103,6 +103,9 @@ std::optional<std::string> Intake::explain(std::size_t root, const Name& name) c
 
 void Intake::observed(std::vector<Observation> seen) { post(std::move(seen)); }
 void Intake::probed(std::vector<ProbeAnswer> answers) { post(std::move(answers)); }
+void Intake::whole(std::size_t root, std::vector<Candidate> seen) {
+  post(WholeVersions{root, std::move(seen)});
+}
 void Intake::scan_finished(const ScanReport& report) { post(report); }
 
 void Intake::refused(std::size_t root, std::vector<Refused> names) {
@@ -144,7 +147,7 @@ std::vector<bool> Intake::known(std::size_t root, const std::vector<SeenVersion>
   }
   std::vector<bool> known;
   known.reserve(seen.size());
-  for (const Known one : *answers) known.push_back(one != Known::New);
+  for (const Known one : *answers) known.push_back(one == Known::Waiting || one == Known::Done);
   return known;
 }
 
@@ -198,6 +201,8 @@ void Intake::handle(Message message, TimePoint now) {
     handle_observations(*seen, now);
   } else if (auto* answers = std::get_if<std::vector<ProbeAnswer>>(&message)) {
     handle_answers(*answers, now);
+  } else if (auto* whole = std::get_if<WholeVersions>(&message)) {
+    admit(whole->root, whole->versions);
   } else if (auto* report = std::get_if<ScanReport>(&message)) {
     const auto at = roots_.find(report->root);
     if (at != roots_.end() && report->below.empty()) at->second.scanned = true;
@@ -392,8 +397,9 @@ Result<bool> Intake::refill(const std::string& folder, Ledger::Lane lane) {
 }
 
 void Intake::update_quiet() {
-  const bool scanned = std::ranges::all_of(
-      roots_, [](const auto& at) { return at.second.scanned && !at.second.rescan_needed; });
+  const bool scanned = std::ranges::all_of(roots_, [](const auto& at) {
+    return at.second.scanned && !at.second.rescan_needed && at.second.looking_again.empty();
+  });
   std::size_t held = 0;
   {
     const MutexLock lock(engine_mutex_);

@@ -58,6 +58,7 @@ class Intake final : public RootSink {
   // -- RootSink, on the roots' threads ----------------------------------------------------------
   void observed(std::vector<Observation> seen) override;
   void probed(std::vector<ProbeAnswer> answers) override;
+  void whole(std::size_t root, std::vector<Candidate> seen) override;
   void refused(std::size_t root, std::vector<Refused> names) override;
   void left_in_cloud(std::size_t root, const LeftInCloud& files) override;
   void scan_finished(const ScanReport& report) override;
@@ -66,6 +67,10 @@ class Intake final : public RootSink {
   bool has_room(std::size_t root) override;
 
  private:
+  struct WholeVersions {
+    std::size_t root;
+    std::vector<Candidate> versions;
+  };
   struct Removal {
     std::size_t root;
   };
@@ -80,8 +85,9 @@ class Intake final : public RootSink {
     std::size_t root;
     RootNature nature;
   };
-  using Message = std::variant<std::vector<Observation>, std::vector<ProbeAnswer>, ScanReport,
-                               IntakeFolder, Removal, RescanWish, LookAgain, NatureNews>;
+  using Message =
+      std::variant<std::vector<Observation>, std::vector<ProbeAnswer>, WholeVersions, ScanReport,
+                   IntakeFolder, Removal, RescanWish, LookAgain, NatureNews>;
   struct KnownRoot {
     IntakeFolder at;
     bool scanned = false;        // its first scan is over

@@ -26,6 +26,7 @@ class RecordingSink final : public RootSink {
     MutexLock lock(mutex_);
     for (auto& answer : answers) answers_[answer.name] = answer;
   }
+  void whole(std::size_t, std::vector<Candidate>) override {}
   void refused(std::size_t, std::vector<Refused> names) override {
     MutexLock lock(mutex_);
     for (auto& one : names) {
