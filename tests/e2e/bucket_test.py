@@ -118,6 +118,27 @@ def test_a_watched_folder_fills_a_bucket_through_kills(gateway):
             assert "s3://ceph@watched/out, not asked here" in str(agent.command("check"))
 
 
+def test_a_stop_amid_an_upload_loses_nothing_that_was_paid_for(gateway):
+    with Scratch() as home, ApiServer("--latency-ms", "1000") as api:
+        bucket, inbox = Bucket(gateway, "stopped"), home / "a"
+        pictures(inbox, [1])
+        folder = folder_toml("pictures", inbox, "s3://ceph@stopped/out")
+        with Agent(home / "agent", folder, converter_toml(api.url) + store_toml(gateway),
+                   environment=KEYS) as agent:
+            agent.start()
+            eventually(lambda: api.bill()["posts"] == 1, what="the request")
+            with gateway.frozen():
+                eventually(lambda: list(home.rglob("spool/*/*")), what="the result")
+                eventually(lambda: api.bill()["open"] == 0, what="the end of the answer")
+                agent.stop()
+            # Now the store takes up what it was sent, or not.
+            agent.start()
+            eventually(lambda: agent.all_done("pictures", 1), 60, "the result")
+            expect_right(home, bucket)
+            assert api.bill()["posts"] == 1 and "a thread hung" not in agent.read_log()
+            expect_spools_empty(home)
+
+
 def test_with_a_wrong_secret_nothing_is_paid_and_a_reload_mends_it(gateway):
     with Scratch() as home, ApiServer() as api:
         bucket, inbox = Bucket(gateway, "mended"), home / "a"
