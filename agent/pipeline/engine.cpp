@@ -304,8 +304,9 @@ void Engine::add_folder(const FolderSettings& settings) {
   auto folder = std::make_shared<Folder>(
       settings, index, static_cast<std::size_t>(options_.settings.agent.workers), std::move(source),
       outbox_opener(*buckets_, real_file_system(), settings, owner));
-  auto root = std::make_shared<Root>(root_settings(settings, options_.settings.agent, index),
-                                     real_file_system(), clock_, *intake_);
+  RootSettings watched = root_settings(settings, options_.settings.agent, index);
+  watched.watch_since = watched_before(*ledger_, settings.name);
+  auto root = std::make_shared<Root>(std::move(watched), real_file_system(), clock_, *intake_);
   {
     const MutexLock lock(mutex_);
     members_[settings.name] = {folder, root};

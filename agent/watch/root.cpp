@@ -18,12 +18,12 @@ std::string_view to_string(RootState state) {
 }
 
 struct Root::State {
-  State(RootSettings s, FileSystem& fs, const Clock& c, RootSink& k)
+  State(RootSettings s, FileSystem& fs, const Clock& c, RootSink& k, OpenWatcher open)
       : settings(std::move(s)),
         filter(settings.names),
         clock(c),
         placeholders(settings.gather_placeholders),
-        loop(settings, filter, fs, clock, k, board, placeholders) {}
+        loop(settings, filter, fs, clock, k, board, placeholders, std::move(open)) {}
 
   const RootSettings settings;
   const NameFilter filter;
@@ -34,8 +34,10 @@ struct Root::State {
   std::jthread thread;  // last: it is joined before anything that it uses goes
 };
 
-Root::Root(RootSettings settings, FileSystem& file_system, const Clock& clock, RootSink& sink)
-    : state_(std::make_unique<State>(std::move(settings), file_system, clock, sink)) {}
+Root::Root(RootSettings settings, FileSystem& file_system, const Clock& clock, RootSink& sink,
+           OpenWatcher open_watcher)
+    : state_(std::make_unique<State>(std::move(settings), file_system, clock, sink,
+                                     std::move(open_watcher))) {}
 
 Root::~Root() { request_stop(); }
 
