@@ -18,6 +18,7 @@
 #include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
 #include "platform/fs/file_system.hpp"
+#include "platform/fs/path_text.hpp"
 #include "platform/fs/small_file.hpp"
 
 namespace millrace {
@@ -41,9 +42,10 @@ Result<std::string> read_profile_file(const std::string& path) {
 
 CredentialsSourcePtr credentials_of(const S3Settings& store, const BucketTools& tools) {
   if (store.access_key_id.where == SecretRef::Where::None) {
-    const auto home = environment_variable("HOME");
-    return usual_credentials({environment_variable, read_profile_file, home ? *home + "/" : ""},
-                             tools.http, store.profile);
+    const auto home = expand_home("~");  // on Windows %USERPROFILE%, as the tools of AWS have it
+    return usual_credentials(
+        {environment_variable, read_profile_file, home ? path_text(*home) + "/" : ""}, tools.http,
+        store.profile);
   }
   const auto reader = [&](const SecretRef& where) -> ReadSecret {
     if (where.where == SecretRef::Where::None) return {};

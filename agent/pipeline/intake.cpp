@@ -42,10 +42,18 @@ SettleRules rules_of(const FolderSettings& settings, RootNature nature, Ledger& 
   return rules;
 }
 
+std::string watch_position_key(const std::string& folder) { return "watch_position/" + folder; }
+
 }  // namespace
 
 std::string quiet_key(const std::string& folder, Evidence why) {
   return (why == Evidence::Moved ? "quiet_moved/" : "quiet/") + folder;
+}
+
+// What cannot be recalled costs an order of names, and no name.
+std::string watched_before(Ledger& ledger, const std::string& folder) {
+  const auto position = ledger.recall(watch_position_key(folder));
+  return position ? position->value_or("") : "";
 }
 
 Intake::Intake(Ledger& ledger, Dispatcher& dispatcher, const Clock& clock)
@@ -132,6 +140,13 @@ void Intake::health_changed(std::size_t root, const RootHealth& health) {
   if (health.state == RootState::Scanning || health.state == RootState::Watching) {
     post(NatureNews{root, health.nature});
   }
+}
+
+void Intake::watched_up_to(std::size_t root, const std::string& position) {
+  const std::string folder = folder_name(root);
+  if (folder.empty()) return;  // a reload took it away
+  const auto kept = ledger_.remember(watch_position_key(folder), position);
+  if (!kept) log_error(Level::Error, "cannot remember what was watched", kept.error());
 }
 
 // A scan finds everything again; what the ledger knows in this very version needs no settling.

@@ -27,6 +27,10 @@ namespace millrace {
 // are moved into place, one for all others.
 std::string quiet_key(const std::string& folder, Evidence why);
 
+// Up to where the events of a folder's inbox were handed on (RootSink::watched_up_to), as far as
+// the ledger remembers; else empty.
+std::string watched_before(Ledger& ledger, const std::string& folder);
+
 // What the loop knows of one root.
 struct IntakeFolder {
   std::shared_ptr<Folder> folder;
@@ -63,6 +67,7 @@ class Intake final : public RootSink {
   void left_in_cloud(std::size_t root, const LeftInCloud& files) override;
   void scan_finished(const ScanReport& report) override;
   void health_changed(std::size_t root, const RootHealth& health) override;
+  void watched_up_to(std::size_t root, const std::string& position) override;
   std::vector<bool> known(std::size_t root, const std::vector<SeenVersion>& seen) override;
   bool has_room(std::size_t root) override;
 

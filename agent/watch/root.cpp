@@ -18,12 +18,12 @@ std::string_view to_string(RootState state) {
 }
 
 struct FolderRoot::State {
-  State(RootSettings s, FileSystem& fs, const Clock& c, RootSink& k)
+  State(RootSettings s, FileSystem& fs, const Clock& c, RootSink& k, OpenWatcher open)
       : settings(std::move(s)),
         filter(settings.names),
         clock(c),
         placeholders(settings.gather_placeholders),
-        loop(settings, filter, fs, clock, k, board, placeholders) {}
+        loop(settings, filter, fs, clock, k, board, placeholders, std::move(open)) {}
 
   const RootSettings settings;
   const NameFilter filter;
@@ -35,8 +35,9 @@ struct FolderRoot::State {
 };
 
 FolderRoot::FolderRoot(RootSettings settings, FileSystem& file_system, const Clock& clock,
-                       RootSink& sink)
-    : state_(std::make_unique<State>(std::move(settings), file_system, clock, sink)) {}
+                       RootSink& sink, OpenWatcher open_watcher)
+    : state_(std::make_unique<State>(std::move(settings), file_system, clock, sink,
+                                     std::move(open_watcher))) {}
 
 FolderRoot::~FolderRoot() { request_stop(); }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,8 @@ struct RootSettings {
   Duration longest_retry = std::chrono::seconds{30};
   // How long files without bytes are gathered before they are told.
   Duration gather_placeholders = std::chrono::seconds{10};
+  // What watched_up_to() told in an earlier run; empty for nothing.
+  std::string watch_since;
 };
 
 enum class RootState { Offline, Scanning, Watching, Stalled, Stopped };
@@ -99,6 +102,11 @@ class RootSink {
   virtual void left_in_cloud(std::size_t root, const LeftInCloud& files) = 0;
   virtual void scan_finished(const ScanReport& report) = 0;
   virtual void health_changed(std::size_t root, const RootHealth& health) = 0;
+  // All events up to this position were handed on: to be kept for RootSettings::watch_since of a
+  // later run, so that it looks first at names that changed while nobody watched. A matter of order
+  // only: what was handed on and then lost, the scan at the start finds again. Called at most every
+  // 5 s and at the end, and never where the system keeps no history of changes.
+  virtual void watched_up_to(std::size_t root, const std::string& position) = 0;
   // One answer for each: true if the ledger has that version (waiting or final), so that it need
   // not be reported now or in later scans. Asked during scans only.
   virtual std::vector<bool> known(std::size_t root, const std::vector<SeenVersion>& seen) = 0;
@@ -108,6 +116,10 @@ class RootSink {
 
   static constexpr std::size_t kMostObservations = 1024;
 };
+
+// open_native_watcher(), but for tests.
+using OpenWatcher = std::function<Result<std::unique_ptr<Watcher>>(
+    const std::filesystem::path& inbox, const WatchOptions& options)>;
 
 enum class Haste {
   WhenDue,  // no sooner than 500 times the processor time of the last scan
@@ -149,7 +161,8 @@ class Root {
 class FolderRoot final : public Root {
  public:
   // The file system, the clock and the sink must outlive the root.
-  FolderRoot(RootSettings settings, FileSystem& file_system, const Clock& clock, RootSink& sink);
+  FolderRoot(RootSettings settings, FileSystem& file_system, const Clock& clock, RootSink& sink,
+             OpenWatcher open_watcher = open_native_watcher);
   ~FolderRoot() override;
   FolderRoot(const FolderRoot&) = delete;
   FolderRoot& operator=(const FolderRoot&) = delete;
