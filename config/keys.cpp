@@ -56,6 +56,20 @@ std::string read_texts(std::vector<std::string>& into, const RawValue& value) {
   return {};
 }
 
+// "HOST:PORT", in lower case.
+std::string read_places(std::vector<std::string>& into, const RawValue& value) {
+  if (auto wrong = read_texts(into, value); !wrong.empty()) return wrong;
+  for (std::string& place : into) {
+    const auto colon = place.rfind(':');
+    const std::string_view port = std::string_view(place).substr(std::min(colon, place.size()));
+    if (colon == 0 || port.size() < 2 || port.find_first_not_of("0123456789", 1) != port.npos ||
+        place.find('/') != place.npos)
+      return "holds \"" + printable(place) + "\"; write HOST:PORT, as in \"files.lan:443\"";
+    place = to_lower_ascii(place);
+  }
+  return {};
+}
+
 std::string read_duration(Duration& into, const RawValue& value) {
   const auto* text = std::get_if<std::string>(&value.value);
   const auto duration = text ? parse_duration(*text) : std::nullopt;
@@ -278,6 +292,12 @@ constexpr std::array kConverter{
     Key<ConverterSettings>{"ca_file", "text", "the system's trust",
                            "PEM file of trusted authorities",
                            [](auto& t, auto& v) { return read_text(t.ca_file, v); }},
+    Key<ConverterSettings>{"allow_fetch", "list of texts", "[]",
+                           "of [converter.download]: HOST:PORT that may be asked though not public",
+                           [](auto& t, auto& v) { return read_places(t.allow_fetch, v); }},
+    Key<ConverterSettings>{"patience", "duration", "\"10m\"",
+                           "of [converter.download]: a list that comes no further is ended",
+                           [](auto& t, auto& v) { return read_some_time(t.patience, v); }},
 };
 
 constexpr std::array kS3{

@@ -160,6 +160,11 @@ Result<std::string> choose_converter(const Options& options, Settings& base) {
                                                 "`; name one of the configuration "
                                                 "with --via, or an API with --url");
     }
+    if (base.converter(via)->downloads) {
+      return fail(ErrorKind::Configuration, "converter `" + printable(via) +
+                                                "` fetches lists and converts nothing; "
+                                                "`millrace fetch LIST --into DIR` does it once");
+    }
     return via;
   }
   HttpRequest asked;

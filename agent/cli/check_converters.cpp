@@ -95,7 +95,10 @@ std::vector<Finding> check_keys(const Context& context) {
   }
   std::vector<Finding> findings;
   for (const ConverterSettings& converter : context.settings.converters) {
-    if (!converter.embedded) findings.push_back(key_finding(**http, context, converter));
+    if (converter.downloads)
+      findings.push_back(found_well("converter " + converter.name, "fetches lists; needs no key"));
+    else if (!converter.embedded)
+      findings.push_back(key_finding(**http, context, converter));
   }
   return findings;
 }

@@ -53,11 +53,9 @@ std::function<double()> random_numbers() {
   };
 }
 
-DownloadOptions download_options(const Options& options, const fs::path& into,
-                                 const fs::path& state_dir) {
+DownloadOptions download_options(const Options& options, const fs::path& into) {
   DownloadOptions download;
   download.into = into;
-  download.records_file = state_dir / "downloads.db";
   download.window.workers = options.workers.value_or(kDefaultWorkers);
   download.window.max_connections = std::min(options.max_connections, download.window.workers);
   download.window.rate_per_second = parse_rate(options.rate);
@@ -109,8 +107,11 @@ class FetchRun {
     auto lock = lock_instance(state_dir_);
     if (!lock) return std::unexpected(lock.error());
     lock_ = std::move(*lock);
-    auto started =
-        DownloadRun::start(std::move(*list), download_options(options_, into_, state_dir_), clock_);
+    DownloadOptions download = download_options(options_, into_);
+    auto records = DownloadRecords::open(state_dir_ / "downloads.db", download.durable);
+    if (!records) return std::unexpected(records.error());
+    download.records = std::move(*records);
+    auto started = DownloadRun::start(std::move(*list), std::move(download), clock_);
     if (!started) return std::unexpected(started.error());
     run_ = std::move(*started);
     return {};
@@ -173,7 +174,10 @@ class FetchRun {
 
   static void list_json(const std::vector<DownloadTrouble>& rows, std::string_view what) {
     for (const auto& row : rows)
-      std::cout << nlohmann::json{{"type", what}, {"file", row.what}, {"reason", row.reason}}
+      std::cout << nlohmann::json{{"type", what},
+                                  {"file", row.what},
+                                  {"line", row.line},
+                                  {"reason", row.reason}}
                 << "\n";
   }
 
@@ -181,8 +185,8 @@ class FetchRun {
                    std::int64_t all) {
     const std::size_t named = std::min(rows.size(), kMostNamed);
     for (const auto& row : std::span(rows).first(named))
-      std::cerr << what << ": " << row.what << (row.reason.empty() ? "" : ": ") << row.reason
-                << "\n";
+      std::cerr << what << ": line " << row.line << (row.what.empty() ? "" : ": ") << row.what
+                << (row.reason.empty() ? "" : ": ") << row.reason << "\n";
     const auto more = all - static_cast<std::int64_t>(named);
     if (more > 0) std::cerr << what << ": " << more << " more\n";
   }

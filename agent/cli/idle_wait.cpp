@@ -88,7 +88,8 @@ IdleEnd wait_until_idle(Engine& engine, LedgerReader& reader, Duration patience,
       end.guarded = true;
       return end;
     }
-    if (const std::int64_t count = engine.tally().ended(); count != ended) {
+    const Tally tally = engine.tally();
+    if (const std::int64_t count = tally.ended() + tally.steps_of_lists; count != ended) {
       ended = count;
       moved = now;
     }

@@ -119,6 +119,7 @@ Result<void> Engine::open() {
   buckets_ = make_buckets({*http_, clock_, options_.config_dir,
                            options_.ledger_file.parent_path() / "spool", stop_now_.get_token()});
   buckets_->set_stores(settings.stores);
+  lists_ = std::make_unique<ListRecords>(options_.ledger_file.parent_path() / "lists");
 
   dispatcher_ = std::make_unique<Dispatcher>(clock_, *workers);
   dispatcher_->pause_after_refusals(options_.most_refusals);
@@ -221,6 +222,7 @@ Result<void> Engine::ensure_embedded() {
 }
 
 Result<std::shared_ptr<Service>> Engine::make_service(const ConverterSettings& settings) {
+  if (settings.downloads) return make_list_service(*lists_, settings, clock_);
   if (settings.embedded) {
     if (auto running = ensure_embedded(); !running) return std::unexpected(running.error());
   }
@@ -397,7 +399,8 @@ bool Engine::idle() const {
 bool Engine::all_seen() const { return recovery_->looked() && intake_->quiet(); }
 
 Tally Engine::tally() const {
-  return {delivered_, skipped_, failed_, cancelled_, retried_, bytes_in_, bytes_out_};
+  return {delivered_, skipped_,  failed_,    cancelled_,
+          retried_,   bytes_in_, bytes_out_, lists_->steps()};
 }
 
 std::vector<FolderStatus> Engine::folders() const {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/convert/api_converter.hpp"
+#include "agent/pipeline/list_converter.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/host/host.hpp"
 
@@ -66,6 +67,14 @@ Result<std::shared_ptr<Service>> make_service(HttpClient& http, const ConverterS
   auto service = std::make_shared<Service>();
   service->settings = settings;
   service->converter = std::move(*converter);
+  return service;
+}
+
+std::shared_ptr<Service> make_list_service(ListRecords& records, const ConverterSettings& settings,
+                                           const Clock& clock) {
+  auto service = std::make_shared<Service>();
+  service->settings = settings;
+  service->converter = make_list_converter(records, settings, clock);
   return service;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/pipeline/list_records.hpp"
 #include "agent/pipeline/service.hpp"
 #include "agent/transfer/http_client.hpp"
 #include "config/settings.hpp"
@@ -21,6 +22,10 @@ Result<std::shared_ptr<Service>> make_service(HttpClient& http, const ConverterS
                                               const std::string& unix_socket,
                                               const std::filesystem::path& config_dir,
                                               const Clock& clock);
+
+// The one that fetches lists; `records` and `clock` outlive it.
+std::shared_ptr<Service> make_list_service(ListRecords& records, const ConverterSettings& settings,
+                                           const Clock& clock);
 
 // The first moment of the month (UTC) that `now` lies in.
 WallTime month_of(WallTime now);
