@@ -56,20 +56,6 @@ std::string read_texts(std::vector<std::string>& into, const RawValue& value) {
   return {};
 }
 
-// "HOST:PORT", in lower case.
-std::string read_places(std::vector<std::string>& into, const RawValue& value) {
-  if (auto wrong = read_texts(into, value); !wrong.empty()) return wrong;
-  for (std::string& place : into) {
-    const auto colon = place.rfind(':');
-    const std::string_view port = std::string_view(place).substr(std::min(colon, place.size()));
-    if (colon == 0 || port.size() < 2 || port.find_first_not_of("0123456789", 1) != port.npos ||
-        place.find('/') != place.npos)
-      return "holds \"" + printable(place) + "\"; write HOST:PORT, as in \"files.lan:443\"";
-    place = to_lower_ascii(place);
-  }
-  return {};
-}
-
 std::string read_duration(Duration& into, const RawValue& value) {
   const auto* text = std::get_if<std::string>(&value.value);
   const auto duration = text ? parse_duration(*text) : std::nullopt;
@@ -154,6 +140,58 @@ std::string read_secret(SecretRef& into, const RawValue& value) {
     return read_text(into.name, name).empty() && !into.name.empty() ? std::string() : wrong;
   }
   return wrong;
+}
+
+// Whether this is HOST:PORT.
+bool is_place(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == 0 || colon == text.npos || text.find_first_of("/@ ") != text.npos) return false;
+  const std::string_view port = text.substr(colon + 1);
+  return !port.empty() && port.find_first_not_of("0123456789") == port.npos;
+}
+
+std::string no_place(std::string_view text) {
+  return "holds \"" + printable(text) + "\"; write HOST:PORT, as in \"files.lan:443\"";
+}
+
+std::string read_allowed_places(std::vector<std::string>& into, const RawValue& value) {
+  if (auto wrong = read_texts(into, value); !wrong.empty()) return wrong;
+  for (std::string& place : into) {
+    if (!is_place(place)) return no_place(place);
+    place = to_lower_ascii(place);
+  }
+  return {};
+}
+
+// A name that people may set: what says how bytes are sent is ours (RFC 9110 5.1 for the letters).
+bool is_free_header(std::string_view name) {
+  static constexpr std::array<std::string_view, 10> kOurs{
+      "host", "range",      "if-range",       "if-none-match",     "if-modified-since",
+      "te",   "connection", "content-length", "transfer-encoding", "accept-encoding"};
+  const std::string lower = to_lower_ascii(name);
+  return !lower.empty() &&
+         lower.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") == lower.npos &&
+         std::ranges::find(kOurs, lower) == kOurs.end();
+}
+
+std::string read_headers(std::vector<DownloadHeader>& into, const RawValue& value) {
+  const std::string wrong =
+      "must be a table such as { \"files.lan:443\" = { Authorization = { env = \"NAME\" } } }";
+  const auto* places = std::get_if<RawTable>(&value.value);
+  if (places == nullptr) return wrong;
+  into.clear();
+  for (const auto& [place, names] : *places) {
+    const auto* headers = std::get_if<RawTable>(&names.value);
+    if (headers == nullptr) return wrong;
+    if (!is_place(place)) return no_place(place);
+    for (const auto& [name, where] : *headers) {
+      if (!is_free_header(name)) return "holds \"" + printable(name) + "\", which cannot be set";
+      DownloadHeader header{to_lower_ascii(place), name, {}};
+      if (auto bad = read_secret(header.value, where); !bad.empty()) return bad;
+      into.push_back(std::move(header));
+    }
+  }
+  return {};
 }
 
 std::string read_options(std::map<std::string, std::string>& into, const RawValue& value) {
@@ -294,7 +332,10 @@ constexpr std::array kConverter{
                            [](auto& t, auto& v) { return read_text(t.ca_file, v); }},
     Key<ConverterSettings>{"allow_fetch", "list of texts", "[]",
                            "of [converter.download]: HOST:PORT that may be asked though not public",
-                           [](auto& t, auto& v) { return read_places(t.allow_fetch, v); }},
+                           [](auto& t, auto& v) { return read_allowed_places(t.allow_fetch, v); }},
+    Key<ConverterSettings>{"headers", "table", "{}",
+                           "of [converter.download]: sent to a HOST:PORT, with where each value is",
+                           [](auto& t, auto& v) { return read_headers(t.headers, v); }},
     Key<ConverterSettings>{"patience", "duration", "\"10m\"",
                            "of [converter.download]: a list that comes no further is ended",
                            [](auto& t, auto& v) { return read_some_time(t.patience, v); }},

@@ -36,9 +36,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kSynonym
 }};
 
 // What [converter.download] takes of the keys of a converter, and what it alone takes.
-constexpr std::array<std::string_view, 7> kKeysOfDownload{
-    "allow_fetch", "ca_file", "concurrency", "max_size", "patience", "rate", "timeout"};
-constexpr std::array<std::string_view, 2> kOnlyOfDownload{"allow_fetch", "patience"};
+constexpr std::array<std::string_view, 8> kKeysOfDownload{
+    "allow_fetch", "ca_file", "concurrency", "headers", "max_size", "patience", "rate", "timeout"};
+constexpr std::array<std::string_view, 3> kOnlyOfDownload{"allow_fetch", "headers", "patience"};
 // The kinds of lists that a folder with via = "download" takes where it does not say.
 constexpr std::array kLists{"*.urls", "*.metalink", "*.meta4", "*.url", "*.webloc"};
 constexpr const char* kReports = "*.result.json";
@@ -253,6 +253,9 @@ class Loader {
       if (converter.api_key.where == SecretRef::Where::File) {
         converter.api_key.name = path_text(expand(converter.api_key.name));
       }
+      for (DownloadHeader& header : converter.headers)
+        if (header.value.where == SecretRef::Where::File)
+          header.value.name = path_text(expand(header.value.name));
     }
   }
 

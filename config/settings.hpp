@@ -40,6 +40,13 @@ struct DashboardSettings {
 enum class Upload { Multipart, Raw, Url };
 enum class AfterWindow { Resend, Hold };
 
+struct DownloadHeader {
+  std::string place;  // "host:443", in lower case
+  std::string name;
+  SecretRef value;
+  bool operator==(const DownloadHeader&) const = default;
+};
+
 struct ConverterSettings {
   std::string name;
   bool embedded = false;   // [converter.local]: started by the agent
@@ -60,6 +67,7 @@ struct ConverterSettings {
   Duration idempotency_window = std::chrono::hours{24};
   AfterWindow after_window = AfterWindow::Resend;
   std::string ca_file;
+  std::vector<DownloadHeader> headers;           // downloads: sent to their place alone
   std::vector<std::string> allow_fetch;          // downloads: "host:443", in lower case
   Duration patience = std::chrono::minutes{10};  // downloads: without progress
   bool operator==(const ConverterSettings&) const = default;

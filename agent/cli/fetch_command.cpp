@@ -9,6 +9,7 @@
 #include "agent/cli/progress.hpp"
 #include "agent/cli/text_view.hpp"
 #include "agent/download/download_run.hpp"
+#include "agent/pipeline/services.hpp"
 #include "config/values.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
@@ -24,20 +25,31 @@ constexpr int kDefaultWorkers = 16;
 // Of each kind of trouble, lines that the summary names; the rest is counted.
 constexpr std::size_t kMostNamed = 20;
 
-// The configuration tells where state is kept, if there is one.
-std::expected<fs::path, int> state_root(const Options& options) {
-  if (!options.state_dir.empty()) return fs::absolute(native_path(options.state_dir));
+struct FetchSettings {
+  fs::path state;
+  std::function<Result<Headers>(const std::string& place)> headers;
+};
+
+// The configuration, if there is one, tells where state is kept and what is sent with requests.
+std::expected<FetchSettings, int> fetch_settings(const Options& options) {
   const auto folders = standard_folders();
   if (!folders) {
     say_error(options, folders.error());
     return std::unexpected(kWrongUse);
   }
+  FetchSettings settings;
+  settings.state = folders->state_dir;
   std::error_code ignored;
-  if (options.config.empty() && !fs::exists(config_file_of(options, *folders), ignored))
-    return folders->state_dir;
-  auto context = load_context(options);
-  if (!context) return std::unexpected(context.error());
-  return context->settings.agent.state_dir;
+  const fs::path file = config_file_of(options, *folders);
+  if (!options.config.empty() || fs::exists(file, ignored)) {
+    auto context = load_context(options);
+    if (!context) return std::unexpected(context.error());
+    settings.state = context->settings.agent.state_dir;
+    const auto* download = context->settings.converter("download");
+    if (download != nullptr) settings.headers = headers_of(download->headers, file.parent_path());
+  }
+  if (!options.state_dir.empty()) settings.state = fs::absolute(native_path(options.state_dir));
+  return settings;
 }
 
 Result<ListReader> open_list(const Options& options) {
@@ -73,10 +85,11 @@ DownloadOptions download_options(const Options& options, const fs::path& into) {
 
 class FetchRun {
  public:
-  FetchRun(const Options& options, fs::path state)
+  FetchRun(const Options& options, FetchSettings settings)
       : options_(options),
         into_(full_path(native_path(options.into), fs::current_path())),
-        state_dir_(state / "batch" / batch_id()),
+        state_dir_(settings.state / "batch" / batch_id()),
+        headers_(std::move(settings.headers)),
         progress_(options.json) {}
 
   int run() {
@@ -111,6 +124,7 @@ class FetchRun {
     auto records = DownloadRecords::open(state_dir_ / "downloads.db", download.durable);
     if (!records) return std::unexpected(records.error());
     download.records = std::move(*records);
+    download.fetch.headers = headers_;
     auto started = DownloadRun::start(std::move(*list), std::move(download), clock_);
     if (!started) return std::unexpected(started.error());
     run_ = std::move(*started);
@@ -194,6 +208,7 @@ class FetchRun {
   const Options& options_;
   const fs::path into_;
   const fs::path state_dir_;
+  const std::function<Result<Headers>(const std::string& place)> headers_;
   Progress progress_;
   const SystemClock clock_;
   std::unique_ptr<InstanceLock> lock_;
@@ -204,9 +219,9 @@ class FetchRun {
 }  // namespace
 
 int run_fetch(const Options& options) {
-  const auto state = state_root(options);
-  if (!state) return state.error();
-  return FetchRun(options, *state).run();
+  auto settings = fetch_settings(options);
+  if (!settings) return settings.error();
+  return FetchRun(options, std::move(*settings)).run();
 }
 
 }  // namespace millrace

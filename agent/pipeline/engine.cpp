@@ -222,7 +222,7 @@ Result<void> Engine::ensure_embedded() {
 }
 
 Result<std::shared_ptr<Service>> Engine::make_service(const ConverterSettings& settings) {
-  if (settings.downloads) return make_list_service(*lists_, settings, clock_);
+  if (settings.downloads) return make_list_service(*lists_, settings, options_.config_dir, clock_);
   if (settings.embedded) {
     if (auto running = ensure_embedded(); !running) return std::unexpected(running.error());
   }

@@ -102,8 +102,9 @@ std::optional<Error> error_of_run(const std::string& list, const DownloadRun& ru
 
 class ListConverter final : public Converter {
  public:
-  ListConverter(ListRecords& records, const ConverterSettings& settings, const Clock& clock)
-      : records_(records), settings_(settings), clock_(clock) {}
+  ListConverter(ListRecords& records, const ConverterSettings& settings, HeadersOf headers,
+                const Clock& clock)
+      : records_(records), settings_(settings), headers_(std::move(headers)), clock_(clock) {}
 
   const std::string& account() const override { return settings_.account; }
   std::string key_for(const std::string& content_sha256, const std::string& target,
@@ -161,6 +162,7 @@ class ListConverter final : public Converter {
     };
     download.fetch.allow = settings_.allow_fetch;
     download.fetch.ca_file = settings_.ca_file;
+    download.fetch.headers = headers_;
     download.fetch.timeouts.thinking = settings_.timeout;
     download.fetch.owner = common.owner;
     return download;
@@ -186,15 +188,16 @@ class ListConverter final : public Converter {
 
   ListRecords& records_;
   const ConverterSettings settings_;
+  const HeadersOf headers_;
   const Clock& clock_;
 };
 
 }  // namespace
 
 std::unique_ptr<Converter> make_list_converter(ListRecords& records,
-                                               const ConverterSettings& settings,
+                                               const ConverterSettings& settings, HeadersOf headers,
                                                const Clock& clock) {
-  return std::make_unique<ListConverter>(records, settings, clock);
+  return std::make_unique<ListConverter>(records, settings, std::move(headers), clock);
 }
 
 }  // namespace millrace

@@ -6,7 +6,9 @@
 // (Transient) if no file could be fetched yet and some still might.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "agent/convert/converter.hpp"
 #include "agent/pipeline/list_records.hpp"
@@ -15,11 +17,13 @@
 
 namespace millrace {
 
+using HeadersOf = std::function<Result<Headers>(const std::string& place)>;
+
 // The references outlive the converter. convert() holds its worker until the list has ended, or has
 // not come further for the settings' patience; a stop ends it at once (Stopped), and what was
 // fetched by then is not fetched again.
 std::unique_ptr<Converter> make_list_converter(ListRecords& records,
-                                               const ConverterSettings& settings,
+                                               const ConverterSettings& settings, HeadersOf headers,
                                                const Clock& clock);
 
 }  // namespace millrace

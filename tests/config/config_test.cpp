@@ -238,6 +238,27 @@ TEST_CASE("the keys of [converter.download] and of the others are kept apart") {
   CHECK(download.allow_fetch == std::vector<std::string>{"files.lan:443"});
   CHECK(download.patience == Duration{1h});
   CHECK(download.ca_file == "/etc/m/ca");
+  const auto headed = load(
+      "[converter.download]\n"
+      "headers={\"Files.LAN:443\"={Authorization={file=\"token\"},X-Key={env=\"K\"}}}\n");
+  REQUIRE(headed);
+  const auto& headers = headed->converter("download")->headers;
+  REQUIRE(headers.size() == 2);
+  CHECK(headers[0] ==
+        DownloadHeader{"files.lan:443", "Authorization", {SecretRef::Where::File, "/etc/m/token"}});
+  CHECK(headers[1].value == SecretRef{SecretRef::Where::Env, "K"});
+  const struct {
+    const char *value, *says;
+  } bad[] = {{"{\"a:443\"=5}", "must be a table such as"},
+             {"{\"a:443\"={A=\"CANARY\"}}", "the key itself never stands in this file"},
+             {"{\"https://a\"={A={env=\"K\"}}}", "write HOST:PORT"},
+             {"{\"a:443\"={Range={env=\"K\"}}}", "\"Range\", which cannot be set"}};
+  for (const auto& row : bad) {
+    const std::string said =
+        problems(std::string("[converter.download]\nheaders=") + row.value + "\n");
+    CHECK(holds(said, row.says));
+    CHECK_FALSE(holds(said, "CANARY"));
+  }
   for (const auto* wrong : {"api_key={env=\"K\"}", "account=\"a\"", "monthly_budget=5"})
     CHECK(holds(problems(std::string("[converter.download]\n") + wrong + "\n"),
                 "has no meaning in [converter.download]"));

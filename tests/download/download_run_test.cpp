@@ -149,6 +149,34 @@ TEST_CASE("an address that is not public is refused unless it is allowed [K9]") 
   CHECK(server.heads().empty());
 }
 
+TEST_CASE("a header of the settings goes to its place alone, wherever that leads [P8]") {
+  ListServer other([](const std::string&) { return reply("200 OK", "", "x"); });
+  ListServer server([&](const std::string& head) {
+    if (asks_for(head, "/away"))
+      return reply("302 Found", "Location: " + other.url("/there") + "\r\n", "");
+    return reply("200 OK", "", "x");
+  });
+  DownloadBench bench(server);
+  bench.options.fetch.allow.push_back(other.place());
+  bench.options.fetch.headers = [&](const std::string& place) -> Result<Headers> {
+    if (place != server.place()) return Headers{};
+    return Headers{{"Authorization", "Bearer CANARY"}};
+  };
+  CHECK(bench.run(server.url("/a") + "\n" + server.url("/away") + "\n").fetched == 2);
+  REQUIRE(server.heads().size() == 2);
+  for (const auto& head : server.heads())
+    CHECK(head.find("Authorization: Bearer CANARY\r\n") != head.npos);
+  REQUIRE(other.heads().size() == 1);
+  CHECK(other.heads()[0].find("CANARY") == std::string::npos);
+
+  bench.options.fetch.headers = [](const std::string&) -> Result<Headers> {
+    return fail(ErrorKind::Configuration, "TOKEN is not set");
+  };
+  CHECK(bench.run(server.url("/b")).failed == 1);
+  CHECK(bench.failures[0].reason == "TOKEN is not set");
+  CHECK(server.heads().size() == 2);
+}
+
 TEST_CASE("refresh asks whether a file has changed, and replaces none that is not ours") {
   std::string content = "one";
   ListServer server([&](const std::string& head) {

@@ -6,11 +6,12 @@ import json
 import os
 import plistlib
 import socket
+import subprocess
 import threading
 import time
 
 from file_server import FileServer
-from harness import (Agent, ApiServer, Running, Scratch, converter_toml, count, drop, eventually,
+from harness import (MILLRACE, Agent, ApiServer, Running, Scratch, converter_toml, count, drop, eventually,
                      folder_toml, main, png, toml_value)
 from tls_server import Authority
 
@@ -233,6 +234,36 @@ def test_a_stop_ends_a_list_at_once_and_the_next_start_goes_on_with_it():
         assert [row[4] for row in desk.web.requests()[asked:]] == ["/flaky/big.bin"]
         assert "range: bytes=" in upstream.heads[-1].lower(), upstream.heads[-1]
         assert parts() == []
+
+
+def test_headers_of_the_settings_are_sent_by_the_agent_and_by_fetch():
+    upstream = HalfUpstream(1000)
+    upstream.may.set()
+    with Scratch() as home, Desk(home, 1, upstream=upstream.place) as desk:
+        token = home / "token"
+        token.write_text("Bearer CANARY-7\n")
+        token.chmod(0o600)
+        header = f'headers = {{ "{desk.web.place}" = {{ Authorization = {{ file = "{token}" }} }} }}\n'
+        config = desk.agent.config.read_text()
+        desk.agent.config.write_text(config.replace("[converter.download]\n",
+                                                    "[converter.download]\n" + header))
+        desk.agent.command("reload")
+        desk.drop("a.urls", desk.web.url("/flaky/a.bin"))
+        assert desk.report("a.urls")["fetched"] == 1
+        (home / "b.urls").write_text(desk.web.url("/flaky/b.bin") + "\n")
+        done = subprocess.run(
+            [MILLRACE, "fetch", str(home / "b.urls"), "--into", str(home / "into"), "--ca-file",
+             str(home / "ca" / "ca.pem"), "--allow-fetch", desk.web.place, "--config",
+             str(desk.agent.config)], env=desk.agent.environment, capture_output=True, text=True,
+            timeout=60)
+        assert done.returncode == 0, done
+        assert len(upstream.heads) == 2, upstream.heads
+        for head in upstream.heads:
+            assert "authorization: bearer canary-7\r\n" in head.lower(), head
+        findings = [row for row in desk.agent.command("check")["findings"]
+                    if row["subject"].startswith("header ")]
+        assert [row["level"] for row in findings] == ["ok"], findings
+        assert "CANARY" not in desk.agent.read_log() + done.stdout + done.stderr + str(findings)
 
 
 def test_a_server_that_is_away_is_asked_until_the_patience_ends_and_then_later():
