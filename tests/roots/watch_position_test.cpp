@@ -16,20 +16,20 @@ using test::RecordingSink;
 using test::Scratch;
 using test::write_file;
 
-constexpr TimePoint kStart{1h};
+constexpr TimePoint kFirstTurn{1h};
 
 TEST_CASE("a position is kept at once, then not more often than every 5 s, and at the end") {
   WatchPosition position("");
-  CHECK_FALSE(position.take_due(kStart));
+  CHECK_FALSE(position.take_due(kFirstTurn));
   position.reached("1");
-  CHECK(position.take_due(kStart) == "1");
+  CHECK(position.take_due(kFirstTurn) == "1");
   position.reached("2");
   position.reached("3");
-  CHECK_FALSE(position.take_due(kStart + 4999ms));
-  CHECK(position.take_due(kStart + 5s) == "3");
-  CHECK_FALSE(position.take_due(kStart + 1h));  // nothing has happened since
+  CHECK_FALSE(position.take_due(kFirstTurn + 4999ms));
+  CHECK(position.take_due(kFirstTurn + 5s) == "3");
+  CHECK_FALSE(position.take_due(kFirstTurn + 1h));  // nothing has happened since
   position.reached("4");
-  CHECK(position.take_due(kStart + 1h) == "4");
+  CHECK(position.take_due(kFirstTurn + 1h) == "4");
   position.reached("5");
   CHECK(position.take_due(TimePoint::max()) == "5");
   CHECK_FALSE(position.take_due(TimePoint::max()));
@@ -38,7 +38,7 @@ TEST_CASE("a position is kept at once, then not more often than every 5 s, and a
 TEST_CASE("what an earlier run kept is not kept anew, and no position is none") {
   WatchPosition position("7");
   position.reached("7");
-  CHECK_FALSE(position.take_due(kStart));
+  CHECK_FALSE(position.take_due(kFirstTurn));
   position.reached("");  // of a watcher that polls
   CHECK(position.latest() == "7");
   CHECK_FALSE(position.take_due(TimePoint::max()));
@@ -100,8 +100,8 @@ class ScriptedWatcher final : public Watcher {
   std::string position_;  // of the owner's thread
 };
 
-struct Inbox {
-  explicit Inbox(std::string since = {}) {
+struct ScriptedInbox {
+  explicit ScriptedInbox(std::string since = {}) {
     settings.inbox = scratch.path();
     settings.watch_since = std::move(since);
     settings.first_retry = 1ms;
@@ -130,7 +130,7 @@ struct Inbox {
 };
 
 TEST_CASE("a root begins where it was left, and keeps what it has handed on") {
-  Inbox in("10");
+  ScriptedInbox in("10");
   in.start();
   CHECK(in.script.opened() == std::vector<std::string>{"10"});
   write_file(in.scratch / "a", "x");
@@ -149,7 +149,7 @@ TEST_CASE("a root begins where it was left, and keeps what it has handed on") {
 }
 
 TEST_CASE("a root keeps at the end what it had not kept yet") {
-  Inbox in;
+  ScriptedInbox in;
   in.start();
   write_file(in.scratch / "a", "x");
   in.script.say(Touched{"a", Change::Written}, "1");
@@ -166,7 +166,7 @@ TEST_CASE("a root keeps at the end what it had not kept yet") {
 }
 
 TEST_CASE("a root that comes back begins where its last watcher was") {
-  Inbox in("10");
+  ScriptedInbox in("10");
   in.start();
   write_file(in.scratch / "a", "x");
   in.script.say(Touched{"a", Change::Written}, "11");
@@ -181,7 +181,7 @@ TEST_CASE("a root that comes back begins where its last watcher was") {
 }
 
 TEST_CASE("where watchers give no position none is kept") {
-  Inbox in;
+  ScriptedInbox in;
   in.start();
   write_file(in.scratch / "a", "x");
   in.script.say(Touched{"a", Change::Written}, "");
@@ -194,7 +194,7 @@ TEST_CASE("where watchers give no position none is kept") {
 }
 
 TEST_CASE("a root that is polled keeps none and gives none away") {
-  Inbox in("10");
+  ScriptedInbox in("10");
   in.settings.poll = 10ms;
   in.start();
   write_file(in.scratch / "a", "x");
