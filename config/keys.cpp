@@ -122,14 +122,6 @@ std::string read_place(std::filesystem::path& into, const RawValue& value) {
   return {};
 }
 
-// A bucket is read all the same, so that everything else that is wrong with it is said as well.
-std::string read_inbox(std::filesystem::path& into, const RawValue& value) {
-  if (auto wrong = read_place(into, value); !wrong.empty()) return wrong;
-  if (!bucket_of(into)) return {};
-  return "must be a folder: a bucket cannot be watched yet, it can only be an outbox; copy its "
-         "objects into a folder and name that";
-}
-
 std::string read_secret(SecretRef& into, const RawValue& value) {
   static constexpr std::array<std::pair<std::string_view, SecretRef::Where>, 3> kPlaces{
       {{"env", SecretRef::Where::Env},
@@ -148,6 +140,58 @@ std::string read_secret(SecretRef& into, const RawValue& value) {
     return read_text(into.name, name).empty() && !into.name.empty() ? std::string() : wrong;
   }
   return wrong;
+}
+
+// Whether this is HOST:PORT.
+bool is_place(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == 0 || colon == text.npos || text.find_first_of("/@ ") != text.npos) return false;
+  const std::string_view port = text.substr(colon + 1);
+  return !port.empty() && port.find_first_not_of("0123456789") == port.npos;
+}
+
+std::string no_place(std::string_view text) {
+  return "holds \"" + printable(text) + "\"; write HOST:PORT, as in \"files.lan:443\"";
+}
+
+std::string read_allowed_places(std::vector<std::string>& into, const RawValue& value) {
+  if (auto wrong = read_texts(into, value); !wrong.empty()) return wrong;
+  for (std::string& place : into) {
+    if (!is_place(place)) return no_place(place);
+    place = to_lower_ascii(place);
+  }
+  return {};
+}
+
+// A name that people may set: what says how bytes are sent is ours (RFC 9110 5.1 for the letters).
+bool is_free_header(std::string_view name) {
+  static constexpr std::array<std::string_view, 10> kOurs{
+      "host", "range",      "if-range",       "if-none-match",     "if-modified-since",
+      "te",   "connection", "content-length", "transfer-encoding", "accept-encoding"};
+  const std::string lower = to_lower_ascii(name);
+  return !lower.empty() &&
+         lower.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") == lower.npos &&
+         std::ranges::find(kOurs, lower) == kOurs.end();
+}
+
+std::string read_headers(std::vector<DownloadHeader>& into, const RawValue& value) {
+  const std::string wrong =
+      "must be a table such as { \"files.lan:443\" = { Authorization = { env = \"NAME\" } } }";
+  const auto* places = std::get_if<RawTable>(&value.value);
+  if (places == nullptr) return wrong;
+  into.clear();
+  for (const auto& [place, names] : *places) {
+    const auto* headers = std::get_if<RawTable>(&names.value);
+    if (headers == nullptr) return wrong;
+    if (!is_place(place)) return no_place(place);
+    for (const auto& [name, where] : *headers) {
+      if (!is_free_header(name)) return "holds \"" + printable(name) + "\", which cannot be set";
+      DownloadHeader header{to_lower_ascii(place), name, {}};
+      if (auto bad = read_secret(header.value, where); !bad.empty()) return bad;
+      into.push_back(std::move(header));
+    }
+  }
+  return {};
 }
 
 std::string read_options(std::map<std::string, std::string>& into, const RawValue& value) {
@@ -286,6 +330,15 @@ constexpr std::array kConverter{
     Key<ConverterSettings>{"ca_file", "text", "the system's trust",
                            "PEM file of trusted authorities",
                            [](auto& t, auto& v) { return read_text(t.ca_file, v); }},
+    Key<ConverterSettings>{"allow_fetch", "list of texts", "[]",
+                           "of [converter.download]: HOST:PORT that may be asked though not public",
+                           [](auto& t, auto& v) { return read_allowed_places(t.allow_fetch, v); }},
+    Key<ConverterSettings>{"headers", "table", "{}",
+                           "of [converter.download]: sent to a HOST:PORT, with where each value is",
+                           [](auto& t, auto& v) { return read_headers(t.headers, v); }},
+    Key<ConverterSettings>{"patience", "duration", "\"10m\"",
+                           "of [converter.download]: a list that comes no further is ended",
+                           [](auto& t, auto& v) { return read_some_time(t.patience, v); }},
 };
 
 constexpr std::array kS3{
@@ -318,8 +371,8 @@ constexpr std::array kS3{
 constexpr std::array kFolder{
     Key<FolderSettings>{"name", "text", "needed", "what messages and commands call it",
                         [](auto& t, auto& v) { return read_text(t.name, v); }},
-    Key<FolderSettings>{"inbox", "path", "needed", "files are dropped here",
-                        [](auto& t, auto& v) { return read_inbox(t.inbox, v); }},
+    Key<FolderSettings>{"inbox", "path or s3://", "needed", "files are dropped here",
+                        [](auto& t, auto& v) { return read_place(t.inbox, v); }},
     Key<FolderSettings>{"outbox", "path or s3://", "needed", "results appear here",
                         [](auto& t, auto& v) { return read_place(t.outbox, v); }},
     Key<FolderSettings>{"to", "list of texts", "needed", "target formats",

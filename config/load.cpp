@@ -35,6 +35,15 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kSynonym
     {"threads", "workers"},
 }};
 
+// What [converter.download] takes of the keys of a converter, and what it alone takes.
+constexpr std::array<std::string_view, 8> kKeysOfDownload{
+    "allow_fetch", "ca_file", "concurrency", "headers", "max_size", "patience", "rate", "timeout"};
+constexpr std::array<std::string_view, 3> kOnlyOfDownload{"allow_fetch", "headers", "patience"};
+// The kinds of lists that a folder with via = "download" takes where it does not say.
+constexpr std::array kLists{"*.urls", "*.metalink", "*.meta4", "*.url", "*.webloc"};
+constexpr const char* kReports = "*.result.json";
+constexpr const char* kDownload = "download";
+
 class Loader {
  public:
   Loader(const std::filesystem::path& file, const Surroundings& around) : around_(around) {
@@ -46,6 +55,7 @@ class Loader {
     for (const auto& [name, value] : root) section(name, value);
     add_embedded_converter();
     fill_defaults();
+    leave_reports_out();
     validate(settings_, places_, problems_);
     if (problems_.empty()) return std::move(settings_);
     std::ranges::sort(problems_, {},
@@ -114,9 +124,50 @@ class Loader {
     ConverterSettings converter;
     converter.name = name;
     converter.embedded = name == "local" && !table->contains("url");
+    converter.downloads = name == kDownload && !table->contains("url");
     read_keys(converter, *table, converter_keys());
+    refuse_keys(converter, *table);
     places_.converters.push_back({value.line, value.column});
     settings_.converters.push_back(std::move(converter));
+  }
+
+  void refuse_keys(const ConverterSettings& converter, const RawTable& table) {
+    for (const auto& [key, value] : table) {
+      if (!converter.downloads && std::ranges::find(kOnlyOfDownload, key) != kOnlyOfDownload.end())
+        problem(value, "`" + key + "` is for [converter.download] alone; take it out");
+      const bool known = std::ranges::find(converter_keys(), std::string_view(key),
+                                           &Key<ConverterSettings>::name) != converter_keys().end();
+      if (converter.downloads && known &&
+          std::ranges::find(kKeysOfDownload, key) == kKeysOfDownload.end())
+        problem(value, "`" + key +
+                           "` has no meaning in [converter.download], which fetches files and "
+                           "converts nothing; take it out");
+    }
+  }
+
+  // The converter that fetches lists is there without a section. False if the name is another's.
+  bool need_download(const RawValue& folder) {
+    if (const auto* known = settings_.converter(kDownload)) return known->downloads;
+    ConverterSettings download;
+    download.name = kDownload;
+    download.downloads = true;
+    places_.converters.push_back({folder.line, folder.column});
+    settings_.converters.push_back(std::move(download));
+    return true;
+  }
+
+  void make_list_folder(FolderSettings& folder, const RawTable& table) {
+    for (const std::string_view key : {"to", "output", "options"}) {
+      const auto found = table.find(key);
+      if (found == table.end()) continue;
+      problem(found->second, "`" + std::string(key) +
+                                 "` has no meaning with via = \"download\": what comes of a list "
+                                 "is its files and the report NAME.result.json; take it out");
+    }
+    folder.to = {"json"};
+    folder.output = "{name}.result.{to}";
+    folder.options.clear();
+    if (!table.contains("include")) folder.include.assign(kLists.begin(), kLists.end());
   }
 
   void read_store(const std::string& name, const RawValue& value) {
@@ -141,15 +192,20 @@ class Loader {
     }
     FolderSettings folder;
     read_keys(folder, *table, folder_keys());
+    const bool lists = folder.via == kDownload && need_download(value);
+    if (lists) make_list_folder(folder, *table);
     for (const std::string_view needed : {"name", "inbox", "outbox", "to"}) {
-      if (!table->contains(needed)) {
+      if (!table->contains(needed) && !(lists && needed == "to")) {
         problem(value, "this [[folder]] has no `" + std::string(needed) + "`; add it");
       }
     }
-    if (!around_.has_buckets && bucket_of(folder.outbox)) {
-      problem(table->find("outbox")->second,
-              "`outbox` must be a folder: there is no S3 in this build; choose a folder, or take a "
-              "build that has S3");
+    for (const auto& [key, place] :
+         {std::pair{"inbox", &folder.inbox}, std::pair{"outbox", &folder.outbox}}) {
+      if (around_.has_buckets || !bucket_of(*place)) continue;
+      problem(table->find(key)->second,
+              "`" + std::string(key) +
+                  "` must be a folder: there is no S3 in this build; choose a folder, or take a "
+                  "build that has S3");
     }
     places_.folders.push_back({value.line, value.column});
     settings_.folders.push_back(std::move(folder));
@@ -189,10 +245,32 @@ class Loader {
     for (S3Settings& store : settings_.stores) fill_store(store);
     for (ConverterSettings& converter : settings_.converters) {
       if (converter.embedded && converter.account.empty()) converter.account = "local";
+      if (converter.downloads) {
+        converter.account = kDownload;
+        converter.idempotency_window = Duration::max();  // what is free is never an extra bill
+      }
       converter.ca_file = path_text(expand(converter.ca_file));
       if (converter.api_key.where == SecretRef::Where::File) {
         converter.api_key.name = path_text(expand(converter.api_key.name));
       }
+      for (DownloadHeader& header : converter.headers)
+        if (header.value.where == SecretRef::Where::File)
+          header.value.name = path_text(expand(header.value.name));
+    }
+  }
+
+  // A folder that converts what another one downloads takes the files and not the reports on them.
+  void leave_reports_out() {
+    for (FolderSettings& folder : settings_.folders) {
+      if (folder.inbox.empty() || bucket_of(folder.inbox)) continue;
+      const bool gets_reports =
+          std::ranges::any_of(settings_.folders, [&](const FolderSettings& from) {
+            if (&from == &folder || !settings_.takes_lists(from)) return false;
+            const auto inside = from.outbox.lexically_relative(folder.inbox);
+            return !inside.empty() && *inside.begin() != "..";
+          });
+      const bool wants_them = std::ranges::find(folder.include, kReports) != folder.include.end();
+      if (gets_reports && !wants_them) folder.exclude.emplace_back(kReports);
     }
   }
 
@@ -233,6 +311,11 @@ const S3Settings* Settings::store(const std::string& name) const {
 const FolderSettings* Settings::folder(const std::string& name) const {
   const auto found = std::ranges::find(folders, name, &FolderSettings::name);
   return found == folders.end() ? nullptr : &*found;
+}
+
+bool Settings::takes_lists(const FolderSettings& folder) const {
+  const ConverterSettings* via = converter(folder.via);
+  return via != nullptr && via->downloads;
 }
 
 LoadResult load_settings(std::string_view toml, const std::filesystem::path& file,

@@ -40,9 +40,17 @@ struct DashboardSettings {
 enum class Upload { Multipart, Raw, Url };
 enum class AfterWindow { Resend, Hold };
 
+struct DownloadHeader {
+  std::string place;  // "host:443", in lower case
+  std::string name;
+  SecretRef value;
+  bool operator==(const DownloadHeader&) const = default;
+};
+
 struct ConverterSettings {
   std::string name;
-  bool embedded = false;  // [converter.local]: started by the agent
+  bool embedded = false;   // [converter.local]: started by the agent
+  bool downloads = false;  // [converter.download]: fetches the files that lists name
   std::string url;
   std::string unix_socket;  // set by the agent for the embedded one
   std::string account;      // empty: scheme, host and port of the URL
@@ -59,6 +67,9 @@ struct ConverterSettings {
   Duration idempotency_window = std::chrono::hours{24};
   AfterWindow after_window = AfterWindow::Resend;
   std::string ca_file;
+  std::vector<DownloadHeader> headers;           // downloads: sent to their place alone
+  std::vector<std::string> allow_fetch;          // downloads: "host:443", in lower case
+  Duration patience = std::chrono::minutes{10};  // downloads: without progress
   bool operator==(const ConverterSettings&) const = default;
 };
 
@@ -119,6 +130,8 @@ struct Settings {
   const ConverterSettings* converter(const std::string& name) const;
   const S3Settings* store(const std::string& name) const;
   const FolderSettings* folder(const std::string& name) const;
+  // Its inbox takes lists of downloads.
+  bool takes_lists(const FolderSettings& folder) const;
 };
 
 }  // namespace millrace

@@ -88,7 +88,7 @@ class Validator {
 
   void converter(const ConverterSettings& c) {
     const std::string who = "converter `" + printable(c.name) + "`: ";
-    if (c.embedded) return;
+    if (c.embedded || c.downloads) return;
     if (c.url.empty()) {
       say(who + "has no `url`; add url = \"https://...\"");
     } else if (c.url.starts_with("http://") && !is_loopback(host_of(c.url))) {
@@ -111,7 +111,7 @@ class Validator {
     } else if (!s.endpoint.empty() && !is_origin(s.endpoint)) {
       say(who +
           "`endpoint` must be a host and a port, and nothing else; the bucket stands in "
-          "`outbox`, as in s3://" +
+          "`inbox` or `outbox`, as in s3://" +
           printable(s.name) + "@bucket/prefix/");
     }
     if (s.region.empty() ||
@@ -158,6 +158,8 @@ class Validator {
 
   void buckets(const FolderSettings& f, const std::string& who) {
     const auto inbox = bucket_of(f.inbox);
+    if (settings_.takes_lists(f) && bucket_of(f.outbox))
+      say(who + "`outbox` must be a folder of this machine with via = \"download\"");
     for (const auto& url : {inbox, bucket_of(f.outbox)}) {
       if (!url || url->settings == "default" || settings_.store(url->settings)) continue;
       say(who + "there is no [s3." + printable(url->settings) + "] for s3://" +
@@ -165,6 +167,8 @@ class Validator {
     }
     if (inbox && !f.ready_marker.empty())
       say(who + "`ready_marker` is for folders: an object is whole as soon as it is there");
+    if (inbox && f.settle)
+      say(who + "`settle` is for folders: an object is whole as soon as it is there");
     if (f.after == AfterSuccess::Archive) shelf(f, who, "archive", f.archive);
     if (f.failed == AfterFailure::Quarantine) shelf(f, who, "quarantine", f.quarantine);
   }

@@ -7,6 +7,7 @@
 #include "agent/cli/text_view.hpp"
 #include "agent/pipeline/intake.hpp"
 #include "agent/watch/name_filter.hpp"
+#include "config/bucket_url.hpp"
 #include "config/values.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
@@ -256,7 +257,7 @@ Result<std::string> AgentView::explain(const std::string& file) {
   const fs::path path = fs::absolute(native_path(file)).lexically_normal();
   for (const FolderSettings& folder : settings().folders) {
     const auto name = name_beneath(folder.inbox, path);
-    if (!name) continue;
+    if (!name || bucket_of(folder.inbox)) continue;
     if (*name == ".") {
       return fail(ErrorKind::Configuration, printable(path_text(path)) +
                                                 " is the inbox of folder `" + folder.name +

@@ -78,15 +78,32 @@ bool is_file(const fs::path& path) {
   return info && info->type == FileType::Regular;
 }
 
-Result<Namings> find_places(const std::vector<std::string>& named) {
+// Where an s3:// leads, as it stands in settings. Nothing for a path.
+Result<std::optional<fs::path>> find_bucket(const std::string& text, const Settings& base) {
+  const auto url = parse_bucket_url(text);
+  if (!url) return std::nullopt;
+  if (!*url) return fail(ErrorKind::Configuration, printable(text) + " " + url->error());
+  if (!has_buckets()) {
+    return fail(ErrorKind::Configuration,
+                printable(text) +
+                    ": there is no S3 in this build; choose a folder, or take a build with S3");
+  }
+  const std::string& name = (*url)->settings;
+  if (name == "default" || base.store(name) != nullptr) return place_of(**url);
+  return fail(ErrorKind::Configuration, printable(text) + ": there is no [s3." + printable(name) +
+                                            "] in the configuration; add it, or name the file "
+                                            "with --config");
+}
+
+Result<Namings> find_places(const std::vector<std::string>& named, const Settings& base) {
   Namings places;
   std::set<fs::path> whole;
   for (const std::string& text : named) {
-    if (parse_bucket_url(text)) {
-      return fail(ErrorKind::Configuration,
-                  printable(text) +
-                      ": objects of a bucket cannot be converted yet, a bucket can only be --out; "
-                      "copy them into a folder and name that");
+    auto bucket = find_bucket(text, base);
+    if (!bucket) return std::unexpected(bucket.error());
+    if (*bucket) {
+      whole.insert(std::move(**bucket));
+      continue;
     }
     const fs::path path = native_path(text);
     std::error_code problem;
@@ -143,6 +160,11 @@ Result<std::string> choose_converter(const Options& options, Settings& base) {
                                                 "`; name one of the configuration "
                                                 "with --via, or an API with --url");
     }
+    if (base.converter(via)->downloads) {
+      return fail(ErrorKind::Configuration, "converter `" + printable(via) +
+                                                "` fetches lists and converts nothing; "
+                                                "`millrace fetch LIST --into DIR` does it once");
+    }
     return via;
   }
   HttpRequest asked;
@@ -166,18 +188,9 @@ Result<std::string> choose_converter(const Options& options, Settings& base) {
 // Where --out leads, as it stands in settings; empty without it.
 Result<fs::path> find_outbox(const std::string& out, const Settings& base) {
   if (out.empty()) return fs::path();
-  if (const auto url = parse_bucket_url(out)) {
-    if (!*url) return fail(ErrorKind::Configuration, "--out " + url->error());
-    if (!has_buckets()) {
-      return fail(ErrorKind::Configuration,
-                  "--out: there is no S3 in this build; choose a folder, or take a build with S3");
-    }
-    const std::string& name = (*url)->settings;
-    if (name == "default" || base.store(name) != nullptr) return place_of(**url);
-    return fail(ErrorKind::Configuration, "--out: there is no [s3." + printable(name) +
-                                              "] in the configuration; add it, or name the file "
-                                              "with --config");
-  }
+  auto bucket = find_bucket(out, base);
+  if (!bucket) return with_context(bucket.error(), "--out");
+  if (*bucket) return std::move(**bucket);
   const fs::path path = fs::absolute(native_path(out));
   if (const auto trouble = why_not_writable(path.lexically_normal()))
     return fail(ErrorKind::Configuration,
@@ -209,7 +222,7 @@ bool Batch::asked_for(const JobView& job) const {
 }
 
 Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& state_root) {
-  auto places = find_places(options.files);
+  auto places = find_places(options.files, base);
   if (!places) return std::unexpected(places.error());
   FolderSettings folder;
   folder.to = split_commas(options.to);

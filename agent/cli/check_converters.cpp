@@ -53,6 +53,18 @@ Finding key_finding(HttpClient& http, const Context& context, const ConverterSet
   return found_well("key of " + converter.name, key_place(converter.api_key));
 }
 
+void add_header_findings(const Context& context, const ConverterSettings& converter,
+                         std::vector<Finding>& findings) {
+  findings.push_back(found_well("converter " + converter.name, "fetches lists"));
+  for (const DownloadHeader& header : converter.headers) {
+    const std::string subject = "header " + header.name + " for " + header.place;
+    const auto value = headers_of({header}, context.config_file.parent_path())(header.place);
+    findings.push_back(value ? found_well(subject, key_place(header.value))
+                             : Finding{trouble_with(context, converter), subject,
+                                       value.error().message, advice_for(header.value)});
+  }
+}
+
 // Every format that the local converter makes of anything.
 std::vector<std::string> targets_of(const Formats& formats) {
   std::vector<std::string> all;
@@ -95,7 +107,10 @@ std::vector<Finding> check_keys(const Context& context) {
   }
   std::vector<Finding> findings;
   for (const ConverterSettings& converter : context.settings.converters) {
-    if (!converter.embedded) findings.push_back(key_finding(**http, context, converter));
+    if (converter.downloads)
+      add_header_findings(context, converter, findings);
+    else if (!converter.embedded)
+      findings.push_back(key_finding(**http, context, converter));
   }
   return findings;
 }

@@ -4,7 +4,9 @@
 #include "agent/cli/check.hpp"
 #include "agent/cli/check_paths.hpp"
 #include "agent/cli/check_rules.hpp"
+#include "agent/pipeline/bucket_root.hpp"
 #include "config/bucket_url.hpp"
+#include "config/values.hpp"
 #include "platform/base/advice.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
@@ -48,6 +50,11 @@ std::optional<PathTrouble> why_not_readable(const fs::path& inbox) {
 
 Finding inbox_finding(const FolderSettings& folder) {
   std::string subject = "inbox of " + folder.name;
+  if (bucket_of(folder.inbox)) {
+    return found_well(std::move(subject), printable(path_text(folder.inbox)) +
+                                              ", not asked here; the agent lists it every " +
+                                              duration_text(folder.poll.value_or(kBucketPoll)));
+  }
   auto trouble = why_not_there(folder.inbox);
   std::error_code ignored;
   // An inbox whose files stay where they are need not be writable.
@@ -77,10 +84,10 @@ std::vector<Output> outputs_of(const FolderSettings& folder) {
   std::vector<Output> outputs;
   if (!bucket_of(folder.outbox))
     outputs.push_back({"outbox of " + folder.name, folder.outbox, made});
-  if (folder.after == AfterSuccess::Archive) {
+  if (folder.after == AfterSuccess::Archive && !bucket_of(folder.archive)) {
     outputs.push_back({"archive of " + folder.name, folder.archive, Output::Made::ByTheAgent});
   }
-  if (folder.failed == AfterFailure::Quarantine) {
+  if (folder.failed == AfterFailure::Quarantine && !bucket_of(folder.quarantine)) {
     outputs.push_back(
         {"quarantine of " + folder.name, folder.quarantine, Output::Made::ByTheAgent});
   }
@@ -147,7 +154,7 @@ std::vector<Finding> check_drives(const Context& context) {
   look("state folder", context.settings.agent.state_dir);
   look("log file", context.settings.agent.log_file);
   for (const FolderSettings& folder : context.settings.folders) {
-    look("inbox of " + folder.name, folder.inbox);
+    if (!bucket_of(folder.inbox)) look("inbox of " + folder.name, folder.inbox);
     for (const Output& output : outputs_of(folder)) look(output.subject, output.path);
   }
   return findings;

@@ -87,6 +87,7 @@ std::vector<Finding> check_servers(const Context& context) {
       findings.push_back(std::move(*missing));
       continue;
     }
+    if (converter.downloads) continue;  // it has no server of its own
     const std::string origin = account_of_url(converter.url);
     probes.push_back({&converter, origin, (*http)->start(question(converter, origin), {})});
   }

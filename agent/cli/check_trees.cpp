@@ -5,6 +5,7 @@
 
 #include "agent/cli/check.hpp"
 #include "agent/cli/check_rules.hpp"
+#include "config/bucket_url.hpp"
 #include "platform/base/advice.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/fs/file_system.hpp"
@@ -63,7 +64,7 @@ Tree count_tree(Directory& root) {
 
 // Only where changes are told: a poll of a share needs no watches, and walking it is slow.
 bool is_watched(const FolderSettings& folder) {
-  if (folder.poll) return false;
+  if (folder.poll || bucket_of(folder.inbox)) return false;
   const auto kind = file_system_kind(folder.inbox);
   return kind && kind->events == ChangeEvents::Complete;
 }

@@ -33,7 +33,9 @@ void declare_run(CLI::App& app, Options& o) {
 }
 
 void declare_convert(CLI::App& app, Options& o) {
-  app.add_option("FILE", o.files, "files, folders or patterns of this machine")->required();
+  app.add_option("FILE", o.files,
+                 "files, folders, patterns, or buckets as s3://NAME@bucket/prefix/")
+      ->required();
   app.add_option("--to", o.to, "target format, or several with commas: webp,jpg")->required();
   app.add_option("--out", o.out,
                  "folder for the results (default: beside each source), or a bucket, "

@@ -1,4 +1,5 @@
 // `millrace convert`: a batch, once, with progress and a summary; resumed by the same command.
+#include <algorithm>
 #include <charconv>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -60,7 +61,10 @@ std::expected<Context, int> base_context(const Options& options) {
   const auto file = config_file_of(options, *folders);
   const bool wanted = !options.config.empty() || (options.url.empty() && !options.via.empty());
   if (wanted || std::filesystem::exists(file, ignored)) {
-    const bool names_store = parse_bucket_url(options.out).has_value();
+    const bool names_store = parse_bucket_url(options.out) ||
+                             std::ranges::any_of(options.files, [](const std::string& text) {
+                               return parse_bucket_url(text).has_value();
+                             });
     if (options.url.empty() || !options.config.empty() || names_store) return load_context(options);
   }
   auto defaults = load_settings("", file, surroundings(*folders));
@@ -128,6 +132,8 @@ class BatchRun {
     progress_.show(tally, waiting, clock_.now());
     if (guard_.tripped(tally)) {
       stopped_because_ = "too many files failed (--max-failures " + options_.max_failures + ")";
+    } else if (const auto unseen = why_unseen(*engine_)) {
+      stopped_because_ = *unseen;
     } else if (waiting > 0) {
       stopped_because_ = why_hopeless(*engine_, reader).value_or("");
     }
@@ -135,7 +141,8 @@ class BatchRun {
   }
 
   int sum_up(const IdleEnd& end, LedgerReader& reader, const SignalSource& signals) {
-    const Tally tally = engine_->tally();
+    Tally tally = engine_->tally();
+    tally.skipped += done_before();
     const auto failures = of_this_batch(reader.failures(1000));
     if (options_.json) {
       list_json(failures, "failed");
@@ -154,12 +161,22 @@ class BatchRun {
                 << " out)\n";
       list(failures, "failed");
       if (end.waiting > 0) list_waiting(of_this_batch(reader.waiting(kMostWaiting)), end.waiting);
-      if (!stopped_because_.empty()) std::cerr << "millrace: stopped: " << stopped_because_ << "\n";
+      if (!stopped_because_.empty())
+        std::cerr << "millrace: stopped: " << printable(stopped_because_) << "\n";
     }
     if (end.stopped && signals.interrupted()) return kInterrupted;
     if (!stopped_because_.empty()) return kStoppedEarly;
     const bool all_well = tally.failed == 0 && end.waiting == 0 && failures.empty();
     return all_well ? kAllWell : kSomeFailed;
+  }
+
+  // Targets of sources that no job was made for, since a listing showed their results.
+  std::int64_t done_before() const {
+    std::int64_t done = 0;
+    for (const FolderStatus& status : engine_->folders())
+      done += static_cast<std::int64_t>(status.health.done_before) *
+              std::ssize(batch_.settings.folder(status.view.name)->to);
+    return done;
   }
 
   // The ledger also remembers what other commands with this destination asked for.

@@ -9,6 +9,7 @@
 #include "agent/cli/progress.hpp"
 #include "agent/cli/text_view.hpp"
 #include "agent/download/download_run.hpp"
+#include "agent/pipeline/services.hpp"
 #include "config/values.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
@@ -24,20 +25,31 @@ constexpr int kDefaultWorkers = 16;
 // Of each kind of trouble, lines that the summary names; the rest is counted.
 constexpr std::size_t kMostNamed = 20;
 
-// The configuration tells where state is kept, if there is one.
-std::expected<fs::path, int> state_root(const Options& options) {
-  if (!options.state_dir.empty()) return fs::absolute(native_path(options.state_dir));
+struct FetchSettings {
+  fs::path state;
+  std::function<Result<Headers>(const std::string& place)> headers;
+};
+
+// The configuration, if there is one, tells where state is kept and what is sent with requests.
+std::expected<FetchSettings, int> fetch_settings(const Options& options) {
   const auto folders = standard_folders();
   if (!folders) {
     say_error(options, folders.error());
     return std::unexpected(kWrongUse);
   }
+  FetchSettings settings;
+  settings.state = folders->state_dir;
   std::error_code ignored;
-  if (options.config.empty() && !fs::exists(config_file_of(options, *folders), ignored))
-    return folders->state_dir;
-  auto context = load_context(options);
-  if (!context) return std::unexpected(context.error());
-  return context->settings.agent.state_dir;
+  const fs::path file = config_file_of(options, *folders);
+  if (!options.config.empty() || fs::exists(file, ignored)) {
+    auto context = load_context(options);
+    if (!context) return std::unexpected(context.error());
+    settings.state = context->settings.agent.state_dir;
+    const auto* download = context->settings.converter("download");
+    if (download != nullptr) settings.headers = headers_of(download->headers, file.parent_path());
+  }
+  if (!options.state_dir.empty()) settings.state = fs::absolute(native_path(options.state_dir));
+  return settings;
 }
 
 Result<ListReader> open_list(const Options& options) {
@@ -53,11 +65,9 @@ std::function<double()> random_numbers() {
   };
 }
 
-DownloadOptions download_options(const Options& options, const fs::path& into,
-                                 const fs::path& state_dir) {
+DownloadOptions download_options(const Options& options, const fs::path& into) {
   DownloadOptions download;
   download.into = into;
-  download.records_file = state_dir / "downloads.db";
   download.window.workers = options.workers.value_or(kDefaultWorkers);
   download.window.max_connections = std::min(options.max_connections, download.window.workers);
   download.window.rate_per_second = parse_rate(options.rate);
@@ -75,10 +85,11 @@ DownloadOptions download_options(const Options& options, const fs::path& into,
 
 class FetchRun {
  public:
-  FetchRun(const Options& options, fs::path state)
+  FetchRun(const Options& options, FetchSettings settings)
       : options_(options),
         into_(full_path(native_path(options.into), fs::current_path())),
-        state_dir_(state / "batch" / batch_id()),
+        state_dir_(settings.state / "batch" / batch_id()),
+        headers_(std::move(settings.headers)),
         progress_(options.json) {}
 
   int run() {
@@ -109,8 +120,12 @@ class FetchRun {
     auto lock = lock_instance(state_dir_);
     if (!lock) return std::unexpected(lock.error());
     lock_ = std::move(*lock);
-    auto started =
-        DownloadRun::start(std::move(*list), download_options(options_, into_, state_dir_), clock_);
+    DownloadOptions download = download_options(options_, into_);
+    auto records = DownloadRecords::open(state_dir_ / "downloads.db", download.durable);
+    if (!records) return std::unexpected(records.error());
+    download.records = std::move(*records);
+    download.fetch.headers = headers_;
+    auto started = DownloadRun::start(std::move(*list), std::move(download), clock_);
     if (!started) return std::unexpected(started.error());
     run_ = std::move(*started);
     return {};
@@ -173,7 +188,10 @@ class FetchRun {
 
   static void list_json(const std::vector<DownloadTrouble>& rows, std::string_view what) {
     for (const auto& row : rows)
-      std::cout << nlohmann::json{{"type", what}, {"file", row.what}, {"reason", row.reason}}
+      std::cout << nlohmann::json{{"type", what},
+                                  {"file", row.what},
+                                  {"line", row.line},
+                                  {"reason", row.reason}}
                 << "\n";
   }
 
@@ -181,8 +199,8 @@ class FetchRun {
                    std::int64_t all) {
     const std::size_t named = std::min(rows.size(), kMostNamed);
     for (const auto& row : std::span(rows).first(named))
-      std::cerr << what << ": " << row.what << (row.reason.empty() ? "" : ": ") << row.reason
-                << "\n";
+      std::cerr << what << ": line " << row.line << (row.what.empty() ? "" : ": ") << row.what
+                << (row.reason.empty() ? "" : ": ") << row.reason << "\n";
     const auto more = all - static_cast<std::int64_t>(named);
     if (more > 0) std::cerr << what << ": " << more << " more\n";
   }
@@ -190,6 +208,7 @@ class FetchRun {
   const Options& options_;
   const fs::path into_;
   const fs::path state_dir_;
+  const std::function<Result<Headers>(const std::string& place)> headers_;
   Progress progress_;
   const SystemClock clock_;
   std::unique_ptr<InstanceLock> lock_;
@@ -200,9 +219,9 @@ class FetchRun {
 }  // namespace
 
 int run_fetch(const Options& options) {
-  const auto state = state_root(options);
-  if (!state) return state.error();
-  return FetchRun(options, *state).run();
+  auto settings = fetch_settings(options);
+  if (!settings) return settings.error();
+  return FetchRun(options, std::move(*settings)).run();
 }
 
 }  // namespace millrace

@@ -54,6 +54,14 @@ std::optional<std::string> why_hopeless(const Engine& engine, LedgerReader& read
   return first;
 }
 
+std::optional<std::string> why_unseen(const Engine& engine) {
+  for (const FolderStatus& status : engine.folders()) {
+    const RootHealth& health = status.health;
+    if (health.scans == 0 && health.needs_person) return status.inbox + ": " + health.why;
+  }
+  return std::nullopt;
+}
+
 IdleEnd wait_until_idle(Engine& engine, LedgerReader& reader, Duration patience,
                         SignalSource& signals,
                         const std::function<bool(std::int64_t waiting)>& each_turn) {
@@ -80,7 +88,8 @@ IdleEnd wait_until_idle(Engine& engine, LedgerReader& reader, Duration patience,
       end.guarded = true;
       return end;
     }
-    if (const std::int64_t count = engine.tally().ended(); count != ended) {
+    const Tally tally = engine.tally();
+    if (const std::int64_t count = tally.ended() + tally.steps_of_lists; count != ended) {
       ended = count;
       moved = now;
     }

@@ -134,6 +134,10 @@ class Agent {
     std::string stopped_because;
     const IdleEnd end =
         wait_until_idle(*engine_, **reader, patience, signals, [&](std::int64_t waiting) {
+          if (const auto unseen = why_unseen(*engine_)) {
+            stopped_because = *unseen;
+            return false;
+          }
           if (waiting == 0 || !engine_->all_seen()) return true;
           stopped_because = why_hopeless(*engine_, **reader).value_or("");
           return stopped_because.empty();

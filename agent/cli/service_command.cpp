@@ -39,8 +39,8 @@ Result<void> add_used(ServiceSetup& setup, const StandardFolders& folders) {
   }
   setup.used.push_back(loaded->agent.state_dir);
   for (const FolderSettings& folder : loaded->folders) {
-    setup.used.push_back(folder.inbox);
-    if (!bucket_of(folder.outbox)) setup.used.push_back(folder.outbox);
+    for (const auto& place : {folder.inbox, folder.outbox})
+      if (!bucket_of(place)) setup.used.push_back(place);
   }
   return {};
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -54,6 +55,7 @@ struct ConvertRequest {
   // Ends the conversion (Stopped) unless the whole request is sent: an answer under way is paid.
   std::stop_token stop_uploading = {};
   BeforeSending before_sending = {};  // not called if it fails before there is a request to send
+  std::filesystem::path outbox = {};  // where the result will lie; empty: nobody needs to know
 };
 
 // What the answer said about limits; fed to the account's gate.

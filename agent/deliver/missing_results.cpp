@@ -18,9 +18,11 @@ Name before(const Name& name) {
 
 }  // namespace
 
-MissingResults::MissingResults(SourceListing& sources, ResultListing& results, WalkRules rules)
+MissingResults::MissingResults(SourceListing& sources, ResultListing& results, WalkRules rules,
+                               Choose choose)
     : sources_(sources),
       rules_(std::move(rules)),
+      choose_(std::move(choose)),
       windows_(rules_.to.size(), Window(results)),
       shared_(rules_.output, [this](Candidate source, NameUse use) {
         (use == NameUse::Alone ? handful_ : found_).push_back(std::move(source));
@@ -29,6 +31,7 @@ MissingResults::MissingResults(SourceListing& sources, ResultListing& results, W
 Result<std::vector<Candidate>> MissingResults::next() {
   while (found_.empty() && !ended_) {
     if (auto filled = fill(); !filled) return std::unexpected(filled.error());
+    if (auto chosen = choose(); !chosen) return std::unexpected(chosen.error());
     for (std::size_t i = 0; i < rules_.to.size(); ++i) {
       auto kept = keep_missing(rules_.to[i], windows_[i]);
       if (!kept) return std::unexpected(kept.error());
@@ -50,6 +53,24 @@ Result<void> MissingResults::fill() {
     for (Candidate& source : *page)
       if (auto added = shared_.add(std::move(source)); !added) return added;
   }
+  return {};
+}
+
+// Those that are not wanted go; those that are wanted in any case go from the handful to what was
+// found.
+Result<void> MissingResults::choose() {
+  auto doubtful = choose_(found_);
+  if (!doubtful) return std::unexpected(doubtful.error());
+  auto alone = choose_(handful_);
+  if (!alone) return std::unexpected(alone.error());
+  std::vector<Candidate> wanted, open;
+  for (std::size_t i = 0; i < found_.size(); ++i)
+    if ((*doubtful)[i] != Wanted::No) wanted.push_back(std::move(found_[i]));
+  for (std::size_t i = 0; i < handful_.size(); ++i)
+    if ((*alone)[i] != Wanted::No)
+      ((*alone)[i] == Wanted::Yes ? wanted : open).push_back(std::move(handful_[i]));
+  found_ = std::move(wanted);
+  handful_ = std::move(open);
   return {};
 }
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,15 +33,25 @@ class ResultListing {
   virtual Result<Page> page_behind(const Name& name) = 0;
 };
 
+// What is known of a source before results are looked for.
+enum class Wanted {
+  No,         // it is left out, whatever lies there
+  IfMissing,  // it is given if it has no result
+  Yes         // it is given, whatever lies there
+};
+// One answer for each, in their order. Every source is asked for once.
+using Choose = std::function<Result<std::vector<Wanted>>(std::span<const Candidate>)>;
+
 struct WalkRules {
   std::string output = "{stem}.{to}";
   std::vector<std::string> to;       // at least one; a source is done if it has a result of each
   std::size_t sources_held = 8'192;  // at a time, beside one page of each listing
 };
 
-// A source is left out only where its result surely lies there: under its first choice of a name
-// that no other source may have got (SharedNames). All others are given, with or without a result:
-// whoever takes them has to look.
+// A source is left out only where it is not wanted, or where its result surely lies there: under
+// its first choice of a name that no other source may have got (SharedNames). All others are given,
+// with or without a result: whoever takes them has to look. The listing must hold the unwanted ones
+// too, since they may have got names that others want.
 //
 // The order of the results is not that of the sources: a.png comes before a.q.png and a.webp after
 // a.q.webp, with any number of others between, and what a name may not hold is escaped. So the
@@ -49,7 +61,7 @@ struct WalkRules {
 // character from more than a page of others; where the orders agree, a page serves a thousand.
 class MissingResults {
  public:
-  MissingResults(SourceListing& sources, ResultListing& results, WalkRules rules);
+  MissingResults(SourceListing& sources, ResultListing& results, WalkRules rules, Choose choose);
   MissingResults(const MissingResults&) = delete;  // shared_ calls back
   MissingResults& operator=(const MissingResults&) = delete;
 
@@ -73,10 +85,12 @@ class MissingResults {
   };
 
   Result<void> fill();
+  Result<void> choose();
   Result<void> keep_missing(const std::string& to, Window& window);
 
   SourceListing& sources_;
   const WalkRules rules_;
+  const Choose choose_;
   std::vector<Window> windows_;     // one for each of rules_.to
   std::vector<Candidate> found_;    // goes out, whatever lies there
   std::vector<Candidate> handful_;  // alone with their names

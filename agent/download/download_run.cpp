@@ -18,6 +18,9 @@ namespace {
 // Waits are ended by what changes; this bounds them where only time does.
 constexpr std::chrono::milliseconds kLongestWait{500};
 constexpr std::chrono::milliseconds kPatienceWithList{1000};
+// Between looks at the files that somebody else asks for.
+constexpr std::chrono::milliseconds kPostponement{100};
+constexpr std::size_t kMostPostponed = 1000;
 
 std::string host_of(const std::string& url) {
   const std::string origin = origin_of(url);
@@ -25,7 +28,32 @@ std::string host_of(const std::string& url) {
   return printable(slashes == origin.npos ? "" : origin.substr(slashes + 3), 200);
 }
 
+LineEnd ended(LineEnd::How how, std::uint64_t line, std::string_view name, std::string reason) {
+  LineEnd end;
+  end.how = how;
+  end.line = line;
+  end.name = printable(name);
+  end.reason = std::move(reason);
+  return end;
+}
+
+LineEnd with_record(LineEnd end, const FileRecord& record) {
+  if (record.sha256.empty()) return end;
+  end.size = record.size;
+  end.sha256 = record.sha256;
+  return end;
+}
+
 }  // namespace
+
+Result<std::shared_ptr<DownloadRecords>> DownloadRecords::open(const std::filesystem::path& file,
+                                                               FileLedger::Durable durable) {
+  auto ledger = FileLedger::open(file, durable);
+  if (!ledger) return std::unexpected(ledger.error());
+  auto records = std::make_shared<DownloadRecords>();
+  records->ledger = std::move(*ledger);
+  return records;
+}
 
 DownloadRun::DownloadRun(ListReader list, DownloadOptions options, const Clock& clock)
     : list_(std::move(list)),
@@ -41,12 +69,13 @@ Result<std::unique_ptr<DownloadRun>> DownloadRun::start(ListReader list, Downloa
 }
 
 Result<void> DownloadRun::open() {
-  auto folder = real_file_system().make_directory(options_.into);
+  FileSystem& files = real_file_system();
+  auto folder = options_.into_if_missing == IntoIfMissing::Make
+                    ? files.make_directory(options_.into)
+                    : files.open_directory(options_.into);
   if (!folder) return std::unexpected(folder.error());
   folder_ = std::move(*folder);
-  auto ledger = FileLedger::open(options_.records_file, options_.durable);
-  if (!ledger) return std::unexpected(ledger.error());
-  ledger_ = std::move(*ledger);
+  ledger_ = options_.records->ledger.get();
   if (auto removed = remove_leftovers(); !removed) return removed;
 
   CurlOptions curl;
@@ -86,8 +115,10 @@ bool DownloadRun::stop() {
   return true;
 }
 
-// Temporaries that a run left and that no record needs.
+// Temporaries that a run of another process left and that no record needs.
 Result<void> DownloadRun::remove_leftovers() {
+  const MutexLock lock(options_.records->mutex);
+  if (options_.records->leftovers_removed) return {};
   auto needed = ledger_->temporaries();
   if (!needed) return std::unexpected(needed.error());
   const std::set<std::string> keep(needed->begin(), needed->end());
@@ -103,33 +134,63 @@ Result<void> DownloadRun::remove_leftovers() {
         ours.push_back(entry.name);
       return Visit::Continue;
     });
-    if (!listed) return listed;
+    // A folder that is somebody else's may be closed to us, and then holds nothing of ours.
+    if (!listed && folder.empty()) return listed;
     for (const std::string& name : ours) static_cast<void>(folder_->remove(name));
   }
+  options_.records->leftovers_removed = true;
   return {};
 }
 
 // ---- the feeder --------------------------------------------------------------------------------
 
 void DownloadRun::feed(const std::stop_token& stop) {
-  while (wait_for_room(stop)) {
-    auto item = list_.next();
-    if (item && !*item) break;
-    count_line();
-    if (item) {
-      take_line(std::move(**item));
-    } else if (item.error().kind == ErrorKind::Input) {
-      fail_line(item.error().message, "");
-    } else {
-      const MutexLock lock(mutex_);
-      --listed_;
-      list_error_ = item.error();
+  bool more = true;
+  TimePoint next_look{};
+  while ((more || !postponed_.empty()) && wait_for_room(stop)) {
+    if (const TimePoint now = clock_.now(); now >= next_look) {
+      take_postponed();
+      next_look = now + kPostponement;
     }
+    if (more && postponed_.size() < kMostPostponed)
+      more = read_line();
+    else
+      wait_a_little();
   }
   const MutexLock lock(mutex_);
   tally_.list_ended = !stop.stop_requested();
   feeder_ended_ = true;
   changed_.notify_all();
+}
+
+// False at the end of the list.
+bool DownloadRun::read_line() {
+  auto item = list_.next();
+  if (item && !*item) return false;
+  if (item) {
+    count_line();
+    take_line(std::move(**item));
+  } else if (item.error().kind == ErrorKind::Input) {
+    count_line();
+    end(ended(LineEnd::How::Failed, list_.fault().line, "", list_.fault().what));
+  } else {
+    const MutexLock lock(mutex_);
+    list_error_ = item.error();
+  }
+  return true;
+}
+
+void DownloadRun::wait_a_little() {
+  MutexLock lock(mutex_);
+  changed_.wait_until(lock, clock_.now() + kPostponement);
+}
+
+void DownloadRun::take_postponed() {
+  for (std::size_t n = postponed_.size(); n > 0; --n) {
+    ListItem item = std::move(postponed_.front());
+    postponed_.pop_front();
+    take_line(std::move(item));
+  }
 }
 
 bool DownloadRun::wait_for_room(const std::stop_token& stop) {
@@ -144,14 +205,23 @@ void DownloadRun::count_line() {
 }
 
 void DownloadRun::take_line(ListItem item) {
+  auto claim = options_.records->claims.take(item_key(item));
+  if (!claim) return postponed_.push_back(std::move(item));
   auto record = record_for(item);
-  if (!record) return fail_line(printable(item_name(item)), record.error().message);
+  if (!record)
+    return end(
+        ended(LineEnd::How::Failed, item.line, item_name(item), std::move(record.error().message)));
   const bool done = record->state == FileState::Done;
-  if (done && options_.refresh == Refresh::No) return end(End::Skipped);
+  if (done && options_.refresh == Refresh::No)
+    return end(with_record(
+        ended(LineEnd::How::Skipped, item.line, record->name, "it was fetched before"), *record));
   // Not ours, or of a ledger that was lost: never written over.
-  if (!done && folder_->info(record->name)) return end(End::Skipped);
+  if (!done && folder_->info(record->name))
+    return end(ended(LineEnd::How::Skipped, item.line, record->name,
+                     "a file of this name lies there already"));
   const MutexLock lock(mutex_);
   DownloadTask task;
+  task.claim = std::move(claim);
   task.host = host_of(item.url);
   task.item = std::move(item);
   task.record = std::move(*record);
@@ -182,6 +252,7 @@ Result<FileRecord> DownloadRun::settle_record(FileRecord record) {
   if (record.state == FileState::Done) {
     if (folder_->info(record.name))
       return fail(ErrorKind::Exists, "somebody changed the file; it is left alone");
+    if (!options_.list_id.empty() && record.list == options_.list_id) return record;
     record.state = FileState::Named;
     record.mtime_ns = 0;
     return record;
@@ -228,7 +299,10 @@ void DownloadRun::fetch(DownloadTask task, const std::stop_token& stop) {
     changed_.notify_all();
   }
   if (error != nullptr) return try_again(std::move(task), *error, bad_sha256);
-  if (fetched->file == nullptr) return end(End::Skipped);
+  if (fetched->file == nullptr)
+    return end(with_record(
+        ended(LineEnd::How::Skipped, task.item.line, task.record.name, "it has not changed"),
+        task.record));
   publish(std::move(task), std::move(*fetched));
 }
 
@@ -236,10 +310,15 @@ void DownloadRun::publish(DownloadTask task, Fetched fetched) {
   ReadyFile ready;
   ready.file = std::move(fetched.file);
   ready.record = std::move(fetched.record);
+  ready.record.list = options_.list_id;
   if (task.record.state == FileState::Done) ready.replaces = task.record;
-  ready.then = [this, name = task.record.name](Result<void> published) {
-    if (published) return end(End::Fetched);
-    fail_line(printable(name), published.error().message);
+  // The claim goes with it: until then the file is on no record.
+  ready.then = [this, claim = std::move(task.claim), line = task.item.line,
+                record = ready.record](const Result<void>& published) {
+    if (published)
+      end(with_record(ended(LineEnd::How::Fetched, line, record.name, ""), record));
+    else
+      end(ended(LineEnd::How::Failed, line, record.name, published.error().message));
   };
   publisher_->push(std::move(ready));
 }
@@ -259,7 +338,8 @@ void DownloadRun::try_again(DownloadTask task, Error error, const std::string& b
   const bool again = decision.step == NextStep::Retry || decision.step == NextStep::Wait;
   // What was received of it may be on record by now.
   if (auto known = ledger_->find(task.record.key); known && *known) task.record = **known;
-  if (!again) return fail_line(printable(task.record.name), error.message);
+  if (!again)
+    return end(ended(LineEnd::How::Failed, task.item.line, task.record.name, error.message));
   task.reason = error.message;
   const MutexLock lock(mutex_);
   window_.add_later(std::move(task), now + decision.delay);
@@ -268,19 +348,16 @@ void DownloadRun::try_again(DownloadTask task, Error error, const std::string& b
 
 // ---- the ends ----------------------------------------------------------------------------------
 
-void DownloadRun::end(End how) {
+// Told before it counts: whoever sees that the run is done has been told of every line.
+void DownloadRun::end(const LineEnd& line) {
+  if (options_.on_line) options_.on_line(line);
   const MutexLock lock(mutex_);
-  if (how == End::Fetched)
-    ++tally_.fetched;
-  else
-    ++tally_.skipped;
-  changed_.notify_all();
-}
-
-void DownloadRun::fail_line(const std::string& what, const std::string& reason) {
-  const MutexLock lock(mutex_);
-  ++tally_.failed;
-  if (failures_.size() < kMostTroubles) failures_.push_back({what, reason});
+  if (line.how == LineEnd::How::Fetched) ++tally_.fetched;
+  if (line.how == LineEnd::How::Skipped) ++tally_.skipped;
+  if (line.how == LineEnd::How::Failed) {
+    ++tally_.failed;
+    if (failures_.size() < kMostTroubles) failures_.push_back({line.line, line.name, line.reason});
+  }
   changed_.notify_all();
 }
 
@@ -294,6 +371,14 @@ DownloadTally DownloadRun::tally() const {
 
 bool DownloadRun::done() const {
   const MutexLock lock(mutex_);
+  return tally_.list_ended && listed_ == tally_.ended();
+}
+
+bool DownloadRun::wait_done(std::chrono::milliseconds most) const {
+  const TimePoint deadline = std::chrono::steady_clock::now() + most;
+  MutexLock lock(mutex_);
+  while (!(tally_.list_ended && listed_ == tally_.ended()))
+    if (!changed_.wait_until(lock, deadline)) break;
   return tally_.list_ended && listed_ == tally_.ended();
 }
 
@@ -311,9 +396,20 @@ std::vector<DownloadTrouble> DownloadRun::waiting() const {
   const MutexLock lock(mutex_);
   std::vector<DownloadTrouble> found;
   window_.each([&](const DownloadTask& task) {
-    if (found.size() < kMostTroubles) found.push_back({printable(task.record.name), task.reason});
+    if (found.size() < kMostTroubles)
+      found.push_back({task.item.line, printable(task.record.name), task.reason});
   });
   return found;
+}
+
+void DownloadRun::each_waiting(const LineEndSink& visit) const {
+  const MutexLock lock(mutex_);
+  window_.each([&](const DownloadTask& task) {
+    visit(ended(LineEnd::How::Waiting, task.item.line, task.record.name, task.reason));
+  });
+  if (!feeder_ended_) return;
+  for (const ListItem& item : postponed_)
+    visit(ended(LineEnd::How::Waiting, item.line, item_name(item), "another list asks for it"));
 }
 
 }  // namespace millrace

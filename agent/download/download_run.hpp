@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -16,6 +17,8 @@
 
 #include "agent/download/download_window.hpp"
 #include "agent/download/file_fetcher.hpp"
+#include "agent/download/line_claims.hpp"
+#include "agent/download/line_end.hpp"
 #include "agent/download/list_reader.hpp"
 #include "agent/download/publisher.hpp"
 #include "agent/queue/retry_policy.hpp"
@@ -29,9 +32,29 @@ enum class Refresh {
   Yes,  // it is asked for with If-None-Match and If-Modified-Since
 };
 
+enum class IntoIfMissing { Make, Fail };
+
+// What runs into one folder have in common. Thread-safe.
+struct DownloadRecords {
+  // `file`: of the FileLedger, in a folder that exists.
+  static Result<std::shared_ptr<DownloadRecords>> open(const std::filesystem::path& file,
+                                                       FileLedger::Durable durable);
+
+  std::unique_ptr<FileLedger> ledger;
+  LineClaims claims;
+  Mutex mutex;  // held while leftovers are removed, so that no run begins meanwhile
+  bool leftovers_removed GUARDED_BY(mutex) = false;
+};
+
 struct DownloadOptions {
-  std::filesystem::path into;          // made if it is not there
-  std::filesystem::path records_file;  // of the FileLedger, in a folder that exists
+  std::filesystem::path into;
+  IntoIfMissing into_if_missing = IntoIfMissing::Make;
+  // Shared by all runs into this folder, of which several may go on at the same time.
+  std::shared_ptr<DownloadRecords> records;
+  // What tells this list from others. A file that it has fetched before is not fetched again where
+  // somebody took it out of the folder since. Empty: it is.
+  std::string list_id;
+  LineEndSink on_line;  // may be empty
   WindowRules window;
   FetchRules fetch;
   RetryRules retry;
@@ -50,7 +73,8 @@ struct DownloadTally {
 };
 
 struct DownloadTrouble {
-  std::string what;  // name beneath the folder, or place in the list; printable
+  std::uint64_t line = 0;  // of the list, from 1
+  std::string what;        // name beneath the folder, printable; empty: the line is none
   std::string reason;
 };
 
@@ -58,7 +82,7 @@ class DownloadRun {
  public:
   static constexpr std::size_t kMostTroubles = 1000;  // that are remembered
 
-  // Configuration or Environment if the folder, the ledger or the network cannot be opened.
+  // Configuration or Environment if the folder or the network cannot be opened.
   static Result<std::unique_ptr<DownloadRun>> start(ListReader list, DownloadOptions options,
                                                     const Clock& clock);
   ~DownloadRun();  // stop()
@@ -66,6 +90,8 @@ class DownloadRun {
   DownloadTally tally() const EXCLUDES(mutex_);
   // The list was read to its end and every line of it has ended.
   bool done() const EXCLUDES(mutex_);
+  // Waits until it is done, at most for this long; what done() says then.
+  bool wait_done(std::chrono::milliseconds most) const EXCLUDES(mutex_);
   // Ends requests under way; what they received of long files is kept. Every change is on record
   // when it returns. False if the list does not answer, as a pipe may: then only exit_now() helps.
   bool stop() EXCLUDES(mutex_);
@@ -73,6 +99,8 @@ class DownloadRun {
   std::optional<Error> list_error() const EXCLUDES(mutex_);
   std::vector<DownloadTrouble> failures() const EXCLUDES(mutex_);
   std::vector<DownloadTrouble> waiting() const EXCLUDES(mutex_);
+  // Every line that was read and did not end; after stop().
+  void each_waiting(const LineEndSink& visit) const EXCLUDES(mutex_);
   HttpClient::Counters connections() const { return http_->counters(); }
 
  private:
@@ -80,8 +108,11 @@ class DownloadRun {
   Result<void> open();
   Result<void> remove_leftovers();
   void feed(const std::stop_token& stop);
+  bool read_line();
   bool wait_for_room(const std::stop_token& stop) EXCLUDES(mutex_);
+  void wait_a_little() EXCLUDES(mutex_);
   void count_line() EXCLUDES(mutex_);
+  void take_postponed();
   void take_line(ListItem item) EXCLUDES(mutex_);
   Result<FileRecord> record_for(const ListItem& item);
   Result<FileRecord> settle_record(FileRecord record);
@@ -91,11 +122,11 @@ class DownloadRun {
   void fetch(DownloadTask task, const std::stop_token& stop);
   void publish(DownloadTask task, Fetched fetched);
   void try_again(DownloadTask task, Error error, const std::string& bad_sha256) EXCLUDES(mutex_);
-  enum class End { Fetched, Skipped };
-  void end(End how) EXCLUDES(mutex_);
-  void fail_line(const std::string& what, const std::string& reason) EXCLUDES(mutex_);
+  void end(const LineEnd& line) EXCLUDES(mutex_);
 
   ListReader list_;
+  // Lines whose file somebody else asks for; the feeder's until it has ended.
+  std::deque<ListItem> postponed_;
   const DownloadOptions options_;
   const Clock& clock_;
 
@@ -109,7 +140,7 @@ class DownloadRun {
   std::optional<Error> list_error_ GUARDED_BY(mutex_);
 
   std::unique_ptr<Directory> folder_;
-  std::unique_ptr<FileLedger> ledger_;
+  FileLedger* ledger_ = nullptr;      // of the records
   std::unique_ptr<HttpClient> http_;  // its thread calls what stands above
   std::unique_ptr<FileFetcher> fetcher_;
   std::unique_ptr<Publisher> publisher_;

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "agent/download/file_ledger.hpp"
+#include "agent/download/line_claims.hpp"
 #include "agent/download/list_item.hpp"
 #include "agent/queue/gate.hpp"
 #include "platform/base/clock.hpp"
@@ -24,6 +25,7 @@ struct DownloadTask {
   std::optional<TimePoint> first_tried;
   std::string bad_sha256;  // of the last answer that had not the bytes of the list
   std::string reason;      // why it waits; empty before its first attempt
+  LineClaims::Claim claim;
 };
 
 struct WindowRules {

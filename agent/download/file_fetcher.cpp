@@ -1,6 +1,7 @@
 #include "agent/download/file_fetcher.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "agent/download/answer_rules.hpp"
@@ -75,14 +76,19 @@ FileFetcher::FileFetcher(HttpClient& http, Directory& folder, FileLedger& ledger
                          const Clock& clock, FetchRules rules)
     : http_(http), folder_(folder), ledger_(ledger), clock_(clock), rules_(std::move(rules)) {}
 
-HttpRequest FileFetcher::request_for(const std::string& url, const std::string& host,
-                                     const Headers& headers) const {
+Result<HttpRequest> FileFetcher::request_for(const std::string& url, const std::string& host,
+                                             const Headers& headers) const {
   const bool allowed = std::ranges::find(rules_.allow, host) != rules_.allow.end();
   HttpRequest request;
   request.method = "GET";
   request.url = url;
   request.ca_file = rules_.ca_file;
   request.headers = headers;
+  if (rules_.headers) {
+    auto own = rules_.headers(host);
+    if (!own) return std::unexpected(own.error());
+    std::ranges::move(*own, std::back_inserter(request.headers));
+  }
   request.max_answer = ~std::uint64_t{0};
   request.timeouts = rules_.timeouts;
   request.addresses = allowed ? AddressRule::Any : AddressRule::PublicOnly;
@@ -94,7 +100,9 @@ Result<FileFetcher::Answer> FileFetcher::ask(std::string url, const Headers& hea
   for (int hop = 0; hop <= kMostRedirects; ++hop) {
     Answer answer;
     answer.host = printable(place_of_origin(origin_of(url)), 200);
-    auto exchange = http_.start(request_for(url, answer.host, headers), stop);
+    auto request = request_for(url, answer.host, headers);
+    if (!request) return std::unexpected(as_input(request.error()));
+    auto exchange = http_.start(std::move(*request), stop);
     if (!exchange) return std::unexpected(as_input(exchange.error()));
     auto head = (*exchange)->head();
     if (!head) return std::unexpected(as_input(head.error()));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -20,6 +21,9 @@ struct FetchRules {
   // "host:443" wherever it leads, and without TLS on loopback; every other host must be https and
   // have a public address, which is looked at when the connection is made.
   std::vector<std::string> allow;
+  // What is sent to "host:443" beside our own headers, and to no other place, wherever it leads.
+  // Asked for each request, on a worker; may be empty.
+  std::function<Result<Headers>(const std::string& place)> headers;
   std::string ca_file;  // empty: the system's
   HttpTimeouts timeouts;
   // Of answers this long and longer the first bytes are kept for the next attempt; shorter ones
@@ -61,8 +65,8 @@ class FileFetcher {
   struct Part;  // a temporary file that is being filled
 
   Result<Answer> ask(std::string url, const Headers& headers, const std::stop_token& stop);
-  HttpRequest request_for(const std::string& url, const std::string& host,
-                          const Headers& headers) const;
+  Result<HttpRequest> request_for(const std::string& url, const std::string& host,
+                                  const Headers& headers) const;
   Headers conditions(const FileRecord& record, std::uint64_t have) const;
   std::uint64_t kept_bytes(const FileRecord& record);
   Result<Part> begin(const ListItem& item, const FileRecord& record, const Answer& answer,

@@ -14,7 +14,7 @@ using sqlite::Database;
 using sqlite::Statement;
 
 constexpr std::chrono::milliseconds kBusy{5000};
-constexpr std::int64_t kSchemaVersion = 1;
+constexpr std::int64_t kSchemaVersion = 2;
 
 constexpr const char* kSchema = R"sql(
 CREATE TABLE file (
@@ -26,15 +26,18 @@ CREATE INDEX file_open ON file(temporary) WHERE state IN (1, 2);
 PRAGMA user_version=1;
 )sql";
 
+constexpr const char* kSecondVersion =
+    "ALTER TABLE file ADD COLUMN list BLOB NOT NULL DEFAULT x''; PRAGMA user_version=2;";
+
 constexpr const char* kFind =
-    "SELECT state, name, temporary, size, sha256, mtime, etag, last_modified FROM file "
+    "SELECT state, name, temporary, size, sha256, mtime, etag, last_modified, list FROM file "
     "WHERE key = ?";
 constexpr const char* kReserve =
     "INSERT OR IGNORE INTO file (key, folded, name, state, temporary, size, sha256, mtime, etag, "
     "last_modified) VALUES (?, ?, ?, 0, x'', 0, x'', 0, x'', x'')";
 constexpr const char* kPut =
     "UPDATE file SET state = ?, temporary = ?, size = ?, sha256 = ?, mtime = ?, etag = ?, "
-    "last_modified = ? WHERE key = ?";
+    "last_modified = ?, list = ? WHERE key = ?";
 
 class SqliteFileLedger final : public FileLedger {
  public:
@@ -48,6 +51,9 @@ class SqliteFileLedger final : public FileLedger {
       return fail(ErrorKind::Configuration, "the ledger of this batch is of a newer millrace");
     if (*version == 0) {
       if (auto made = database_.exec(kSchema); !made) return made;
+    }
+    if (*version < 2) {
+      if (auto added = database_.exec(kSecondVersion); !added) return added;
     }
     if (durable == Durable::No) {
       if (auto set = database_.exec("PRAGMA synchronous=NORMAL;"); !set) return set;
@@ -78,6 +84,7 @@ class SqliteFileLedger final : public FileLedger {
     record.mtime_ns = find_.integer(5);
     record.etag = find_.text(6);
     record.last_modified = find_.text(7);
+    record.list = find_.text(8);
     return record;
   }
 
@@ -95,7 +102,7 @@ class SqliteFileLedger final : public FileLedger {
     return put_
         .bind(static_cast<std::int64_t>(record.state), Bytes{record.temporary}, record.size,
               Bytes{record.sha256}, record.mtime_ns, Bytes{record.etag},
-              Bytes{record.last_modified}, Bytes{record.key})
+              Bytes{record.last_modified}, Bytes{record.list}, Bytes{record.key})
         .run();
   }
 

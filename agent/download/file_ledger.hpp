@@ -35,6 +35,7 @@ struct FileRecord {
   // Of the file that we made: Done; Publishing: of the one that is replaced; 0: there was none.
   std::int64_t mtime_ns = 0;
   std::string etag, last_modified;  // of the answer; Partial: what If-Range asks with
+  std::string list;  // Publishing, Done: DownloadOptions::list_id of the run that fetched it
 };
 
 // Thread-safe; calls block on the disk. Changes are written together by the next commit(); a

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/download/binary_plist.hpp"
 #include "agent/download/csv_rows.hpp"
 #include "platform/base/text.hpp"
 
@@ -88,6 +89,26 @@ class ShortcutParser final : public LineParser {
 
   bool in_section_ = false;
   bool found_ = false;
+};
+
+// Its last bytes say where the others begin, so that all of it is kept until the end.
+class PlistParser final : public ListParser {
+ public:
+  Result<void> add(std::span<const std::byte> bytes, const ItemSink&) override {
+    if (bytes.size() > kLongestLine - text_.size())
+      return fail(ErrorKind::Configuration, "1: the property list is longer than 64 KiB");
+    text_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return {};
+  }
+  Result<void> finish(const ItemSink& sink) override {
+    const auto url = text_in_binary_plist(text_, "URL");
+    if (!url) return fail(ErrorKind::Configuration, "1: there is no URL in the property list");
+    sink(make_item(1, *url, {}, {}, {}));
+    return {};
+  }
+
+ private:
+  std::string text_;
 };
 
 // A text, a number as JSON writes it, or nothing.
@@ -195,6 +216,7 @@ constexpr std::array kEndings{
 }  // namespace
 
 ListKind kind_of_list(std::string_view name, std::string_view beginning) {
+  if (beginning.starts_with(kBinaryPlistMark)) return ListKind::Plist;
   const std::string lower = to_lower_ascii(name);
   for (const Ending& ending : kEndings)
     if (lower.ends_with(ending.text)) return ending.kind;
@@ -218,6 +240,8 @@ std::unique_ptr<ListParser> make_list_parser(ListKind kind) {
       return make_xml_parser();
     case ListKind::Shortcut:
       return std::make_unique<ShortcutParser>();
+    case ListKind::Plist:
+      return std::make_unique<PlistParser>();
   }
   return std::make_unique<TextParser>();
 }

@@ -16,10 +16,12 @@ enum class ListKind {
   JsonLines,  // an object a line, with the same members
   Xml,        // Metalink 4 (RFC 5854), or the property list of a .webloc
   Shortcut,   // .url: the line URL= of [InternetShortcut]
+  Plist,      // .webloc as a binary property list
 };
 
-// By the name (.csv, .jsonl, .ndjson, .metalink, .meta4, .webloc, .url), else by how the content
-// begins: `<`, `{`, `[InternetShortcut]`, or a first row that has a column `url`. Text otherwise.
+// By `bplist`, with which only a property list begins; by the name (.csv, .jsonl, .ndjson,
+// .metalink, .meta4, .webloc, .url), else by how the content begins: `<`, `{`,
+// `[InternetShortcut]`, or a first row that has a column `url`. Text otherwise.
 ListKind kind_of_list(std::string_view name, std::string_view beginning);
 
 // One list. One thread at a time; blocks for nothing but what the sink does.

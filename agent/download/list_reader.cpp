@@ -1,5 +1,7 @@
 #include "agent/download/list_reader.hpp"
 
+#include <algorithm>
+#include <charconv>
 #include <fstream>
 #include <utility>
 
@@ -59,8 +61,13 @@ Result<void> ListReader::read_more() {
   return parser_->finish(sink);
 }
 
-Error ListReader::placed(const Error& error) const {
+// Messages of parsers are `LINE: WHAT`.
+Error ListReader::placed(const Error& error) {
   Error told = error;
+  const auto colon = std::min(error.message.find(": "), error.message.size());
+  fault_ = {};
+  std::from_chars(error.message.data(), error.message.data() + colon, fault_.line);
+  fault_.what = error.message.substr(std::min(colon + 2, error.message.size()));
   told.message = name_ + ":" + error.message;
   return told;
 }

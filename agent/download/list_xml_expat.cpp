@@ -23,11 +23,6 @@ int priority_of(std::string_view text) {
 class XmlListParser final : public ListParser, private XmlHandler {
  public:
   Result<void> add(std::span<const std::byte> bytes, const ItemSink& sink) override {
-    if (!begun_ && bytes.size() >= 6 &&
-        std::string_view(reinterpret_cast<const char*>(bytes.data()), 6) == "bplist")
-      return fail(ErrorKind::Configuration,
-                  "1: this is a binary property list; write it as XML (plutil -convert xml1)");
-    begun_ = true;
     sink_ = &sink;
     return told(reader_.add(bytes));
   }
@@ -81,7 +76,6 @@ class XmlListParser final : public ListParser, private XmlHandler {
 
   XmlReader reader_{*this, DocumentType::ByName};
   const ItemSink* sink_ = nullptr;
-  bool begun_ = false;
   File file_;
   std::string hash_type_;
   int priority_ = kLastPriority;

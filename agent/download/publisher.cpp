@@ -122,6 +122,12 @@ Result<void> Publisher::record_all(std::vector<ReadyFile>& group) {
   return ledger_.commit();
 }
 
+// Of the bytes, not of the name: it stays what it is when the file is renamed.
+std::int64_t Publisher::time_of(const ReadyFile& ready) const {
+  const auto info = folder_.info(ready.file->temporary_name());
+  return info ? info->mtime_ns : 0;
+}
+
 Result<void> Publisher::rename(ReadyFile& ready) {
   if (!ready.replaces) return ready.file->publish();
   if (!still_ours(folder_, *ready.replaces))
@@ -138,10 +144,16 @@ Result<void> Publisher::sync_folders(const std::vector<ReadyFile>& group) {
   return {};
 }
 
-Result<void> Publisher::record_done(ReadyFile& ready) {
+// Where the folder is somebody's inbox the file may have been taken out of it by now.
+Result<void> Publisher::record_done(const ReadyFile& ready, std::int64_t mtime_ns) {
   auto done = as_done(folder_, ready.record);
-  if (!done) return std::unexpected(done.error());
-  return ledger_.put(*done);
+  if (!done && done.error().kind != ErrorKind::Vanished) return std::unexpected(done.error());
+  if (done) return ledger_.put(*done);
+  FileRecord record = ready.record;
+  record.state = FileState::Done;
+  record.mtime_ns = mtime_ns;
+  record.temporary.clear();
+  return ledger_.put(record);
 }
 
 void Publisher::publish(std::vector<ReadyFile> group) {
@@ -150,11 +162,15 @@ void Publisher::publish(std::vector<ReadyFile> group) {
     for (ReadyFile& ready : group) ready.then(recorded);
     return;
   }
-  for (std::size_t i = 0; i < group.size(); ++i) results[i] = rename(group[i]);
+  std::vector<std::int64_t> times(group.size());
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    times[i] = time_of(group[i]);
+    results[i] = rename(group[i]);
+  }
   const auto synced = sync_folders(group);
   for (std::size_t i = 0; i < group.size(); ++i) {
     if (results[i] && !synced) results[i] = synced;
-    if (results[i]) results[i] = record_done(group[i]);
+    if (results[i]) results[i] = record_done(group[i], times[i]);
     group[i].then(results[i]);
   }
   // What is not written here is found out by recover().

@@ -1,6 +1,7 @@
 // Puts finished files at their names, many with one commit and one sync of their folder.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -40,9 +41,10 @@ class Publisher {
   bool is_idle() EXCLUDES(mutex_);
   void publish(std::vector<ReadyFile> group) EXCLUDES(mutex_);
   Result<void> record_all(std::vector<ReadyFile>& group);
+  std::int64_t time_of(const ReadyFile& ready) const;
   Result<void> rename(ReadyFile& ready);
   Result<void> sync_folders(const std::vector<ReadyFile>& group);
-  Result<void> record_done(ReadyFile& ready);
+  Result<void> record_done(const ReadyFile& ready, std::int64_t mtime_ns);
 
   Directory& folder_;
   FileLedger& ledger_;

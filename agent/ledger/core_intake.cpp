@@ -16,8 +16,13 @@ Result<Known> LedgerCore::look_up(const Candidate& candidate) {
   Rows found(find);
   const auto known = found.next();
   if (!known) return std::unexpected(known.error());
+  if (!*known) {
+    const auto others = versions_of(candidate);
+    if (!others) return std::unexpected(others.error());
+    return others->empty() ? Known::New : Known::Changed;
+  }
   // A version that came back after another one is to be admitted again.
-  if (!*known || found->integer(0) != 0) return Known::New;
+  if (found->integer(0) != 0) return Known::Changed;
   return found->integer(1) != 0 ? Known::Waiting : Known::Done;
 }
 

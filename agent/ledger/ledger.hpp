@@ -30,7 +30,8 @@ struct NewVersion {
 };
 
 enum class Known {
-  New,      // never seen in this version, or another one was admitted since: to be admitted
+  New,      // the name was never seen: to be admitted
+  Changed,  // seen in other versions, or another one was admitted since: to be admitted
   Waiting,  // seen; some target is not final yet
   Done,     // seen; every target is final
 };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/deliver/outbox.hpp"
+#include "agent/pipeline/inbox.hpp"
 #include "agent/transfer/http_client.hpp"
 #include "config/settings.hpp"
 #include "platform/base/clock.hpp"
@@ -24,17 +25,20 @@ struct BucketTools {  // the references outlive the Buckets and all that they op
 
 bool has_buckets();  // S3 is in this build
 
-// Thread-safe. One client and one set of keys a bucket, however often it is opened.
+// Thread-safe. One client and one set of keys a bucket, however often it is opened; nothing is
+// asked of a store yet when one is opened. Places are those that bucket_of() knows. Configuration
+// if there are no such settings, or no S3 in this build.
 class Buckets {
  public:
   virtual ~Buckets() = default;
   // From now on. What is open keeps the settings that it was opened with.
   virtual void set_stores(std::vector<S3Settings> stores) = 0;
-  // `place` is one that bucket_of() knows; `owner` as in LocalOutboxOptions. Makes the spool, and
-  // asks nothing of the store yet. Environment if the spool cannot be made; Configuration if there
-  // are no such settings, or no S3 in this build.
+  // `owner` as in LocalOutboxOptions. Makes the spool: Environment if it cannot be made.
   virtual Result<std::unique_ptr<Outbox>> open_outbox(const std::filesystem::path& place,
                                                       const std::string& owner) = 0;
+  // `index` is the root's; the ledger and the sink outlive the root.
+  virtual Result<Inbox> open_inbox(const FolderSettings& folder, std::size_t index, Ledger& ledger,
+                                   RootSink& sink) = 0;
 };
 
 std::unique_ptr<Buckets> make_buckets(BucketTools tools);

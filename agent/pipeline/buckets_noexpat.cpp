@@ -11,6 +11,14 @@ class NoBuckets final : public Buckets {
   void set_stores(std::vector<S3Settings>) override {}
   Result<std::unique_ptr<Outbox>> open_outbox(const std::filesystem::path& place,
                                               const std::string&) override {
+    return no_s3(place);
+  }
+  Result<Inbox> open_inbox(const FolderSettings& folder, std::size_t, Ledger&, RootSink&) override {
+    return no_s3(folder.inbox);
+  }
+
+ private:
+  static std::unexpected<Error> no_s3(const std::filesystem::path& place) {
     return fail(ErrorKind::Configuration,
                 printable(path_text(place)) + ": there is no S3 in this build");
   }

@@ -10,6 +10,8 @@ namespace {
 
 constexpr Duration kFirstBlock = std::chrono::seconds{1};
 constexpr Duration kLongestBlock = std::chrono::seconds{10};
+// Each may hold its worker for hours, and has connections of its own.
+constexpr int kListsAtOnce = 4;
 
 GateNews to_gate_news(const RateNews& news) {
   return {news.quota_remaining, news.quota_limit, news.window_remaining, news.window_limit,
@@ -20,6 +22,11 @@ GateNews to_gate_news(const RateNews& news) {
 
 GateRules gate_rules_of(const ConverterSettings& settings, std::optional<int> workers_asked_for) {
   GateRules rules;
+  if (settings.downloads) {
+    // The other keys are for what a list asks of its hosts.
+    rules.concurrency = kListsAtOnce;
+    return rules;
+  }
   rules.concurrency = settings.concurrency;
   if (workers_asked_for && !settings.concurrency) {
     rules.start_concurrency = *workers_asked_for;
@@ -186,6 +193,7 @@ std::optional<std::string> Dispatcher::count_refusal(const Assignment& assignmen
   FolderState& state = found->second;
   if (error == nullptr) state.refused_in_a_row = 0;
   if (error == nullptr || error->kind != ErrorKind::Input) return std::nullopt;
+  if (assignment.service->settings.downloads) return std::nullopt;  // nothing is paid for a list
   ++state.refused_in_a_row;
   if (most_refusals_ == 0 || state.refused_in_a_row < most_refusals_ || state.paused) {
     return std::nullopt;

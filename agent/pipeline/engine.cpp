@@ -8,11 +8,11 @@
 #include <utility>
 
 #include "agent/ledger/sqlite_ledger.hpp"
+#include "agent/pipeline/inbox.hpp"
 #include "agent/pipeline/services.hpp"
 #include "agent/pipeline/source_actions.hpp"
 #include "agent/report/log.hpp"
 #include "agent/transfer/curl_http.hpp"
-#include "agent/watch/local_source.hpp"
 #include "config/bucket_url.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
@@ -75,33 +75,22 @@ std::string owner_of(const std::filesystem::path& ledger_file, const std::string
   return to_hex(sha256(path_text(ledger_file) + '\n' + folder)).substr(0, 12);
 }
 
-// The store that its outbox is in, if it is a bucket of one.
-std::optional<S3Settings> store_of(const Settings& settings, const FolderSettings& folder) {
-  const auto url = bucket_of(folder.outbox);
-  const S3Settings* const store = url ? settings.store(url->settings) : nullptr;
-  return store == nullptr ? std::nullopt : std::optional(*store);
+// The stores that its inbox and its outbox are in.
+std::vector<S3Settings> stores_of(const Settings& settings, const FolderSettings& folder) {
+  std::vector<S3Settings> stores;
+  for (const auto* place : {&folder.inbox, &folder.outbox}) {
+    const auto url = bucket_of(*place);
+    const S3Settings* const store = url ? settings.store(url->settings) : nullptr;
+    if (store != nullptr) stores.push_back(*store);
+  }
+  return stores;
 }
 
 // Whether `those` have the folder as it is under `these`.
 bool has_same_folder(const Settings& those, const Settings& these, const FolderSettings& folder) {
   const FolderSettings* const other = those.folder(folder.name);
-  return other != nullptr && *other == folder && store_of(those, *other) == store_of(these, folder);
-}
-
-RootSettings root_settings(const FolderSettings& folder, const AgentSettings& agent,
-                           std::size_t index) {
-  RootSettings root;
-  root.index = index;
-  root.folder = folder.name;
-  root.inbox = folder.inbox;
-  root.names.include = folder.include;
-  root.names.exclude = folder.exclude;
-  if (folder.own_in_flight) root.names.in_flight = folder.in_flight;
-  root.names.recursive = folder.recursive;
-  root.names.ready_marker = folder.ready_marker;
-  root.poll = folder.poll;
-  root.rescan_every = agent.rescan_every;
-  return root;
+  return other != nullptr && *other == folder &&
+         stores_of(those, *other) == stores_of(these, folder);
 }
 
 }  // namespace
@@ -130,6 +119,7 @@ Result<void> Engine::open() {
   buckets_ = make_buckets({*http_, clock_, options_.config_dir,
                            options_.ledger_file.parent_path() / "spool", stop_now_.get_token()});
   buckets_->set_stores(settings.stores);
+  lists_ = std::make_unique<ListRecords>(options_.ledger_file.parent_path() / "lists");
 
   dispatcher_ = std::make_unique<Dispatcher>(clock_, *workers);
   dispatcher_->pause_after_refusals(options_.most_refusals);
@@ -142,7 +132,8 @@ Result<void> Engine::open() {
         job_finished(a, end, summary);
       }});
   if (auto set = set_services(settings); !set) return set;
-  for (const FolderSettings& folder : settings.folders) add_folder(folder);
+  for (const FolderSettings& folder : settings.folders)
+    if (auto added = add_folder(folder); !added) return with_context(added.error(), folder.name);
   recover();
   intake_->start();
   for (std::size_t i = 0; i < *workers; ++i) {
@@ -231,6 +222,7 @@ Result<void> Engine::ensure_embedded() {
 }
 
 Result<std::shared_ptr<Service>> Engine::make_service(const ConverterSettings& settings) {
+  if (settings.downloads) return make_list_service(*lists_, settings, options_.config_dir, clock_);
   if (settings.embedded) {
     if (auto running = ensure_embedded(); !running) return std::unexpected(running.error());
   }
@@ -295,17 +287,16 @@ bool Engine::note_key(const ConverterSettings& converter) {
   return std::exchange(keys_seen_[converter.name], digest) != digest;
 }
 
-void Engine::add_folder(const FolderSettings& settings) {
+Result<void> Engine::add_folder(const FolderSettings& settings) {
   const std::size_t index = next_root_++;
   const std::string owner = owner_of(options_.ledger_file, settings.name);
-  auto source = make_local_source(
-      {settings.name, settings.inbox, settings.archive, settings.quarantine, "shelf-" + owner},
-      real_file_system());
+  auto inbox = open_inbox({*buckets_, *ledger_, clock_, *intake_}, settings,
+                          options_.settings.agent.rescan_every, index, owner);
+  if (!inbox) return std::unexpected(inbox.error());
   auto folder = std::make_shared<Folder>(
-      settings, index, static_cast<std::size_t>(options_.settings.agent.workers), std::move(source),
-      outbox_opener(*buckets_, real_file_system(), settings, owner));
-  auto root = std::make_shared<Root>(root_settings(settings, options_.settings.agent, index),
-                                     real_file_system(), clock_, *intake_);
+      settings, index, static_cast<std::size_t>(options_.settings.agent.workers),
+      std::move(inbox->source), outbox_opener(*buckets_, real_file_system(), settings, owner));
+  const std::shared_ptr<Root> root = std::move(inbox->root);
   {
     const MutexLock lock(mutex_);
     members_[settings.name] = {folder, root};
@@ -314,6 +305,7 @@ void Engine::add_folder(const FolderSettings& settings) {
   if (recovery_) recovery_->take_over(folder);
   intake_->add({folder, root});
   root->start();
+  return {};
 }
 
 void Engine::remove_folder(const std::string& name) {
@@ -344,7 +336,9 @@ Result<void> Engine::reload(Settings fresh) {
     if (!has_same_folder(fresh, old, folder)) remove_folder(folder.name);
   }
   for (const FolderSettings& folder : fresh.folders) {
-    if (!has_same_folder(old, fresh, folder)) add_folder(folder);
+    if (has_same_folder(old, fresh, folder)) continue;
+    if (auto added = add_folder(folder); !added)
+      log_error(Level::Error, "cannot open a folder", added.error(), {{"folder", folder.name}});
   }
   for (const ConverterSettings& converter : old.converters) {
     if (fresh.converter(converter.name) == nullptr) dispatcher_->remove_service(converter.name);
@@ -405,7 +399,8 @@ bool Engine::idle() const {
 bool Engine::all_seen() const { return recovery_->looked() && intake_->quiet(); }
 
 Tally Engine::tally() const {
-  return {delivered_, skipped_, failed_, cancelled_, retried_, bytes_in_, bytes_out_};
+  return {delivered_, skipped_,  failed_,    cancelled_,
+          retried_,   bytes_in_, bytes_out_, lists_->steps()};
 }
 
 std::vector<FolderStatus> Engine::folders() const {

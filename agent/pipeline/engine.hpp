@@ -21,6 +21,7 @@
 #include "agent/pipeline/intake.hpp"
 #include "agent/pipeline/job_run.hpp"
 #include "agent/pipeline/kept_results.hpp"
+#include "agent/pipeline/list_records.hpp"
 #include "agent/pipeline/recovery.hpp"
 #include "agent/transfer/http_client.hpp"
 #include "agent/watch/root.hpp"
@@ -47,6 +48,7 @@ struct EngineOptions {
 struct Tally {  // since the engine started
   std::int64_t delivered = 0, skipped = 0, failed = 0, cancelled = 0, retried = 0;
   std::uint64_t bytes_in = 0, bytes_out = 0;
+  std::int64_t steps_of_lists = 0;  // grows while lists that are being fetched come further
   std::int64_t ended() const { return delivered + skipped + failed + cancelled; }
 };
 
@@ -118,7 +120,7 @@ class Engine {
   Result<void> set_services(const Settings& settings);
   void count_spent(const Settings& settings);
   bool note_key(const ConverterSettings& converter);
-  void add_folder(const FolderSettings& settings);
+  Result<void> add_folder(const FolderSettings& settings);
   void remove_folder(const std::string& name);
   void recover();
   void work(std::size_t worker);
@@ -130,6 +132,7 @@ class Engine {
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<HttpClient> http_;
   std::unique_ptr<Buckets> buckets_;
+  std::unique_ptr<ListRecords> lists_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<Intake> intake_;
   KeptResults kept_;

@@ -42,10 +42,18 @@ SettleRules rules_of(const FolderSettings& settings, RootNature nature, Ledger& 
   return rules;
 }
 
+std::string watch_position_key(const std::string& folder) { return "watch_position/" + folder; }
+
 }  // namespace
 
 std::string quiet_key(const std::string& folder, Evidence why) {
   return (why == Evidence::Moved ? "quiet_moved/" : "quiet/") + folder;
+}
+
+// What cannot be recalled costs an order of names, and no name.
+std::string watched_before(Ledger& ledger, const std::string& folder) {
+  const auto position = ledger.recall(watch_position_key(folder));
+  return position ? position->value_or("") : "";
 }
 
 Intake::Intake(Ledger& ledger, Dispatcher& dispatcher, const Clock& clock)
@@ -103,6 +111,9 @@ std::optional<std::string> Intake::explain(std::size_t root, const Name& name) c
 
 void Intake::observed(std::vector<Observation> seen) { post(std::move(seen)); }
 void Intake::probed(std::vector<ProbeAnswer> answers) { post(std::move(answers)); }
+void Intake::whole(std::size_t root, std::vector<Candidate> seen) {
+  post(WholeVersions{root, std::move(seen)});
+}
 void Intake::scan_finished(const ScanReport& report) { post(report); }
 
 void Intake::refused(std::size_t root, std::vector<Refused> names) {
@@ -131,6 +142,13 @@ void Intake::health_changed(std::size_t root, const RootHealth& health) {
   }
 }
 
+void Intake::watched_up_to(std::size_t root, const std::string& position) {
+  const std::string folder = folder_name(root);
+  if (folder.empty()) return;  // a reload took it away
+  const auto kept = ledger_.remember(watch_position_key(folder), position);
+  if (!kept) log_error(Level::Error, "cannot remember what was watched", kept.error());
+}
+
 // A scan finds everything again; what the ledger knows in this very version needs no settling.
 std::vector<bool> Intake::known(std::size_t root, const std::vector<SeenVersion>& seen) {
   const std::string folder = folder_name(root);
@@ -144,7 +162,7 @@ std::vector<bool> Intake::known(std::size_t root, const std::vector<SeenVersion>
   }
   std::vector<bool> known;
   known.reserve(seen.size());
-  for (const Known one : *answers) known.push_back(one != Known::New);
+  for (const Known one : *answers) known.push_back(one == Known::Waiting || one == Known::Done);
   return known;
 }
 
@@ -198,6 +216,8 @@ void Intake::handle(Message message, TimePoint now) {
     handle_observations(*seen, now);
   } else if (auto* answers = std::get_if<std::vector<ProbeAnswer>>(&message)) {
     handle_answers(*answers, now);
+  } else if (auto* whole = std::get_if<WholeVersions>(&message)) {
+    admit(whole->root, whole->versions);
   } else if (auto* report = std::get_if<ScanReport>(&message)) {
     const auto at = roots_.find(report->root);
     if (at != roots_.end() && report->below.empty()) at->second.scanned = true;
@@ -392,8 +412,9 @@ Result<bool> Intake::refill(const std::string& folder, Ledger::Lane lane) {
 }
 
 void Intake::update_quiet() {
-  const bool scanned = std::ranges::all_of(
-      roots_, [](const auto& at) { return at.second.scanned && !at.second.rescan_needed; });
+  const bool scanned = std::ranges::all_of(roots_, [](const auto& at) {
+    return at.second.scanned && !at.second.rescan_needed && at.second.looking_again.empty();
+  });
   std::size_t held = 0;
   {
     const MutexLock lock(engine_mutex_);

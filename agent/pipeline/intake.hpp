@@ -27,6 +27,10 @@ namespace millrace {
 // are moved into place, one for all others.
 std::string quiet_key(const std::string& folder, Evidence why);
 
+// Up to where the events of a folder's inbox were handed on (RootSink::watched_up_to), as far as
+// the ledger remembers; else empty.
+std::string watched_before(Ledger& ledger, const std::string& folder);
+
 // What the loop knows of one root.
 struct IntakeFolder {
   std::shared_ptr<Folder> folder;
@@ -58,14 +62,20 @@ class Intake final : public RootSink {
   // -- RootSink, on the roots' threads ----------------------------------------------------------
   void observed(std::vector<Observation> seen) override;
   void probed(std::vector<ProbeAnswer> answers) override;
+  void whole(std::size_t root, std::vector<Candidate> seen) override;
   void refused(std::size_t root, std::vector<Refused> names) override;
   void left_in_cloud(std::size_t root, const LeftInCloud& files) override;
   void scan_finished(const ScanReport& report) override;
   void health_changed(std::size_t root, const RootHealth& health) override;
+  void watched_up_to(std::size_t root, const std::string& position) override;
   std::vector<bool> known(std::size_t root, const std::vector<SeenVersion>& seen) override;
   bool has_room(std::size_t root) override;
 
  private:
+  struct WholeVersions {
+    std::size_t root;
+    std::vector<Candidate> versions;
+  };
   struct Removal {
     std::size_t root;
   };
@@ -80,8 +90,9 @@ class Intake final : public RootSink {
     std::size_t root;
     RootNature nature;
   };
-  using Message = std::variant<std::vector<Observation>, std::vector<ProbeAnswer>, ScanReport,
-                               IntakeFolder, Removal, RescanWish, LookAgain, NatureNews>;
+  using Message =
+      std::variant<std::vector<Observation>, std::vector<ProbeAnswer>, WholeVersions, ScanReport,
+                   IntakeFolder, Removal, RescanWish, LookAgain, NatureNews>;
   struct KnownRoot {
     IntakeFolder at;
     bool scanned = false;        // its first scan is over

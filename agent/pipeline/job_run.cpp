@@ -272,8 +272,8 @@ JobRun::Step JobRun::convert() {
                                   promise->set_value(attempt);  // last: the worker may be gone then
                                 });
   };
-  const ConvertRequest request{job_.candidate.name, job_.target,   folder_.settings.options, key_,
-                               tools_.stop,         record_attempt};
+  const ConvertRequest request{job_.candidate.name, job_.target,    folder_.settings.options, key_,
+                               tools_.stop,         record_attempt, folder_.settings.outbox};
   reply_ = service_.converter->convert(request, *payload_, tools_.stop_now);
   if (begun.valid()) {
     const auto attempt = begun.get();

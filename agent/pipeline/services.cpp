@@ -1,9 +1,11 @@
 #include "agent/pipeline/services.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
 #include "agent/convert/api_converter.hpp"
+#include "agent/pipeline/list_converter.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/host/host.hpp"
 
@@ -66,6 +68,36 @@ Result<std::shared_ptr<Service>> make_service(HttpClient& http, const ConverterS
   auto service = std::make_shared<Service>();
   service->settings = settings;
   service->converter = std::move(*converter);
+  return service;
+}
+
+std::function<Result<Headers>(const std::string& place)> headers_of(
+    std::vector<DownloadHeader> headers, std::filesystem::path config_dir) {
+  if (headers.empty()) return {};
+  return [headers = std::move(headers),
+          config_dir = std::move(config_dir)](const std::string& place) -> Result<Headers> {
+    Headers sent;
+    for (const DownloadHeader& header : headers) {
+      if (header.place != place) continue;
+      auto value = read_key(header.value, config_dir);
+      if (!value) return with_context(value.error(), header.name);
+      const auto bad = [](unsigned char c) { return c < 0x20 || c == 0x7F; };
+      if (value->empty() || std::ranges::any_of(*value, bad))
+        return fail(ErrorKind::Configuration,
+                    "the value of " + header.name + " is empty or holds a line end");
+      sent.emplace_back(header.name, std::move(*value));
+    }
+    return sent;
+  };
+}
+
+std::shared_ptr<Service> make_list_service(ListRecords& records, const ConverterSettings& settings,
+                                           const std::filesystem::path& config_dir,
+                                           const Clock& clock) {
+  auto service = std::make_shared<Service>();
+  service->settings = settings;
+  service->converter =
+      make_list_converter(records, settings, headers_of(settings.headers, config_dir), clock);
   return service;
 }
 

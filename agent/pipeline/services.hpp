@@ -2,9 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "agent/pipeline/list_records.hpp"
 #include "agent/pipeline/service.hpp"
 #include "agent/transfer/http_client.hpp"
 #include "config/settings.hpp"
@@ -21,6 +24,16 @@ Result<std::shared_ptr<Service>> make_service(HttpClient& http, const ConverterS
                                               const std::string& unix_socket,
                                               const std::filesystem::path& config_dir,
                                               const Clock& clock);
+
+// What FetchRules takes; empty without headers. Their values are read anew for each request:
+// Configuration if one cannot be.
+std::function<Result<Headers>(const std::string& place)> headers_of(
+    std::vector<DownloadHeader> headers, std::filesystem::path config_dir);
+
+// The one that fetches lists; `records` and `clock` outlive it.
+std::shared_ptr<Service> make_list_service(ListRecords& records, const ConverterSettings& settings,
+                                           const std::filesystem::path& config_dir,
+                                           const Clock& clock);
 
 // The first moment of the month (UTC) that `now` lies in.
 WallTime month_of(WallTime now);

@@ -64,10 +64,12 @@ std::optional<std::string> NameFilter::why_not_enter(std::string_view directory)
   if (!rules_.recursive) return "recursive is off";
   const auto parts = split_name(directory);
   // One part is left for the file.
-  if (parts.size() >= kMaxNameDepth) {
-    return "it lies deeper than " + std::to_string(kMaxNameDepth) + " folders";
+  if (parts.size() >= rules_.deepest) {
+    return "it lies deeper than " + std::to_string(rules_.deepest) + " folders";
   }
   for (const std::string_view part : parts) {
+    // In a key these are names like any other.
+    if (part == "." || part == "..") continue;
     if (part.starts_with('.') ||
         std::ranges::find(kIgnoredFolders, part) != std::end(kIgnoredFolders)) {
       return "the folder " + printable(part) + " is always left out";

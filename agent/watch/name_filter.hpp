@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/job/candidate.hpp"
+#include "platform/fs/path_text.hpp"
 
 namespace millrace {
 
@@ -18,7 +19,8 @@ struct NameRules {
   std::vector<std::string> exclude;
   std::vector<std::string> in_flight = default_in_flight_patterns();
   bool recursive = true;
-  std::string ready_marker;  // "{name}.ready", "{stem}.done"; empty for none
+  std::size_t deepest = kMaxNameDepth;  // parts of a name
+  std::string ready_marker;             // "{name}.ready", "{stem}.done"; empty for none
 };
 
 class NameFilter {

@@ -17,13 +17,13 @@ std::string_view to_string(RootState state) {
   return kNames[static_cast<std::size_t>(state)];
 }
 
-struct Root::State {
-  State(RootSettings s, FileSystem& fs, const Clock& c, RootSink& k)
+struct FolderRoot::State {
+  State(RootSettings s, FileSystem& fs, const Clock& c, RootSink& k, OpenWatcher open)
       : settings(std::move(s)),
         filter(settings.names),
         clock(c),
         placeholders(settings.gather_placeholders),
-        loop(settings, filter, fs, clock, k, board, placeholders) {}
+        loop(settings, filter, fs, clock, k, board, placeholders, std::move(open)) {}
 
   const RootSettings settings;
   const NameFilter filter;
@@ -34,12 +34,14 @@ struct Root::State {
   std::jthread thread;  // last: it is joined before anything that it uses goes
 };
 
-Root::Root(RootSettings settings, FileSystem& file_system, const Clock& clock, RootSink& sink)
-    : state_(std::make_unique<State>(std::move(settings), file_system, clock, sink)) {}
+FolderRoot::FolderRoot(RootSettings settings, FileSystem& file_system, const Clock& clock,
+                       RootSink& sink, OpenWatcher open_watcher)
+    : state_(std::make_unique<State>(std::move(settings), file_system, clock, sink,
+                                     std::move(open_watcher))) {}
 
-Root::~Root() { request_stop(); }
+FolderRoot::~FolderRoot() { request_stop(); }
 
-void Root::start() {
+void FolderRoot::start() {
   State& state = *state_;
   state.thread = start_thread("root " + state.settings.folder, [&state](std::stop_token stop) {
     const std::stop_callback waker(stop, [&state] { state.board.wake(); });
@@ -48,32 +50,34 @@ void Root::start() {
   });
 }
 
-void Root::request_probes(std::vector<ProbeRequest> probes) {
+void FolderRoot::request_probes(std::vector<ProbeRequest> probes) {
   state_->board.post_probes(std::move(probes));
 }
 
-void Root::request_rescan(Haste haste) { state_->board.want_rescan(haste); }
+void FolderRoot::request_rescan(Haste haste) { state_->board.want_rescan(haste); }
 
-void Root::acknowledge(const Name& name, std::string_view version) {
+void FolderRoot::acknowledge(const Name& name, std::string_view version) {
   state_->board.acknowledge(name, version);
 }
 
-void Root::forget_acknowledged() { state_->board.forget_acknowledged(); }
+void FolderRoot::forget_acknowledged() { state_->board.forget_acknowledged(); }
 
-void Root::wake() { state_->board.wake(); }
+void FolderRoot::wake() { state_->board.wake(); }
 
-RootHealth Root::health() const {
+RootHealth FolderRoot::health() const {
   return state_->board.health(state_->clock.now(), state_->settings.stalled_after);
 }
 
-std::optional<std::string> Root::why_not(std::string_view name) const {
+std::optional<std::string> FolderRoot::why_not(std::string_view name) const {
   return state_->filter.why_not(name);
 }
 
-bool Root::is_in_cloud(const Name& name) const { return state_->placeholders.holds(name); }
+bool FolderRoot::is_in_cloud(const Name& name) const { return state_->placeholders.holds(name); }
 
-void Root::request_stop() { state_->thread.request_stop(); }
+void FolderRoot::request_stop() { state_->thread.request_stop(); }
 
-bool Root::wait_stopped(TimePoint deadline) const { return state_->board.wait_stopped(deadline); }
+bool FolderRoot::wait_stopped(TimePoint deadline) const {
+  return state_->board.wait_stopped(deadline);
+}
 
 }  // namespace millrace

@@ -1,13 +1,9 @@
-// One inbox: watched and scanned by a thread of its own, which also makes every system call on its
-// files before they are queued. A hung share stops this thread and no other.
-//
-//   Offline --opened--> Scanning --done--> Watching --due, lost--> Scanning
-//      ^                   |                  |
-//      +------ root lost --+------------------+      Stalled: shown while a call does not return
+// One inbox, and what the rest of the agent hears of it.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +33,8 @@ struct RootSettings {
   Duration longest_retry = std::chrono::seconds{30};
   // How long files without bytes are gathered before they are told.
   Duration gather_placeholders = std::chrono::seconds{10};
+  // What watched_up_to() told in an earlier run; empty for nothing.
+  std::string watch_since;
 };
 
 enum class RootState { Offline, Scanning, Watching, Stalled, Stopped };
@@ -54,6 +52,8 @@ struct RootHealth {
   std::uint64_t scans = 0;            // whole ones, so far
   std::uint64_t losses = 0;           // times that events were lost: overflows, big moves
   std::uint64_t reopened = 0;         // times that the root came back
+  std::uint64_t done_before = 0;      // sources left out in that scan: their results lay there
+  bool needs_person = false;          // offline until somebody changes settings or rights
   std::size_t acknowledged = 0;       // versions that rescans pass over
   Duration stalled_for{0};            // how long the call has lasted that does not return
 };
@@ -93,12 +93,20 @@ class RootSink {
   // At most kMostObservations at a time.
   virtual void observed(std::vector<Observation> seen) = 0;
   virtual void probed(std::vector<ProbeAnswer> answers) = 0;
+  // Versions that are whole as soon as they are seen, so that nothing settles. At most
+  // kMostObservations at a time.
+  virtual void whole(std::size_t root, std::vector<Candidate> seen) = 0;
   // Each name once, as long as the reason stays.
   virtual void refused(std::size_t root, std::vector<Refused> names) = 0;
   // Files that are left out because their bytes are not on this machine; see Placeholders.
   virtual void left_in_cloud(std::size_t root, const LeftInCloud& files) = 0;
   virtual void scan_finished(const ScanReport& report) = 0;
   virtual void health_changed(std::size_t root, const RootHealth& health) = 0;
+  // All events up to this position were handed on: to be kept for RootSettings::watch_since of a
+  // later run, so that it looks first at names that changed while nobody watched. A matter of order
+  // only: what was handed on and then lost, the scan at the start finds again. Called at most every
+  // 5 s and at the end, and never where the system keeps no history of changes.
+  virtual void watched_up_to(std::size_t root, const std::string& position) = 0;
   // One answer for each: true if the ledger has that version (waiting or final), so that it need
   // not be reported now or in later scans. Asked during scans only.
   virtual std::vector<bool> known(std::size_t root, const std::vector<SeenVersion>& seen) = 0;
@@ -109,40 +117,67 @@ class RootSink {
   static constexpr std::size_t kMostObservations = 1024;
 };
 
+// open_native_watcher(), but for tests.
+using OpenWatcher = std::function<Result<std::unique_ptr<Watcher>>(
+    const std::filesystem::path& inbox, const WatchOptions& options)>;
+
 enum class Haste {
   WhenDue,  // no sooner than 500 times the processor time of the last scan
   Now       // a person asked
 };
 
-// All methods but the constructor and start() may be called from any thread and return at once.
+// All methods but start() and the destructor may be called from any thread and return at once.
 class Root {
  public:
-  // The file system, the clock and the sink must outlive the Root.
-  Root(RootSettings settings, FileSystem& file_system, const Clock& clock, RootSink& sink);
   // Stops and joins; waits as long as a call on a hung share lasts (see wait_stopped).
-  ~Root();
-  Root(const Root&) = delete;
-  Root& operator=(const Root&) = delete;
+  virtual ~Root() = default;
 
-  void start();  // once
+  virtual void start() = 0;  // once
   // Answered through RootSink::probed in order, as soon as the root can be reached.
-  void request_probes(std::vector<ProbeRequest> probes);
-  void request_rescan(Haste haste);
+  virtual void request_probes(std::vector<ProbeRequest> probes) = 0;
+  virtual void request_rescan(Haste haste) = 0;
   // Rescans pass over exactly this version from now on, as long as it lies in the root.
-  void acknowledge(const Name& name, std::string_view version);
-  void forget_acknowledged();  // the next scan reports everything again
-  void wake();
+  virtual void acknowledge(const Name& name, std::string_view version) = 0;
+  virtual void wake() = 0;
   // Never waits for the root's thread: a stalled root is told from the outside.
-  RootHealth health() const;
+  virtual RootHealth health() const = 0;
   // Nothing if the name would be a candidate; else why not. Looks at the name only.
-  std::optional<std::string> why_not(std::string_view name) const;
+  virtual std::optional<std::string> why_not(std::string_view name) const = 0;
   // Left out since its bytes are not on this machine.
-  bool is_in_cloud(const Name& name) const;
+  virtual bool is_in_cloud(const Name& name) const = 0;
 
-  void request_stop();
+  virtual void request_stop() = 0;
   // True if the thread has ended by then; false if it hangs in a call, and then the process has to
   // end without joining it. Blocks until `deadline` at most.
-  bool wait_stopped(TimePoint deadline) const;
+  virtual bool wait_stopped(TimePoint deadline) const = 0;
+};
+
+// A folder: watched and scanned by a thread of its own, which also makes every system call on its
+// files before they are queued. A hung share stops this thread and no other.
+//
+//   Offline --opened--> Scanning --done--> Watching --due, lost--> Scanning
+//      ^                   |                  |
+//      +------ root lost --+------------------+      Stalled: shown while a call does not return
+class FolderRoot final : public Root {
+ public:
+  // The file system, the clock and the sink must outlive the root.
+  FolderRoot(RootSettings settings, FileSystem& file_system, const Clock& clock, RootSink& sink,
+             OpenWatcher open_watcher = open_native_watcher);
+  ~FolderRoot() override;
+  FolderRoot(const FolderRoot&) = delete;
+  FolderRoot& operator=(const FolderRoot&) = delete;
+
+  void start() override;
+  void request_probes(std::vector<ProbeRequest> probes) override;
+  void request_rescan(Haste haste) override;
+  void acknowledge(const Name& name, std::string_view version) override;
+  void forget_acknowledged();  // the next scan reports everything again
+  void wake() override;
+  RootHealth health() const override;
+  std::optional<std::string> why_not(std::string_view name) const override;
+  bool is_in_cloud(const Name& name) const override;
+  void request_stop() override;
+  bool wait_stopped(TimePoint deadline) const override;
 
  private:
   struct State;

@@ -40,7 +40,8 @@ RootNature nature_of_root(const FileSystemKind& kind, bool polls) {
 }  // namespace
 
 RootLoop::RootLoop(const RootSettings& settings, const NameFilter& filter, FileSystem& file_system,
-                   const Clock& clock, RootSink& sink, RootBoard& board, Placeholders& placeholders)
+                   const Clock& clock, RootSink& sink, RootBoard& board, Placeholders& placeholders,
+                   OpenWatcher open_native)
     : settings_(settings),
       filter_(filter),
       file_system_(file_system),
@@ -48,6 +49,8 @@ RootLoop::RootLoop(const RootSettings& settings, const NameFilter& filter, FileS
       sink_(sink),
       board_(board),
       placeholders_(placeholders),
+      open_native_(std::move(open_native)),
+      position_(settings.watch_since),
       random_(std::random_device{}()) {}
 
 RootLoop::~RootLoop() { board_.set_watcher(nullptr); }
@@ -65,6 +68,7 @@ void RootLoop::run(std::stop_token stop) {
     if (ended_) go_offline(*std::exchange(ended_, std::nullopt));
   }
   tell_placeholders(TimePoint::max());
+  tell_position(TimePoint::max());
   board_.set_watcher(nullptr);
   watcher_.reset();
   directory_.reset();
@@ -114,9 +118,10 @@ Result<std::unique_ptr<Watcher>> RootLoop::open_watcher(const FileSystemKind& ki
   options.recursive = settings_.names.recursive;
   options.poll_every = settings_.poll.value_or(kDefaultPoll);
   options.still_alive = [this] { still_alive(); };
+  options.since = position_.latest();
   polls_ = settings_.poll || kind.events == ChangeEvents::Partial || !limit_.empty();
   if (!polls_) {
-    auto watcher = open_native_watcher(settings_.inbox, options);
+    auto watcher = open_native_(settings_.inbox, options);
     if (watcher || !asks_for_polling(watcher.error())) return watcher;
     limit_ = watcher.error().message;
     polls_ = true;
@@ -167,6 +172,7 @@ void RootLoop::turn() {
   answer_probes();
   if (!ended_) scan_what_is_due();
   tell_placeholders(now);
+  tell_position(now);
   if (ended_ || stop_.stop_requested()) return;
   const TimePoint deadline = next_deadline(now);
   listen(deadline);
@@ -183,6 +189,8 @@ void RootLoop::listen(TimePoint deadline) {
   board_.expect_back(std::max(deadline, clock_.now()));
   watcher_->wait(deadline, events);
   take(events);
+  // What was left lying at the end of the run, or of the root, is told again.
+  if (!ended_ && !stop_.stop_requested()) position_.reached(watcher_->position());
   board_.is_back();
 }
 
@@ -246,6 +254,13 @@ void RootLoop::tell_placeholders(TimePoint now) {
   if (!left) return;
   board_.is_back();
   sink_.left_in_cloud(settings_.index, *left);
+}
+
+void RootLoop::tell_position(TimePoint now) {
+  const auto position = position_.take_due(now);
+  if (!position) return;
+  board_.is_back();
+  sink_.watched_up_to(settings_.index, *position);
 }
 
 // -- events --------------------------------------------------------------------------------------

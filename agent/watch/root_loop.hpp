@@ -15,6 +15,7 @@
 #include "agent/watch/root.hpp"
 #include "agent/watch/root_board.hpp"
 #include "agent/watch/tree_scan.hpp"
+#include "agent/watch/watch_position.hpp"
 
 namespace millrace {
 
@@ -22,7 +23,8 @@ namespace millrace {
 class RootLoop final : private ScanVisitor {
  public:
   RootLoop(const RootSettings& settings, const NameFilter& filter, FileSystem& file_system,
-           const Clock& clock, RootSink& sink, RootBoard& board, Placeholders& placeholders);
+           const Clock& clock, RootSink& sink, RootBoard& board, Placeholders& placeholders,
+           OpenWatcher open_native);
   ~RootLoop() override;
 
   void run(std::stop_token stop);
@@ -67,6 +69,7 @@ class RootLoop final : private ScanVisitor {
 
   void hand_over();  // what is in observations_
   void tell_placeholders(TimePoint now);
+  void tell_position(TimePoint now);
   void report_refused(const Name& name, std::string reason);
   Observation observation_of(const Name& name, const FileInfo& info, Evidence why) const;
 
@@ -77,6 +80,7 @@ class RootLoop final : private ScanVisitor {
   RootSink& sink_;
   RootBoard& board_;
   Placeholders& placeholders_;
+  const OpenWatcher open_native_;
 
   std::stop_token stop_;
   std::unique_ptr<Directory> directory_;
@@ -85,6 +89,7 @@ class RootLoop final : private ScanVisitor {
   FileSystemKind kind_;
   RootHealth health_;
   bool polls_ = false;
+  WatchPosition position_;
   std::string limit_;  // why native watching was given up, or empty
   // Set where the root was found to be lost; acted on when no walk is under way.
   std::optional<Error> ended_;

@@ -11,6 +11,9 @@ constexpr std::uint32_t kAnyChange = kItemCreated | kItemRemoved | kItemInodeMet
                                      kItemRenamed | kItemModified | kItemFinderInfoMod |
                                      kItemChangeOwner | kItemXattrMod | kItemCloned;
 
+constexpr std::uint32_t kAboutStream = kUserDropped | kKernelDropped | kEventIdsWrapped |
+                                       kHistoryDone | kRootChanged | kMount | kUnmount;
+
 FsEventMeaning lost(std::string below, const char* why) {
   return {Lost{std::move(below), why}, FollowUp::Nothing};
 }
@@ -76,6 +79,23 @@ FsEventMeaning meaning_of(std::uint32_t flags, const std::string& name, Presence
       break;
   }
   return of_file(flags, name);
+}
+
+FsEventMeaning history_meaning_of(std::uint32_t flags, const std::string& name, Presence presence) {
+  // Of the stream itself: what was dropped may be of now.
+  if ((flags & kAboutStream) != 0) return meaning_of(flags, name, presence);
+  if (name.empty() || (flags & kAnyChange) == 0) return {};
+  switch (presence) {
+    case Presence::Missing:
+      return {};
+    case Presence::Folder:
+      if ((flags & (kItemCreated | kItemRenamed)) == 0) return {};
+      return {std::nullopt, FollowUp::ListAsWritten};
+    case Presence::File:
+    case Presence::Other:
+      break;
+  }
+  return {Touched{name, Change::Written}, FollowUp::Nothing};
 }
 
 }  // namespace millrace

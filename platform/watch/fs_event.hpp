@@ -60,5 +60,9 @@ std::optional<std::string> name_beneath(std::string_view path, std::string_view 
 
 // `name` is relative to the root, "" for the root itself.
 FsEventMeaning meaning_of(std::uint32_t flags, const std::string& name, Presence presence);
+// The same for an event of before the stream began. It says that the name changed, and not how it
+// is by now: what is there is reported as written, to be looked at. What the history does not tell
+// (names that are gone, events that were put together) is no loss: whoever opens a watcher scans.
+FsEventMeaning history_meaning_of(std::uint32_t flags, const std::string& name, Presence presence);
 
 }  // namespace millrace

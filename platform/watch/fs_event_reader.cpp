@@ -36,17 +36,46 @@ bool same(const WatchEvent& a, const WatchEvent& b) {
 }  // namespace
 
 FsEventReader::FsEventReader(fs::path root, std::string system_path, WatchOptions options,
-                             RootIdentity identity)
+                             RootIdentity identity, std::optional<FsEventPosition> now)
     : root_(std::move(root)),
       system_path_(std::move(system_path)),
       options_(std::move(options)),
-      identity_(identity) {}
+      identity_(identity),
+      now_(now) {
+  if (!now_) return;
+  const auto since = millrace::begins_after(options_.since, *now_);
+  in_history_ = since.has_value();
+  taken_ = handed_out_ = since.value_or(now_->id);
+}
 
-void FsEventReader::take(std::uint32_t flags, std::string_view path) {
+std::optional<std::uint64_t> FsEventReader::begins_after() const {
+  if (!in_history_) return std::nullopt;
+  return handed_out_;
+}
+
+void FsEventReader::note_id(std::uint32_t flags, std::uint64_t id) {
+  if ((flags & fs_event::kEventIdsWrapped) != 0) {
+    // Smaller ids come from here on.
+    in_history_ = false;
+    taken_ = 0;
+  } else if ((flags & fs_event::kHistoryDone) == 0) {
+    taken_ = std::max(taken_, id);
+  } else if (in_history_) {
+    // A volume on which nothing happens is not told of this stretch again.
+    in_history_ = false;
+    taken_ = std::max(taken_, now_->id);
+  }
+}
+
+void FsEventReader::take(std::uint32_t flags, std::string_view path, std::uint64_t id) {
   if (ended_) return;
+  const bool of_before = in_history_ && id <= now_->id;
+  note_id(flags, id);
   // What is not in the root is the path of the root itself, moved: WatchRoot tells the new one.
   const std::string name = name_beneath(path, system_path_).value_or("");
-  FsEventMeaning meaning = meaning_of(flags, name, presence_of(root_ / name));
+  const Presence presence = presence_of(root_ / name);
+  FsEventMeaning meaning =
+      of_before ? history_meaning_of(flags, name, presence) : meaning_of(flags, name, presence);
   if (meaning.event && concerns_us(name)) push(std::move(*meaning.event));
   if (meaning.follow_up == FollowUp::CheckRoot) check_root();
   if (!options_.recursive) return;
@@ -76,6 +105,14 @@ void FsEventReader::hand_out(std::vector<WatchEvent>& events) {
   events.insert(events.end(), std::make_move_iterator(pending_.begin()),
                 std::make_move_iterator(last));
   pending_.erase(pending_.begin(), last);
+  // Events of before and of now come mixed: as long as some of before may come, their ids are no
+  // measure.
+  if (pending_.empty() && !in_history_) handed_out_ = taken_;
+}
+
+std::string FsEventReader::position() const {
+  if (!now_) return {};
+  return position_text({now_->history, handed_out_});
 }
 
 void FsEventReader::report_content(const std::string& folder, Change change) {

@@ -1,9 +1,11 @@
 // The C interface of FSEvents, declared from Apple's documentation (FSEvents.h, CFString.h,
-// CFArray.h), so that no SDK is needed. What is called stands in installer/cross/frameworks too.
+// CFArray.h, CFUUID.h), so that no SDK is needed. What is called stands in
+// installer/cross/frameworks too.
 // https://developer.apple.com/documentation/coreservices/file_system_events
 #pragma once
 
 #include <dispatch/dispatch.h>
+#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +15,7 @@ extern "C" {
 using CFAllocatorRef = const struct __CFAllocator*;
 using CFStringRef = const struct __CFString*;
 using CFArrayRef = const struct __CFArray*;
+using CFUUIDRef = const struct __CFUUID*;
 using FSEventStreamRef = struct __FSEventStream*;
 using ConstFSEventStreamRef = const struct __FSEventStream*;
 
@@ -35,9 +38,16 @@ unsigned char FSEventStreamStart(FSEventStreamRef);
 void FSEventStreamStop(FSEventStreamRef);
 void FSEventStreamInvalidate(FSEventStreamRef);
 void FSEventStreamRelease(FSEventStreamRef);
+// Null where the volume keeps no history.
+CFUUIDRef FSEventsCopyUUIDForDevice(dev_t);
+std::uint64_t FSEventsGetCurrentEventId();
 
 CFStringRef CFStringCreateWithCString(CFAllocatorRef, const char*, std::uint32_t encoding);
 CFArrayRef CFArrayCreate(CFAllocatorRef, const void** values, long count, const void* callbacks);
+struct CFUUIDBytes {
+  std::uint8_t bytes[16];
+};
+CFUUIDBytes CFUUIDGetUUIDBytes(CFUUIDRef);
 void CFRelease(const void*);
 extern const char kCFTypeArrayCallBacks[];  // a struct; only its address is passed on
 

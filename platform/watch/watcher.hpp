@@ -53,6 +53,10 @@ class Watcher {
   virtual void wake() = 0;
   // How the root is watched, for people: "inotify", "polling every 10 s".
   virtual std::string describe() const = 0;
+  // Where a later watcher of this root may begin (WatchOptions::since), in this process or another:
+  // it covers no event that wait() has not appended yet. Opaque; empty where the system keeps no
+  // history, which is all but macOS. Never blocks.
+  virtual std::string position() const { return {}; }
 
   static constexpr std::size_t kMostEvents = 4096;
 };
@@ -64,6 +68,11 @@ struct WatchOptions {
   // Called on the owner's thread between the system calls of a long wait(), so that a slow share
   // can be told from a hung one. May be empty.
   std::function<void()> still_alive = {};
+  // What position() of an earlier watcher of this root gave; empty for none. Names that changed
+  // since are told as Written soon after the start, before or between what happens then. No promise
+  // goes with it: the system may have thrown its history away, so that the owner scans all the same
+  // and gains an order. A text that is of no use is passed over.
+  std::string since = {};
 };
 
 enum class ChangeEvents {

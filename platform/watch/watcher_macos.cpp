@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,7 @@ constexpr std::size_t kMostRaw = 65536;
 struct RawEvent {
   std::uint32_t flags;
   std::string path;
+  std::uint64_t id;
 };
 
 class FsEventsWatcher final : public Watcher {
@@ -61,9 +63,9 @@ class FsEventsWatcher final : public Watcher {
     if (queue_ == nullptr || path == nullptr) return cannot_watch();
     const void* paths[] = {path};
     const auto list = CFArrayCreate(nullptr, paths, 1, kCFTypeArrayCallBacks);
-    stream_ =
-        FSEventStreamCreate(nullptr, heard, &context, list, fs_events::kSinceNow, kLatency,
-                            fs_events::kNoDefer | fs_events::kWatchRoot | fs_events::kFileEvents);
+    stream_ = FSEventStreamCreate(
+        nullptr, heard, &context, list, reader_.begins_after().value_or(fs_events::kSinceNow),
+        kLatency, fs_events::kNoDefer | fs_events::kWatchRoot | fs_events::kFileEvents);
     CFRelease(list);
     CFRelease(path);
     if (stream_ == nullptr) return cannot_watch();
@@ -74,7 +76,8 @@ class FsEventsWatcher final : public Watcher {
 
   void wait(TimePoint deadline, std::vector<WatchEvent>& events) override {
     bool overflowed = false;
-    for (const RawEvent& one : take_raw(deadline, overflowed)) reader_.take(one.flags, one.path);
+    for (const RawEvent& one : take_raw(deadline, overflowed))
+      reader_.take(one.flags, one.path, one.id);
     if (overflowed) reader_.lose("more events at once than fit");
     const TimePoint now = std::chrono::steady_clock::now();
     if (now >= next_identity_check_) {
@@ -94,6 +97,8 @@ class FsEventsWatcher final : public Watcher {
 
   std::string describe() const override { return "FSEvents"; }
 
+  std::string position() const override { return reader_.position(); }
+
  private:
   // An error that asks for polling.
   static std::unexpected<Error> cannot_watch() {
@@ -101,12 +106,12 @@ class FsEventsWatcher final : public Watcher {
   }
 
   static void heard(ConstFSEventStreamRef, void* info, std::size_t count, void* paths,
-                    const std::uint32_t* flags, const std::uint64_t*) {
+                    const std::uint32_t* flags, const std::uint64_t* ids) {
     auto& self = *static_cast<FsEventsWatcher*>(info);
     auto* const* texts = static_cast<char**>(paths);
     {
       const MutexLock lock(self.mutex_);
-      for (std::size_t i = 0; i < count; ++i) self.keep({flags[i], texts[i]});
+      for (std::size_t i = 0; i < count; ++i) self.keep({flags[i], texts[i], ids[i]});
     }
     self.changed_.notify_one();
   }
@@ -149,6 +154,15 @@ std::string system_path_of(const std::filesystem::path& root) {
   return text.data();
 }
 
+// Nothing if the volume keeps no history.
+std::optional<FsEventPosition> history_now(const RootIdentity& root) {
+  const auto uuid = FSEventsCopyUUIDForDevice(static_cast<dev_t>(root.device));
+  if (uuid == nullptr) return std::nullopt;
+  FsEventPosition now{std::to_array(CFUUIDGetUUIDBytes(uuid).bytes), FSEventsGetCurrentEventId()};
+  CFRelease(uuid);
+  return now;
+}
+
 }  // namespace
 
 bool asks_for_polling(const Error& error) {
@@ -160,8 +174,8 @@ Result<std::unique_ptr<Watcher>> open_native_watcher(const std::filesystem::path
   const auto identity = root_identity(root);
   if (!identity) return fail(ErrorKind::Environment, "the folder is not there");
   const std::string system_path = system_path_of(root);
-  auto watcher =
-      std::make_unique<FsEventsWatcher>(FsEventReader(root, system_path, options, *identity));
+  auto watcher = std::make_unique<FsEventsWatcher>(
+      FsEventReader(root, system_path, options, *identity, history_now(*identity)));
   if (auto begun = watcher->begin(system_path); !begun) return std::unexpected(begun.error());
   return watcher;
 }

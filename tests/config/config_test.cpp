@@ -183,6 +183,95 @@ TEST_CASE("templates must tell results apart") {
   CHECK(holds(problems(std::string(kFolder) + "ready_marker = \"done\"\n"), "must hold {name}"));
 }
 
+TEST_CASE("a folder with via = download takes lists and gives files and a report") {
+  const std::string lists =
+      "[[folder]]\nname=\"lists\"\ninbox=\"/l\"\noutbox=\"/f\"\nvia=\"download\"\n";
+  const auto settings = load(lists);
+  REQUIRE(settings);
+  const FolderSettings& folder = settings->folders.at(0);
+  CHECK(settings->takes_lists(folder));
+  CHECK(folder.to == std::vector<std::string>{"json"});
+  CHECK(folder.output == "{name}.result.{to}");
+  CHECK(folder.include ==
+        std::vector<std::string>{"*.urls", "*.metalink", "*.meta4", "*.url", "*.webloc"});
+  CHECK(settings->converter("download")->account == "download");
+  CHECK(load(lists + "include=[\"*.csv\"]\n")->folders[0].include ==
+        std::vector<std::string>{"*.csv"});
+  // Without such a folder there is no such converter.
+  CHECK(load(kFolder)->converter("download") == nullptr);
+
+  for (const std::string wrong : {"to=[\"json\"]", "output=\"{stem}\"", "options={a=1}"})
+    CHECK(problems(lists + wrong + "\n") ==
+          "c:6:" + std::to_string(wrong.find('=') + 2) + ": `" + wrong.substr(0, wrong.find('=')) +
+              "` has no meaning with via = \"download\": what comes of a list is its files and "
+              "the report NAME.result.json; take it out\n");
+  CHECK(holds(problems("[[folder]]\nname=\"l\"\ninbox=\"/l\"\noutbox=\"s3://bucket/x/\"\n"
+                       "via=\"download\"\n"),
+              "`outbox` must be a folder of this machine"));
+  CHECK(holds(problems("[[folder]]\nname=\"l\"\ninbox=\"/l\"\noutbox=\"/l\"\nvia=\"download\"\n"),
+              "lies in its own inbox"));
+}
+
+TEST_CASE("a folder that takes what another one downloads takes no reports") {
+  const auto excluded = [](const std::string& more) {
+    const auto settings = load(
+        "[[folder]]\nname=\"lists\"\ninbox=\"/l\"\noutbox=\"/f/sub\"\nvia=\"download\"\n"
+        "[[folder]]\nname=\"a\"\ninbox=\"/f\"\noutbox=\"/o\"\nto=[\"webp\"]\n" +
+        more);
+    REQUIRE(settings);
+    CHECK(settings->folders[0].exclude.empty());
+    return settings->folders[1].exclude;
+  };
+  CHECK(excluded("") == std::vector<std::string>{"*.result.json"});
+  CHECK(excluded("exclude=[\"x\"]\n") == std::vector<std::string>{"x", "*.result.json"});
+  CHECK(excluded("include=[\"*.result.json\"]\n").empty());
+  CHECK(load(kFolder)->folders[0].exclude.empty());
+}
+
+TEST_CASE("the keys of [converter.download] and of the others are kept apart") {
+  const auto settings = load(
+      "[converter.download]\nallow_fetch=[\"Files.LAN:443\"]\npatience=\"1h\"\nca_file=\"ca\"\n"
+      "concurrency=2\nrate=\"5/s\"\ntimeout=\"9s\"\nmax_size=\"1GB\"\n");
+  REQUIRE(settings);
+  const ConverterSettings& download = *settings->converter("download");
+  CHECK(download.downloads);
+  CHECK(download.allow_fetch == std::vector<std::string>{"files.lan:443"});
+  CHECK(download.patience == Duration{1h});
+  CHECK(download.ca_file == "/etc/m/ca");
+  const auto headed = load(
+      "[converter.download]\n"
+      "headers={\"Files.LAN:443\"={Authorization={file=\"token\"},X-Key={env=\"K\"}}}\n");
+  REQUIRE(headed);
+  const auto& headers = headed->converter("download")->headers;
+  REQUIRE(headers.size() == 2);
+  CHECK(headers[0] ==
+        DownloadHeader{"files.lan:443", "Authorization", {SecretRef::Where::File, "/etc/m/token"}});
+  CHECK(headers[1].value == SecretRef{SecretRef::Where::Env, "K"});
+  const struct {
+    const char *value, *says;
+  } bad[] = {{"{\"a:443\"=5}", "must be a table such as"},
+             {"{\"a:443\"={A=\"CANARY\"}}", "the key itself never stands in this file"},
+             {"{\"https://a\"={A={env=\"K\"}}}", "write HOST:PORT"},
+             {"{\"a:443\"={Range={env=\"K\"}}}", "\"Range\", which cannot be set"}};
+  for (const auto& row : bad) {
+    const std::string said =
+        problems(std::string("[converter.download]\nheaders=") + row.value + "\n");
+    CHECK(holds(said, row.says));
+    CHECK_FALSE(holds(said, "CANARY"));
+  }
+  for (const auto* wrong : {"api_key={env=\"K\"}", "account=\"a\"", "monthly_budget=5"})
+    CHECK(holds(problems(std::string("[converter.download]\n") + wrong + "\n"),
+                "has no meaning in [converter.download]"));
+  CHECK(holds(problems("[converter.download]\nallow_fetch=[\"https://x\"]\n"), "write HOST:PORT"));
+  CHECK(holds(problems("[converter.a]\nurl=\"https://a/\"\npatience=\"1h\"\n"),
+              "is for [converter.download] alone"));
+  // Who has a url speaks the API, whatever the name.
+  const auto api = load("[converter.download]\nurl=\"https://a.example/\"\n" +
+                        std::string(kFolder) + "via=\"download\"\n");
+  REQUIRE(api);
+  CHECK_FALSE(api->takes_lists(api->folders[0]));
+}
+
 TEST_CASE("the example is a valid configuration and the README names every key") {
   const std::string root = MILLRACE_SOURCE_DIR;
   const auto example = load_settings_file(root + "/config/example.toml", kAround);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <random>
 #include <set>
 
@@ -48,10 +49,26 @@ class ListedResults final : public ResultListing {
   const std::size_t page_;
 };
 
+// What is not among them is wanted if it has no result.
+using Wishes = std::map<Name, Wanted>;
+
+Wanted wish_for(const Wishes& wishes, const Name& name) {
+  const auto wish = wishes.find(name);
+  return wish == wishes.end() ? Wanted::IfMissing : wish->second;
+}
+
+Choose chooser(const Wishes& wishes) {
+  return [&wishes](std::span<const Candidate> sources) {
+    std::vector<Wanted> answers;
+    for (const Candidate& one : sources) answers.push_back(wish_for(wishes, one.name));
+    return Result<std::vector<Wanted>>(std::move(answers));
+  };
+}
+
 std::set<Name> missing(const std::set<Name>& sources, ResultListing& results, WalkRules rules,
-                       std::size_t page = 3) {
+                       std::size_t page = 3, const Wishes& wishes = {}) {
   ListedSources listing(sources, page);
-  MissingResults walk(listing, results, std::move(rules));
+  MissingResults walk(listing, results, std::move(rules), chooser(wishes));
   std::set<Name> all;
   for (;;) {
     const auto some = walk.next();
@@ -70,9 +87,11 @@ Name choice(const Name& source, const std::string& to, int number) {
 
 // Written apart from the walk: by comparing all with all.
 std::set<Name> missing_by_all(const std::set<Name>& sources, const std::set<Name>& results,
-                              const std::vector<std::string>& to) {
+                              const std::vector<std::string>& to, const Wishes& wishes) {
   std::set<Name> missing;
   for (const Name& source : sources) {
+    if (wish_for(wishes, source) == Wanted::No) continue;
+    if (wish_for(wishes, source) == Wanted::Yes) missing.insert(source);
     for (const std::string& format : to) {
       const Name wanted = choice(source, format, 0);
       const bool shared = std::ranges::any_of(sources, [&](const Name& other) {
@@ -108,10 +127,12 @@ TEST_CASE("the walk finds what a comparison of all with all finds, in any order 
       for (const std::string& format : to)
         if (random() % 3 != 0) results.insert(choice(source, format, 0));
     for (auto count = random() % 10; count > 0; --count) results.insert(name_of_pieces(random));
+    Wishes wishes;
+    for (const Name& source : sources) wishes[source] = static_cast<Wanted>(random() % 3);
     ListedResults listing(results, 1 + random() % 4);
     INFO("round " << round);
     REQUIRE(missing(sources, listing, {.to = to, .sources_held = 1 + random() % 9},
-                    1 + random() % 4) == missing_by_all(sources, results, to));
+                    1 + random() % 4, wishes) == missing_by_all(sources, results, to, wishes));
   }
 }
 
@@ -165,9 +186,12 @@ TEST_CASE("an error of either listing ends the walk with it") {
     Result<Page> page_behind(const Name&) override { return fail(ErrorKind::Rate, "slow down"); }
   } broken;
   ListedResults results({}, 10);
-  CHECK(MissingResults(broken, results, {.to = {"webp"}}).next().error().message == "reset");
+  const Wishes none;
+  CHECK(MissingResults(broken, results, {.to = {"webp"}}, chooser(none)).next().error().message ==
+        "reset");
   ListedSources sources({"a.png"}, 10);
-  CHECK(MissingResults(sources, broken, {.to = {"webp"}}).next().error().message == "slow down");
+  CHECK(MissingResults(sources, broken, {.to = {"webp"}}, chooser(none)).next().error().message ==
+        "slow down");
 }
 
 namespace {
@@ -227,7 +251,8 @@ TEST_CASE("a long listing against one that lacks each thousandth [P6]") {
   const std::size_t count = std::getenv("MILLRACE_LONG") ? 1'000'000 : 50'000;
   NumberedSources sources(count);
   NumberedResults results(count);
-  MissingResults walk(sources, results, {.to = {"webp"}});
+  const Wishes none;
+  MissingResults walk(sources, results, {.to = {"webp"}}, chooser(none));
   std::size_t found = 0;
   for (;;) {
     const auto some = walk.next();

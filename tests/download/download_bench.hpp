@@ -64,7 +64,6 @@ class DownloadBench {
  public:
   explicit DownloadBench(ListServer& server) : place_(server.place()) {
     options.into = scratch / "into";
-    options.records_file = scratch / "downloads.db";
     options.window.random = [] { return 0.5; };
     options.retry.first_delay = std::chrono::milliseconds{1};
     options.fetch.allow = {place_};
@@ -72,6 +71,9 @@ class DownloadBench {
 
   DownloadTally run(const std::string& list) {
     std::istringstream in(list);
+    auto records = DownloadRecords::open(scratch / "downloads.db", options.durable);
+    REQUIRE(records);
+    options.records = *records;
     auto run = DownloadRun::start(ListReader(in, "list"), options, clock_);
     REQUIRE(run);
     CHECK(eventually([&] { return (*run)->done(); }));

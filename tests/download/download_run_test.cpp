@@ -1,5 +1,6 @@
 #include "agent/download/download_run.hpp"
 
+#include "agent/ledger/sqlite.hpp"
 #include "tests/download/download_bench.hpp"
 
 using namespace millrace;
@@ -148,6 +149,34 @@ TEST_CASE("an address that is not public is refused unless it is allowed [K9]") 
   CHECK(server.heads().empty());
 }
 
+TEST_CASE("a header of the settings goes to its place alone, wherever that leads [P8]") {
+  ListServer other([](const std::string&) { return reply("200 OK", "", "x"); });
+  ListServer server([&](const std::string& head) {
+    if (asks_for(head, "/away"))
+      return reply("302 Found", "Location: " + other.url("/there") + "\r\n", "");
+    return reply("200 OK", "", "x");
+  });
+  DownloadBench bench(server);
+  bench.options.fetch.allow.push_back(other.place());
+  bench.options.fetch.headers = [&](const std::string& place) -> Result<Headers> {
+    if (place != server.place()) return Headers{};
+    return Headers{{"Authorization", "Bearer CANARY"}};
+  };
+  CHECK(bench.run(server.url("/a") + "\n" + server.url("/away") + "\n").fetched == 2);
+  REQUIRE(server.heads().size() == 2);
+  for (const auto& head : server.heads())
+    CHECK(head.find("Authorization: Bearer CANARY\r\n") != head.npos);
+  REQUIRE(other.heads().size() == 1);
+  CHECK(other.heads()[0].find("CANARY") == std::string::npos);
+
+  bench.options.fetch.headers = [](const std::string&) -> Result<Headers> {
+    return fail(ErrorKind::Configuration, "TOKEN is not set");
+  };
+  CHECK(bench.run(server.url("/b")).failed == 1);
+  CHECK(bench.failures[0].reason == "TOKEN is not set");
+  CHECK(server.heads().size() == 2);
+}
+
 TEST_CASE("refresh asks whether a file has changed, and replaces none that is not ours") {
   std::string content = "one";
   ListServer server([&](const std::string& head) {
@@ -193,4 +222,86 @@ TEST_CASE("temporaries that no record needs are removed at the next start") {
   CHECK(bench.run(server.url("/f")).fetched == 1);
   CHECK_FALSE(std::filesystem::exists(bench.path("sub/.millrace-fetch-0123456789abcdef.tmp")));
   CHECK(std::filesystem::exists(bench.path("sub/.millrace-other-0123456789abcdef.tmp")));
+}
+
+TEST_CASE("a line that stands twice in a list is asked for once") {
+  ListServer server([](const std::string&) { return reply("200 OK", "", "new"); });
+  DownloadBench bench(server);
+  std::string list;
+  for (int i = 0; i < 20; ++i) list += server.url("/f") + "\n";
+  const auto tally = bench.run(list);
+  CHECK(tally.fetched == 1);
+  CHECK(tally.skipped == 19);
+  CHECK(tally.failed == 0);
+  CHECK(server.heads().size() == 1);
+}
+
+TEST_CASE("every line tells how it ended, before the run is done") {
+  ListServer server([](const std::string& head) {
+    return asks_for(head, "/gone") ? reply("404 Not Found", "", "") : reply("200 OK", "", "four");
+  });
+  DownloadBench bench(server);
+  std::mutex mutex;
+  std::map<std::uint64_t, LineEnd> ends;
+  bench.options.on_line = [&](const LineEnd& end) {
+    const std::scoped_lock lock(mutex);
+    ends[end.line] = end;
+  };
+  bench.run("# two\n" + server.url("/a") + "\nftp://x\n" + server.url("/gone") + "\n");
+  REQUIRE(ends.size() == 3);
+  CHECK(ends[2].how == LineEnd::How::Fetched);
+  CHECK(ends[2].name == "a");
+  CHECK(ends[2].size == 4u);
+  CHECK(ends[2].sha256 == hash_of("four"));
+  CHECK(ends[3].how == LineEnd::How::Failed);
+  CHECK(ends[3].reason == "a URL must begin with https://");
+  CHECK(ends[4].name == "gone");
+  bench.run(server.url("/a"));
+  CHECK(ends[1].how == LineEnd::How::Skipped);
+  CHECK(ends[1].sha256 == hash_of("four"));
+}
+
+TEST_CASE("a file that was handed on is not fetched again for the list that fetched it") {
+  ListServer server([](const std::string&) { return reply("200 OK", "", "new"); });
+  DownloadBench bench(server);
+  bench.options.list_id = "one";
+  CHECK(bench.run(server.url("/f")).fetched == 1);
+  std::filesystem::remove(bench.path("f"));
+  CHECK(bench.run(server.url("/f")).skipped == 1);
+  bench.options.list_id = "other";
+  CHECK(bench.run(server.url("/f")).fetched == 1);
+}
+
+TEST_CASE("two lists at the same time into one folder ask for each file once") {
+  ListServer server([](const std::string&) { return reply("200 OK", "", "new"); });
+  DownloadBench bench(server);
+  std::string list;
+  for (int i = 0; i < 200; ++i) list += server.url("/" + std::to_string(i)) + "\n";
+  auto records = DownloadRecords::open(bench.scratch / "downloads.db", bench.options.durable);
+  REQUIRE(records);
+  bench.options.records = *records;
+  const SystemClock clock;
+  std::istringstream first(list), second(list);
+  auto one = DownloadRun::start(ListReader(first, "1"), bench.options, clock);
+  auto two = DownloadRun::start(ListReader(second, "2"), bench.options, clock);
+  REQUIRE((one && two));
+  CHECK(eventually([&] { return (*one)->done() && (*two)->done(); }));
+  CHECK((*one)->tally().fetched + (*two)->tally().fetched == 200);
+  CHECK((*one)->tally().failed + (*two)->tally().failed == 0);
+  CHECK(server.heads().size() == 200);
+  CHECK(bench.names().size() == 200);
+}
+
+TEST_CASE("records of the first version are taken up") {
+  ListServer server([](const std::string&) { return reply("200 OK", "", "new"); });
+  DownloadBench bench(server);
+  CHECK(bench.run(server.url("/f")).fetched == 1);
+  {
+    auto database = sqlite::Database::open(bench.scratch / "downloads.db", sqlite::Access::Write,
+                                           std::chrono::seconds{1});
+    REQUIRE(database);
+    REQUIRE(database->exec("ALTER TABLE file DROP COLUMN list; PRAGMA user_version=1;"));
+  }
+  CHECK(bench.run(server.url("/f")).skipped == 1);
+  CHECK(server.heads().size() == 1);
 }

@@ -71,6 +71,7 @@ TEST_CASE("the kind is told by the name, then by the content") {
               {"a.meta4", "x", ListKind::Xml},
               {"a.metalink", "x", ListKind::Xml},
               {"a.webloc", "x", ListKind::Xml},
+              {"a.webloc", "bplist00", ListKind::Plist},
               {"a.url", "x", ListKind::Shortcut},
               {"-", " {\"url\"", ListKind::JsonLines},
               {"-", "\xEF\xBB\xBF<?xml", ListKind::Xml},

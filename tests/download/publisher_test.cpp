@@ -1,5 +1,8 @@
 #include "agent/download/publisher.hpp"
 
+#include <functional>
+#include <span>
+
 #include "platform/base/sha256.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
@@ -22,7 +25,72 @@ FileRecord publishing(std::string_view bytes) {
   return record;
 }
 
+// A folder out of which somebody takes each file as soon as it is there.
+class TakenFolder final : public Directory {
+ public:
+  explicit TakenFolder(std::unique_ptr<Directory> real) : real_(std::move(real)) {}
+  Result<FileInfo> info(const std::string& name) override { return real_->info(name); }
+  Result<std::unique_ptr<InputFile>> open(const std::string& name) override {
+    return real_->open(name);
+  }
+  Result<void> list(const std::string& directory,
+                    const std::function<Visit(const Entry&)>& visit) override {
+    return real_->list(directory, visit);
+  }
+  Result<std::unique_ptr<NewFile>> create(const std::string& name, Access access) override {
+    return real_->create(name, access);
+  }
+  Result<void> make_directories(const std::string& name) override {
+    return real_->make_directories(name);
+  }
+  Result<void> publish(const std::string& from, const std::string& to) override {
+    if (auto put = real_->publish(from, to); !put) return put;
+    return real_->remove(to);
+  }
+  Result<void> replace(const std::string& from, const std::string& to) override {
+    return real_->replace(from, to);
+  }
+  Result<void> remove(const std::string& name) override { return real_->remove(name); }
+  Result<void> sync_directory(const std::string& name) override {
+    return real_->sync_directory(name);
+  }
+  Result<Space> space() override { return real_->space(); }
+  Result<bool> still_there() override { return real_->still_there(); }
+  const std::string& mount_kind() const override { return real_->mount_kind(); }
+  const std::filesystem::path& path() const override { return real_->path(); }
+
+ private:
+  const std::unique_ptr<Directory> real_;
+};
+
 }  // namespace
+
+TEST_CASE("a file that the next folder takes before it is on record is on record all the same") {
+  const Scratch scratch;
+  auto real = real_file_system().open_directory(scratch.path());
+  REQUIRE(real);
+  TakenFolder folder(std::move(*real));
+  auto ledger = FileLedger::open(scratch / "downloads.db", FileLedger::Durable::Yes);
+  REQUIRE(ledger);
+  FileRecord record = publishing("whole");
+  REQUIRE((*ledger)->reserve(record, "f"));
+  auto file = AtomicFile::begin(folder, "f", "fetch", Access::Shared);
+  REQUIRE(file);
+  REQUIRE((*file)->write(std::as_bytes(std::span(std::string_view("whole")))));
+  REQUIRE((*file)->finish());
+  record.temporary = (*file)->temporary_name();
+  bool well = false;
+  {
+    Publisher publisher(folder, **ledger, FileLedger::Durable::Yes);
+    publisher.push(
+        {std::move(*file), record, {}, [&](const Result<void>& end) { well = end.has_value(); }});
+  }
+  CHECK(well);
+  const auto found = (*ledger)->find("k");
+  REQUIRE((found && *found));
+  CHECK((*found)->state == FileState::Done);
+  CHECK((*found)->mtime_ns != 0);
+}
 
 TEST_CASE("a run that was killed while it published is made good, whole or not at all [P5]") {
   const Scratch scratch;

@@ -4,52 +4,14 @@ result once, under its key, whole, whatever happens to the agent meanwhile."""
 import hashlib
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
-import botocore.config
-import botocore.session
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / "s3"))
-
-import radosgw
 from books import expect_books_agree, made_from
+from buckets import KEYS, Bucket, main_with_gateway, store_toml
 from commands_test import User, pictures
 from harness import (MILLRACE, Agent, ApiServer, Scratch, converter_toml, drop, eventually,
                      folder_toml, main, png)
 
 DIED = 137  # as kCrashExitStatus of a build with crash points
-KEYS = {"S3_KEY": radosgw.KEY, "S3_SECRET": radosgw.SECRET}
-
-
-class Bucket:
-    """A bucket of its own, seen through another client than ours."""
-
-    def __init__(self, gateway, name):
-        self.name = name
-        self.client = botocore.session.get_session().create_client(
-            "s3", region_name="us-east-1", endpoint_url=gateway.plain,
-            aws_access_key_id=radosgw.KEY, aws_secret_access_key=radosgw.SECRET,
-            config=botocore.config.Config(s3={"addressing_style": "path"}))
-        self.client.create_bucket(Bucket=name)
-
-    def put(self, key, data):
-        self.client.put_object(Bucket=self.name, Key=key, Body=data)
-
-    def keys(self):
-        listed = self.client.list_objects_v2(Bucket=self.name)
-        assert not listed["IsTruncated"]
-        return sorted(one["Key"] for one in listed.get("Contents", []))
-
-    def get(self, key):
-        answer = self.client.get_object(Bucket=self.name, Key=key)
-        return answer["Body"].read(), answer["ContentType"]
-
-
-def store_toml(gateway, secret="S3_SECRET"):
-    port = gateway.tls.rsplit(":", 1)[1]
-    return (f'[s3.ceph]\nendpoint = "https://127.0.0.1:{port}"\nca_file = "{gateway.certificate}"\n'
-            f'access_key_id = {{ env = "S3_KEY" }}\nsecret_access_key = {{ env = "{secret}" }}\n')
 
 
 def convert(home, gateway, api, bucket):
@@ -156,6 +118,27 @@ def test_a_watched_folder_fills_a_bucket_through_kills(gateway):
             assert "s3://ceph@watched/out, not asked here" in str(agent.command("check"))
 
 
+def test_a_stop_amid_an_upload_loses_nothing_that_was_paid_for(gateway):
+    with Scratch() as home, ApiServer("--latency-ms", "1000") as api:
+        bucket, inbox = Bucket(gateway, "stopped"), home / "a"
+        pictures(inbox, [1])
+        folder = folder_toml("pictures", inbox, "s3://ceph@stopped/out")
+        with Agent(home / "agent", folder, converter_toml(api.url) + store_toml(gateway),
+                   environment=KEYS) as agent:
+            agent.start()
+            eventually(lambda: api.bill()["posts"] == 1, what="the request")
+            with gateway.frozen():
+                eventually(lambda: list(home.rglob("spool/*/*")), what="the result")
+                eventually(lambda: api.bill()["open"] == 0, what="the end of the answer")
+                agent.stop()
+            # Now the store takes up what it was sent, or not.
+            agent.start()
+            eventually(lambda: agent.all_done("pictures", 1), 60, "the result")
+            expect_right(home, bucket)
+            assert api.bill()["posts"] == 1 and "a thread hung" not in agent.read_log()
+            expect_spools_empty(home)
+
+
 def test_with_a_wrong_secret_nothing_is_paid_and_a_reload_mends_it(gateway):
     with Scratch() as home, ApiServer() as api:
         bucket, inbox = Bucket(gateway, "mended"), home / "a"
@@ -176,22 +159,6 @@ def test_with_a_wrong_secret_nothing_is_paid_and_a_reload_mends_it(gateway):
             assert api.bill()["billed"] == 3
 
 
-def test_a_bucket_is_no_inbox_yet_and_no_path_of_convert(gateway):
-    with Scratch() as home:
-        user = User(home)
-        (home / "config.toml").write_text(
-            store_toml(gateway) + folder_toml("f", "s3://ceph@first/in", home / "out", via="local"))
-        for command in (["run", "--once"], ["check"], ["convert", home, "--to", "webp"]):
-            said = user.says(*command, "--config", "config.toml", status=2)
-            assert "config.toml:8:9: `inbox` must be a folder: a bucket cannot be watched" in said, said
-        for place in ("s3://ceph@first/out/", "S3://first", "s3:/first"):
-            said = user.says("convert", place, "--to", "webp", "--out", "o", status=2)
-            assert "objects of a bucket cannot be converted yet" in said, said
-            assert "--outbox must be a folder" in user.says("init", "--outbox", place, status=2)
-        made = {path.name for path in home.iterdir()}
-        assert made == {"config.toml", "runtime"}, made
-
-
 def test_a_store_that_is_not_there_and_wrong_settings_are_said(gateway):
     with Scratch() as home, ApiServer() as api:
         user, bucket = User(home), Bucket(gateway, "away")
@@ -200,20 +167,12 @@ def test_a_store_that_is_not_there_and_wrong_settings_are_said(gateway):
         words[words.index("--out") + 1] = "s3://nobody@away/out"
         assert "there is no [s3.nobody]" in user.says(*words, status=2)
         words[words.index("--out") + 1] = "s3://ceph@away/../x"
-        assert "--out must have a prefix" in user.says(*words, status=2)
+        assert "--out: s3://ceph@away/../x must have a prefix" in user.says(*words, status=2)
         words[words.index("--out") + 1] = "s3://ceph@gone-away/out"
         said = user.says(*words, "--patience", "3s", status=1, **KEYS)
         assert "NoSuchBucket" in said, said
-        assert radosgw.SECRET not in said and api.bill()["posts"] == 0
-
-
-def with_gateway(test, gateway):
-    def run():
-        test(gateway)
-    return run
+        assert KEYS["S3_SECRET"] not in said and api.bill()["posts"] == 0
 
 
 if __name__ == "__main__":
-    with Scratch() as folder, radosgw.Gateway(folder) as gateway:
-        main({name: with_gateway(test, gateway) for name, test in list(globals().items())
-              if name.startswith("test_")})
+    main_with_gateway(globals())

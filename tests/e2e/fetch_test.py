@@ -151,7 +151,10 @@ def test_a_list_from_standard_input_and_what_is_wrong_with_one():
             done = subprocess.run(command, input=text + "ftp://x/y\n", capture_output=True,
                                   text=True, timeout=60)
             assert done.returncode == 1, done
-            assert "-:4: a URL must begin with https://" in done.stdout, done.stdout
+            lines = [json.loads(line) for line in done.stdout.splitlines()]
+            failed = next(line for line in lines if line["type"] == "failed")
+            assert failed["line"] == 4, failed
+            assert "a URL must begin with https://" in failed["reason"], failed
             fetch.expect_all_right()
             # Without leave, this machine's own addresses are never asked.
             without = [word for word in command if word not in ("--allow-fetch", server.place)]

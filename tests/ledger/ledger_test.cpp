@@ -28,7 +28,7 @@ TEST_CASE("a file goes from New over Waiting to Done, and its output is remember
   REQUIRE(ledger->record_source_action(summary->row, "kept", kNow));
   CHECK(ledger->pending_source_actions()->empty());
   const std::vector<Candidate> both{candidate(name), candidate(name, "v2")};
-  CHECK(*ledger->look_up_all(both) == std::vector{Known::Done, Known::New});
+  CHECK(*ledger->look_up_all(both) == std::vector{Known::Done, Known::Changed});
   const auto output = ledger->output_at("out", std::string("a\xff\n\0b.webp", 10));
   REQUIRE(*output);
   CHECK((*output)->sha256 == kOutput);

@@ -17,10 +17,10 @@ TEST_CASE("a version that comes back after another is converted again [F6]") {
   };
   deliver_version("A");
   deliver_version("B");
-  CHECK(*ledger->look_up(candidate("a.png", "A")) == Known::New);
+  CHECK(*ledger->look_up(candidate("a.png", "A")) == Known::Changed);
   deliver_version("A");
   CHECK((*ledger->output_at("out", "a.webp"))->source_version == "A");
-  CHECK(*ledger->look_up(candidate("a.png", "B")) == Known::New);
+  CHECK(*ledger->look_up(candidate("a.png", "B")) == Known::Changed);
   deliver_version("B");
   CHECK((*ledger->output_at("out", "a.webp"))->source_version == "B");
   CHECK(ledger->counts()->at("photos").delivered == 2);
@@ -34,7 +34,7 @@ TEST_CASE("a version that comes back before its output was replaced is done, the
   admit(*ledger, candidate("a.png", "B"));
   admit(*ledger, candidate("a.png", "A"));
   CHECK(*ledger->look_up(candidate("a.png", "A")) == Known::Done);
-  CHECK(*ledger->look_up(candidate("a.png", "B")) == Known::New);
+  CHECK(*ledger->look_up(candidate("a.png", "B")) == Known::Changed);
   CHECK(ledger->claim("photos", Ledger::Lane::Fresh, 9, kNow)->empty());
   CHECK(ledger->counts()->at("photos").cancelled == 1);
 }

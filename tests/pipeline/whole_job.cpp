@@ -190,7 +190,8 @@ std::vector<NewVersion> WholeJob::look_for_sources(Agent& agent) {
   const Candidate candidate{kFolder, kSource, info->size,
                             version_text(*info, FileSystemNature::Local)};
   const auto known = agent.ledger->look_up(candidate);
-  if (known && *known == Known::New) found.push_back({candidate, agent.folder->targets});
+  if (known && (*known == Known::New || *known == Known::Changed))
+    found.push_back({candidate, agent.folder->targets});
   return found;
 }
 

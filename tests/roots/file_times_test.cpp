@@ -81,7 +81,7 @@ TEST_CASE("a root finds files of every time, and a rescan sees only what changed
   const SystemClock clock;
   RootSettings settings;
   settings.inbox = scratch.path();
-  Root root(settings, real_file_system(), clock, sink);
+  FolderRoot root(settings, real_file_system(), clock, sink);
   root.start();
   REQUIRE(eventually([&] { return sink.whole_scans() == 1; }));
   for (const std::int64_t time : times) {

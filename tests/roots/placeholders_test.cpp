@@ -32,7 +32,7 @@ struct Drive {
     put(name);
   }
   void start() {
-    root = std::make_unique<Root>(settings, cloud, clock, sink);
+    root = std::make_unique<FolderRoot>(settings, cloud, clock, sink);
     root->start();
     REQUIRE(eventually([&] { return sink.whole_scans() >= 1; }));
   }
@@ -52,7 +52,7 @@ struct Drive {
   SystemClock clock;
   RecordingSink sink;
   RootSettings settings;
-  std::unique_ptr<Root> root;
+  std::unique_ptr<FolderRoot> root;
 };
 
 TEST_CASE("files whose bytes are in a cloud are left out unread, with one warning [A15]") {

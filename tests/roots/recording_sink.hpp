@@ -26,6 +26,7 @@ class RecordingSink final : public RootSink {
     MutexLock lock(mutex_);
     for (auto& answer : answers) answers_[answer.name] = answer;
   }
+  void whole(std::size_t, std::vector<Candidate>) override {}
   void refused(std::size_t, std::vector<Refused> names) override {
     MutexLock lock(mutex_);
     for (auto& one : names) {
@@ -44,6 +45,10 @@ class RecordingSink final : public RootSink {
   void health_changed(std::size_t, const RootHealth& health) override {
     MutexLock lock(mutex_);
     states_.push_back(health.state);
+  }
+  void watched_up_to(std::size_t, const std::string& position) override {
+    MutexLock lock(mutex_);
+    positions_.push_back(position);
   }
   std::vector<bool> known(std::size_t, const std::vector<SeenVersion>& seen) override {
     MutexLock lock(mutex_);
@@ -108,6 +113,10 @@ class RecordingSink final : public RootSink {
     MutexLock lock(mutex_);
     return left_in_cloud_;
   }
+  std::vector<std::string> positions() const {
+    MutexLock lock(mutex_);
+    return positions_;
+  }
   int refusals() const {
     MutexLock lock(mutex_);
     return refusals_;
@@ -133,6 +142,7 @@ class RecordingSink final : public RootSink {
   std::set<Name> known_names_ GUARDED_BY(mutex_);
   std::vector<ScanReport> reports_ GUARDED_BY(mutex_);
   std::vector<RootState> states_ GUARDED_BY(mutex_);
+  std::vector<std::string> positions_ GUARDED_BY(mutex_);
   std::size_t largest_ GUARDED_BY(mutex_) = 0;
   int refusals_ GUARDED_BY(mutex_) = 0;
 };

@@ -27,7 +27,7 @@ struct Watched {
     settings.inbox = inbox;
     settings.first_retry = 5ms;
     settings.longest_retry = 50ms;
-    root = std::make_unique<Root>(settings, real_file_system(), clock, sink);
+    root = std::make_unique<FolderRoot>(settings, real_file_system(), clock, sink);
     root->start();
   }
   bool scanned(std::size_t times = 1) {
@@ -50,7 +50,7 @@ struct Watched {
   RootSettings settings;
   SystemClock clock;
   RecordingSink sink;
-  std::unique_ptr<Root> root;
+  std::unique_ptr<FolderRoot> root;
 };
 
 TEST_CASE("what is there at the start is found, what comes later is told with its evidence [B8]") {
@@ -155,7 +155,7 @@ TEST_CASE("what the ledger knows is not reported") {
   SystemClock clock;
   RootSettings settings;
   settings.inbox = scratch.path();
-  Root root(settings, real_file_system(), clock, sink);
+  FolderRoot root(settings, real_file_system(), clock, sink);
   root.start();
   REQUIRE(eventually([&] { return sink.whole_scans() == 1; }));
   CHECK(sink.saw("new"));
@@ -231,7 +231,7 @@ TEST_CASE("a scan without room waits, while probes and events go on [D1] [D2]") 
   SystemClock clock;
   RootSettings settings;
   settings.inbox = scratch.path();
-  Root root(settings, real_file_system(), clock, sink);
+  FolderRoot root(settings, real_file_system(), clock, sink);
   root.start();
   root.request_probes({{0, "1"}});
   CHECK(eventually([&] { return sink.answer("1").has_value(); }));

@@ -62,7 +62,7 @@ TEST_CASE("a hung share is told at once, others go on, and it recovers [C1] [C2]
   settings.poll = 20ms;
   settings.stalled_after = 100ms;
   {
-    Root root(settings, real_file_system(), clock, sink);
+    FolderRoot root(settings, real_file_system(), clock, sink);
     root.start();
     REQUIRE(eventually([&] { return sink.whole_scans() == 1; }));
     CHECK(root.health().nature == RootNature::Remote);

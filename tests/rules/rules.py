@@ -10,7 +10,7 @@ STAGES = {"agent/watch", "agent/settle", "agent/queue", "agent/convert", "agent/
           "agent/ledger"}
 PLATFORM = {"platform/fs", "platform/watch", "platform/process", "platform/host", "platform/http"}
 PIPELINE = BASE | PLATFORM | STAGES | {"config", "agent/job", "agent/s3", "agent/transfer",
-                                       "agent/report"}
+                                       "agent/download", "agent/report"}
 
 # unit -> what it may include. Stages are siblings: only the pipeline knows two of them.
 MAY_INCLUDE = {
@@ -39,8 +39,7 @@ MAY_INCLUDE = {
                            "agent/report"},
     "agent/render": BASE | {"platform/fs", "platform/process"},
     "agent/pipeline": PIPELINE,
-    "agent/cli": PIPELINE | {"agent/pipeline", "agent/control", "agent/serve",
-                             "agent/download"},
+    "agent/cli": PIPELINE | {"agent/pipeline", "agent/control", "agent/serve"},
 }
 
 # Start of a header's name -> the one unit whose sources may include it; None: any unit's sources.

@@ -247,7 +247,9 @@ TEST_CASE("what has no result is found by the listings of two prefixes, whatever
   BucketSources sources(bench.s3, {"in/", 4, {}}, "f",
                         [](const Name& name) { return name != "dir"; });
   BucketResults results(bench.s3, {"out/", 3, {}});
-  MissingResults walk(sources, results, {"{name}.{to}", {"webp"}, 7});
+  MissingResults walk(sources, results, {"{name}.{to}", {"webp"}, 7}, [](auto candidates) {
+    return std::vector<Wanted>(candidates.size(), Wanted::IfMissing);
+  });
   missing.erase("dir");
   for (;;) {
     const auto some = walk.next();

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 KEY = "TESTACCESS"
@@ -111,6 +112,17 @@ class Gateway:
                 os.kill(one, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+
+    @contextmanager
+    def frozen(self):
+        """A store that answers nothing and lets nobody go."""
+        [file] = (self.folder / "run").glob("*rgw*.pid")
+        process = int(file.read_text())
+        os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process, signal.SIGCONT)
 
     def _run(self, *command, check=True):
         done = subprocess.run([str(word) for word in command], env=self.environment, stdin=subprocess.DEVNULL,

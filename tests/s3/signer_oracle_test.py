@@ -1,4 +1,4 @@
-"""signer_oracle_test.py SIGNER: 200 random signatures are those of botocore, by headers and by query.
+"""signer_oracle_test.py [RUNNER] SIGNER: 200 random signatures are those of botocore, by headers and by query.
 
 Three in four are of S3, with keys whose bytes try every rule of encoding; the others are of a service
 whose paths are normalised and encoded twice.
@@ -110,7 +110,7 @@ def main():
         if case["form"] == "query" and case["service"] == "s3":
             case["payload"] = "UNSIGNED-PAYLOAD"
     lines = "".join(json.dumps(case) + "\n" for case in cases)
-    done = subprocess.run([sys.argv[1]], input=lines, capture_output=True, text=True, check=True)
+    done = subprocess.run(sys.argv[1:], input=lines, capture_output=True, text=True, check=True)
     ours = [json.loads(line) for line in done.stdout.splitlines()]
     wrong = 0
     seen = collections.Counter()

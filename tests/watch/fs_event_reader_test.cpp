@@ -17,11 +17,12 @@ constexpr const char* kSystemPath = "/Users/ada/In";
 
 class Reading {
  public:
-  explicit Reading(bool recursive = true)
-      : reader_(root_, kSystemPath, {.recursive = recursive}, root_identity(root_).value()) {}
+  explicit Reading(bool recursive = true) : Reading({.recursive = recursive}, std::nullopt) {}
+  Reading(const WatchOptions& options, std::optional<FsEventPosition> now)
+      : reader_(root_, kSystemPath, options, root_identity(root_).value(), now) {}
 
-  void hear(std::uint32_t flags, const std::string& name) {
-    reader_.take(flags, name.empty() ? kSystemPath : std::string(kSystemPath) + "/" + name);
+  void hear(std::uint32_t flags, const std::string& name, std::uint64_t id = 0) {
+    reader_.take(flags, name.empty() ? kSystemPath : std::string(kSystemPath) + "/" + name, id);
   }
   // What came of it: "moved a, lost below b, ended", sorted.
   std::string told() {
@@ -143,6 +144,94 @@ TEST_CASE("a root that is gone ends the reader") {
   in.hear(kItemIsFile | kItemCreated, "a.png");
   in.reader().lose("nothing comes after the end");
   CHECK(in.told() == "ended");
+}
+
+// -- positions -----------------------------------------------------------------------------------
+
+constexpr std::uint32_t kFileWritten = kItemIsFile | kItemModified;
+
+FsEventPosition at(std::uint64_t id) {
+  FsEventPosition position{.id = id};
+  position.history.fill(0xab);
+  return position;
+}
+
+std::string text_at(std::uint64_t id) { return position_text(at(id)); }
+
+TEST_CASE("without a position of before, only what comes is told and its ids are kept") {
+  Reading in({}, at(100));
+  CHECK_FALSE(in.reader().begins_after());
+  CHECK(in.reader().position() == text_at(100));
+  in.make("a.png");
+  in.hear(kItemIsFile | kItemRenamed, "a.png", 107);
+  CHECK(in.told() == "moved a.png");
+  CHECK(in.reader().position() == text_at(107));
+  in.hear(kRootChanged, "", 0);
+  CHECK(in.told().empty());
+  CHECK(in.reader().position() == text_at(107));
+}
+
+TEST_CASE("a volume without a history has no positions") {
+  Reading in({.since = text_at(5)}, std::nullopt);
+  CHECK_FALSE(in.reader().begins_after());
+  in.make("a.png");
+  in.hear(kFileWritten, "a.png", 7);
+  CHECK(in.told() == "written a.png");
+  CHECK(in.reader().position().empty());
+}
+
+TEST_CASE("a position covers no event that is still to be handed out") {
+  Reading in({}, at(100));
+  in.make("a.png");
+  in.make("b.png");
+  in.hear(kFileWritten, "a.png", 101);
+  in.hear(kFileWritten, "b.png", 102);
+  CHECK(in.reader().position() == text_at(100));
+  for (std::size_t i = 0; i < Watcher::kMostEvents; ++i)
+    in.hear(kFileWritten, i % 2 == 0 ? "a.png" : "b.png", 103 + i);
+  std::vector<WatchEvent> events;
+  in.reader().hand_out(events);
+  REQUIRE(in.reader().has_events());
+  CHECK(in.reader().position() == text_at(100));
+  in.reader().hand_out(events);
+  REQUIRE_FALSE(in.reader().has_events());
+  CHECK(in.reader().position() == text_at(102 + Watcher::kMostEvents));
+}
+
+TEST_CASE("what changed before is told as written until the history is done") {
+  Reading in({.since = text_at(40)}, at(100));
+  CHECK(in.reader().begins_after() == 40);
+  in.make("before.png");
+  in.make("now.png");
+  in.hear(kItemIsFile | kItemRenamed, "before.png", 60);
+  in.hear(kItemIsFile | kItemRemoved, "gone.png", 61);
+  in.hear(kMustScanSubDirs, "", 62);
+  in.hear(kItemIsFile | kItemRenamed, "now.png", 101);  // it is of now, whatever comes after it
+  CHECK(in.told() == "moved now.png, written before.png");
+  CHECK(in.reader().position() == text_at(40));  // more of before may come
+  in.hear(kHistoryDone, "", 0);
+  CHECK(in.told().empty());
+  CHECK(in.reader().position() == text_at(101));
+  in.hear(kItemIsFile | kItemRenamed, "before.png", 90);
+  CHECK(in.told() == "moved before.png");
+}
+
+TEST_CASE("a history in which nothing happened ends where it stood at the start") {
+  Reading in({.since = text_at(40)}, at(100));
+  in.hear(kHistoryDone, "", 0);
+  CHECK(in.told().empty());
+  CHECK(in.reader().position() == text_at(100));
+}
+
+TEST_CASE("ids that wrapped begin anew") {
+  Reading in({.since = text_at(40)}, at(100));
+  in.make("a.png");
+  in.hear(kEventIdsWrapped, "");
+  CHECK(in.told() == "lost all");
+  CHECK(in.reader().position().empty());
+  in.hear(kFileWritten, "a.png", 3);
+  CHECK(in.told() == "written a.png");
+  CHECK(in.reader().position() == text_at(3));
 }
 
 TEST_CASE("lost events are a loss of everything") {

@@ -94,5 +94,43 @@ TEST_CASE("what each flag of FSEvents means [B1] [B6]") {
   CHECK(text_of(meaning_of(row.flags, row.name, row.presence)) == row.meaning);
 }
 
+TEST_CASE("what each flag of FSEvents means in an event of before [B1]") {
+  struct Row {
+    std::uint32_t flags;
+    const char* name;
+    Presence presence;
+    const char* meaning;
+  };
+  const Row row = GENERATE(values<Row>({
+      // names to look at, of which nothing else is known
+      {kItemIsFile | kItemCreated, "a", File, "written a"},
+      {kItemIsFile | kItemModified, "a", File, "written a"},
+      {kItemIsFile | kItemRenamed, "a", File, "written a"},
+      {kItemIsFile | kItemRemoved | kItemRenamed, "a", File, "written a"},
+      {kItemIsSymlink | kItemCreated, "a", Other, "written a"},
+      {kItemIsDir | kItemCreated, "a", Folder, "list as written"},
+      {kItemIsDir | kItemRenamed, "a", Folder, "list as written"},
+      // nothing is there to look at
+      {kItemIsFile | kItemRemoved, "a", Missing, "nothing"},
+      {kItemIsFile | kItemRenamed, "a", Missing, "nothing"},
+      {kItemIsDir | kItemRemoved, "a", Missing, "nothing"},
+      {kItemIsDir | kItemInodeMetaMod, "a", Folder, "nothing"},
+      {kItemIsDir | kItemInodeMetaMod, "", Folder, "nothing"},
+      // the scan at the start finds what the history does not tell
+      {kMustScanSubDirs, "a", Folder, "nothing"},
+      {kMustScanSubDirs, "", Folder, "nothing"},
+      {0, "a", Folder, "nothing"},
+      // of the stream, and so of now
+      {kMustScanSubDirs | kUserDropped, "", Folder, "lost all"},
+      {kMustScanSubDirs | kKernelDropped, "a", Folder, "lost below a"},
+      {kEventIdsWrapped, "a", File, "lost all"},
+      {kHistoryDone, "", Folder, "nothing"},
+      {kRootChanged, "", Missing, "check root"},
+      {kUnmount, "", Folder, "check root"},
+  }));
+  CAPTURE(row.flags, row.name);
+  CHECK(text_of(history_meaning_of(row.flags, row.name, row.presence)) == row.meaning);
+}
+
 }  // namespace
 }  // namespace millrace
