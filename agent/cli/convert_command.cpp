@@ -132,7 +132,7 @@ class BatchRun {
     progress_.show(tally, waiting, clock_.now());
     if (guard_.tripped(tally)) {
       stopped_because_ = "too many files failed (--max-failures " + options_.max_failures + ")";
-    } else if (const auto unseen = why_unseen(*engine_)) {
+    } else if (const auto unseen = why_unseen(*engine_, true)) {
       stopped_because_ = *unseen;
     } else if (waiting > 0) {
       stopped_because_ = why_hopeless(*engine_, reader).value_or("");
@@ -144,6 +144,7 @@ class BatchRun {
     Tally tally = engine_->tally();
     tally.skipped += done_before();
     const auto failures = of_this_batch(reader.failures(1000));
+    const auto unseen = why_unseen(*engine_, false);
     if (options_.json) {
       list_json(failures, "failed");
       if (end.waiting > 0) list_json(of_this_batch(reader.waiting(1000)), "waiting");
@@ -152,6 +153,7 @@ class BatchRun {
                              {"waiting", end.waiting},      {"bytes_in", tally.bytes_in},
                              {"bytes_out", tally.bytes_out}};
       if (!stopped_because_.empty()) summary["stopped"] = stopped_because_;
+      if (unseen) summary["unseen"] = printable(*unseen);
       std::cout << summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
     } else {
       std::cout << tally.delivered << " converted, " << tally.skipped << " skipped, "
@@ -161,13 +163,27 @@ class BatchRun {
                 << " out)\n";
       list(failures, "failed");
       if (end.waiting > 0) list_waiting(of_this_batch(reader.waiting(kMostWaiting)), end.waiting);
-      if (!stopped_because_.empty())
+      if (!stopped_because_.empty()) {
         std::cerr << "millrace: stopped: " << printable(stopped_because_) << "\n";
+      } else if (unseen) {
+        std::cerr << "millrace: " << printable(*unseen) << "\n";
+      }
+      tell_empty_buckets();
     }
     if (end.stopped && signals.interrupted()) return kInterrupted;
     if (!stopped_because_.empty()) return kStoppedEarly;
-    const bool all_well = tally.failed == 0 && end.waiting == 0 && failures.empty();
+    const bool all_well = tally.failed == 0 && end.waiting == 0 && failures.empty() && !unseen;
     return all_well ? kAllWell : kSomeFailed;
+  }
+
+  // A prefix that is not there cannot be told from an empty one.
+  void tell_empty_buckets() const {
+    for (const FolderStatus& status : engine_->folders()) {
+      if (status.health.scans > 0 && status.health.files_seen == 0 &&
+          parse_bucket_url(status.inbox))
+        std::cerr << "millrace: nothing to convert lies beneath " << printable(status.inbox)
+                  << "/\n";
+    }
   }
 
   // Targets of sources that no job was made for, since a listing showed their results.

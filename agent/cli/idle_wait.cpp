@@ -54,10 +54,11 @@ std::optional<std::string> why_hopeless(const Engine& engine, LedgerReader& read
   return first;
 }
 
-std::optional<std::string> why_unseen(const Engine& engine) {
+std::optional<std::string> why_unseen(const Engine& engine, bool for_good) {
   for (const FolderStatus& status : engine.folders()) {
     const RootHealth& health = status.health;
-    if (health.scans == 0 && health.needs_person) return status.inbox + ": " + health.why;
+    if (health.scans == 0 && !health.why.empty() && (health.needs_person || !for_good))
+      return status.inbox + ": " + health.why;
   }
   return std::nullopt;
 }

@@ -29,7 +29,8 @@ IdleEnd wait_until_idle(Engine& engine, LedgerReader& reader, Duration patience,
 // it needs converters that are shut for good. Nothing while one of them may be asked.
 std::optional<std::string> why_hopeless(const Engine& engine, LedgerReader& reader);
 
-// An inbox that was never seen, and will not be before a person does something (a key, a right).
-std::optional<std::string> why_unseen(const Engine& engine);
+// Why an inbox was never seen. With `for_good` only one that will not be before a person does
+// something (a key, a right).
+std::optional<std::string> why_unseen(const Engine& engine, bool for_good);
 
 }  // namespace millrace

@@ -134,7 +134,7 @@ class Agent {
     std::string stopped_because;
     const IdleEnd end =
         wait_until_idle(*engine_, **reader, patience, signals, [&](std::int64_t waiting) {
-          if (const auto unseen = why_unseen(*engine_)) {
+          if (const auto unseen = why_unseen(*engine_, true)) {
             stopped_because = *unseen;
             return false;
           }
@@ -143,23 +143,27 @@ class Agent {
           return stopped_because.empty();
         });
     const Tally tally = engine_->tally();
+    const auto unseen = why_unseen(*engine_, false);
     if (options_.json) {
       nlohmann::json summary{{"delivered", tally.delivered},
                              {"skipped", tally.skipped},
                              {"failed", tally.failed},
                              {"waiting", end.waiting}};
       if (!stopped_because.empty()) summary["stopped"] = printable(stopped_because);
+      if (unseen) summary["unseen"] = printable(*unseen);
       std::cout << summary << "\n";
     } else {
       std::cout << tally.delivered << " converted, " << tally.skipped << " skipped, "
                 << tally.failed << " failed, " << end.waiting << " waiting\n";
       if (!stopped_because.empty()) {
         std::cerr << "millrace: stopped: " << printable(stopped_because) << "\n";
+      } else if (unseen) {
+        std::cerr << "millrace: " << printable(*unseen) << "\n";
       }
     }
     if (end.stopped && signals.interrupted()) return kInterrupted;
     if (!stopped_because.empty()) return kStoppedEarly;
-    return tally.failed > 0 || end.waiting > 0 ? kSomeFailed : kAllWell;
+    return tally.failed > 0 || end.waiting > 0 || unseen ? kSomeFailed : kAllWell;
   }
 
   // A bad file is refused and the old settings stay.

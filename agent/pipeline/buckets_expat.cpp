@@ -47,12 +47,18 @@ CredentialsSourcePtr credentials_of(const S3Settings& store, const BucketTools& 
         {environment_variable, read_profile_file, home ? path_text(*home) + "/" : ""}, tools.http,
         store.profile);
   }
-  const auto reader = [&](const SecretRef& where) -> ReadSecret {
+  const auto reader = [&](const SecretRef& where, const std::string& key) -> ReadSecret {
     if (where.where == SecretRef::Where::None) return {};
-    return [where, folder = tools.config_dir] { return read_key(where, folder); };
+    return [where, folder = tools.config_dir,
+            context = "[s3." + store.name + "] " + key]() -> Result<std::string> {
+      auto secret = read_key(where, folder);
+      if (!secret) return with_context(secret.error(), context);
+      return secret;
+    };
   };
-  return given_credentials(
-      {reader(store.access_key_id), reader(store.secret_access_key), reader(store.session_token)});
+  return given_credentials({reader(store.access_key_id, "access_key_id"),
+                            reader(store.secret_access_key, "secret_access_key"),
+                            reader(store.session_token, "session_token")});
 }
 
 BucketPlace place_in(const S3Settings& store, const std::string& bucket) {

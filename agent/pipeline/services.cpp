@@ -39,8 +39,7 @@ Result<std::string> read_key(const SecretRef& where, const std::filesystem::path
   }
   const char* value = std::getenv(where.name.c_str());
   if (value == nullptr || *value == '\0') {
-    return fail(ErrorKind::Configuration,
-                "api_key: the environment variable " + where.name + " is not set");
+    return fail(ErrorKind::Configuration, "the environment variable " + where.name + " is not set");
   }
   return std::string(value);
 }
@@ -49,7 +48,12 @@ Result<std::shared_ptr<Service>> make_service(HttpClient& http, const ConverterS
                                               const std::string& unix_socket,
                                               const std::filesystem::path& config_dir,
                                               const Clock& clock) {
-  if (auto key = read_key(settings.api_key, config_dir); !key) return std::unexpected(key.error());
+  const auto read_api_key = [where = settings.api_key, config_dir]() -> Result<std::string> {
+    auto key = read_key(where, config_dir);
+    if (!key) return with_context(key.error(), "api_key");
+    return key;
+  };
+  if (auto key = read_api_key(); !key) return std::unexpected(key.error());
   ApiConverterRules rules;
   rules.name = settings.name;
   rules.url = settings.embedded ? "http://localhost/v1/convert" : settings.url;
@@ -57,7 +61,7 @@ Result<std::shared_ptr<Service>> make_service(HttpClient& http, const ConverterS
   rules.account = settings.account;
   rules.ca_file = settings.ca_file;
   if (settings.api_key.where != SecretRef::Where::None) {
-    rules.api_key = [where = settings.api_key, config_dir] { return read_key(where, config_dir); };
+    rules.api_key = read_api_key;
   }
   rules.upload = form_of(settings.upload);
   rules.max_size = settings.max_size;

@@ -154,9 +154,30 @@ def test_what_a_person_must_mend_is_said_at_once(gateway):
         assert "NoSuchBucket" in user.says(*words, status=4, **KEYS)
         words[1] = "s3://nobody@mend/in"
         assert "there is no [s3.nobody]" in user.says(*words, status=2, **KEYS)
+        said = user.says(*words[:1], "s3://ceph@mend/in", *words[2:], status=4,
+                         **KEYS | {"S3_SECRET": ""})
+        assert "[s3.ceph] secret_access_key: the environment variable S3_SECRET is" in said, said
+        words[1] = "s3://ceph@mend/in/a.png"
+        assert "nothing to convert lies beneath s3://ceph@mend/in/a.png/" in user.says(*words, **KEYS)
         words[1] = "s3:/mend"
         assert "must name a bucket" in user.says(*words, status=2, **KEYS)
         assert api.bill()["posts"] == 0
+
+
+def test_a_store_that_is_away_is_waited_for_and_then_said(gateway):
+    with Scratch() as home, ApiServer() as api:
+        user, bucket = User(home), Bucket(gateway, "away2")
+        sources = fill(bucket, ["a.png"])
+        words = command(home, gateway, api, "s3://ceph@away2/in/", "--out", "s3://ceph@away2/out/")
+        right = (home / "config.toml").read_text()
+        wrong = [line if "endpoint" not in line else 'endpoint = "https://127.0.0.1:1"'
+                 for line in right.splitlines()]
+        (home / "config.toml").write_text("\n".join(wrong))
+        said = user.says(*words, "--patience", "2s", status=1, **KEYS)
+        assert "s3://ceph@away2/in: " in said and "127.0.0.1:1" in said, said
+        (home / "config.toml").write_text(right)
+        assert user.json(*words, **KEYS)["delivered"] == 1
+        expect_made(home, bucket, sources)
 
 
 def test_a_wrong_secret_is_mended_by_a_reload(gateway):
