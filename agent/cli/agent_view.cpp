@@ -111,6 +111,16 @@ std::optional<Name> name_beneath(const fs::path& inbox, const fs::path& file) {
   return generic_path_text(relative);
 }
 
+// The same in a bucket, where nothing in a key is resolved. Without a NAME it is of [s3.default].
+std::optional<Name> name_in_bucket(const fs::path& inbox, std::string url) {
+  constexpr std::string_view kScheme = "s3://";
+  const auto at = url.find_first_of("@/", kScheme.size());
+  if (at == url.npos || url[at] == '/') url.insert(kScheme.size(), "default@");
+  const std::string beneath = path_text(inbox) + '/';
+  if (!url.starts_with(beneath) || url.size() == beneath.size()) return std::nullopt;
+  return url.substr(beneath.size());
+}
+
 NameRules name_rules(const FolderSettings& folder) {
   NameRules rules;
   rules.include = folder.include;
@@ -254,10 +264,14 @@ Result<std::string> AgentView::failures() {
 }
 
 Result<std::string> AgentView::explain(const std::string& file) {
-  const fs::path path = fs::absolute(native_path(file)).lexically_normal();
+  const bool in_bucket = parse_bucket_url(file).has_value();
+  const fs::path path =
+      in_bucket ? native_path(file) : fs::absolute(native_path(file)).lexically_normal();
   for (const FolderSettings& folder : settings().folders) {
-    const auto name = name_beneath(folder.inbox, path);
-    if (!name || bucket_of(folder.inbox)) continue;
+    if (in_bucket != bucket_of(folder.inbox).has_value()) continue;
+    const auto name =
+        in_bucket ? name_in_bucket(folder.inbox, file) : name_beneath(folder.inbox, path);
+    if (!name) continue;
     if (*name == ".") {
       return fail(ErrorKind::Configuration, printable(path_text(path)) +
                                                 " is the inbox of folder `" + folder.name +
@@ -268,7 +282,8 @@ Result<std::string> AgentView::explain(const std::string& file) {
     const std::optional<std::string> stalled = why_stalled(folder.name);
     if (stalled) says.push_back(*stalled);
     std::error_code ignored;
-    const auto type = stalled ? fs::file_type::unknown : fs::symlink_status(path, ignored).type();
+    const auto type =
+        stalled || in_bucket ? fs::file_type::unknown : fs::symlink_status(path, ignored).type();
     if (type == fs::file_type::not_found) says.push_back("there is no such file now");
     if (const auto why = why_not_taken(folder, *name, type)) says.push_back(*why);
     if (engine_ != nullptr) {

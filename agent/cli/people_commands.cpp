@@ -9,6 +9,7 @@
 #include "agent/cli/context.hpp"
 #include "agent/cli/text_view.hpp"
 #include "agent/ledger/sqlite_ledger.hpp"
+#include "config/bucket_url.hpp"
 #include "platform/base/native_path.hpp"
 
 namespace millrace {
@@ -124,10 +125,12 @@ int run_explain(const Options& options) {
   }
   const auto context = load_context(options);
   if (!context) return context.error();
-  fs::path path = fs::absolute(native_path(options.name)).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();  // without a slash at the end
   Options absolute = options;
-  absolute.name = path_text(as_configured(path, context->settings));
+  if (!parse_bucket_url(options.name)) {
+    fs::path path = fs::absolute(native_path(options.name)).lexically_normal();
+    if (!path.has_filename()) path = path.parent_path();  // without a slash at the end
+    absolute.name = path_text(as_configured(path, context->settings));
+  }
   return ask(
       *context, absolute, "/v1/explain?file=" + percent_encode(absolute.name),
       [](AgentView& view, const Options& o) { return view.explain(o.name); }, explain_text);

@@ -123,6 +123,10 @@ def test_a_watched_bucket_is_converted_as_it_fills(gateway):
             shown = agent.folder("objects")["health"]
             assert shown["how"] == "listed every 1s" and shown["state"] == "watching", shown
             assert "s3://ceph@seen/in, not asked here" in str(agent.command("check"))
+            told = agent.command("explain", "s3://ceph@seen/in/b/c.png")
+            assert told["folder"] == "objects" and "delivered" in str(told["says"]), told
+            told = agent.command("explain", "s3://ceph@seen/in/half.part")
+            assert "in flight" in str(told["says"]), told
 
 
 def test_an_object_that_is_replaced_before_it_is_read_is_converted_as_it_is_then(gateway):
