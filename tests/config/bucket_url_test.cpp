@@ -4,9 +4,11 @@
 
 #include "config/load.hpp"
 #include "platform/base/native_path.hpp"
+#include "tests/config/native_text.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace millrace;
+using test::native_text;
 
 namespace {
 
@@ -86,9 +88,9 @@ TEST_CASE("a store is read with its defaults, and inbox and outbox name it") {
   const S3Settings* store = settings->store("eu");
   REQUIRE(store);
   CHECK(store->style == S3Style::Host);
-  CHECK(store->access_key_id == SecretRef{SecretRef::Where::File, "/etc/m/id"});
+  CHECK(store->access_key_id == SecretRef{SecretRef::Where::File, native_text("/etc/m/id")});
   CHECK(store->secret_access_key == SecretRef{SecretRef::Where::Store, "s3"});
-  CHECK(store->ca_file == "/home/ann/ca.pem");
+  CHECK(store->ca_file == native_text("/home/ann/ca.pem"));
   CHECK(settings->store("other")->region == "us-east-1");
   CHECK_FALSE(settings->store("other")->style);
   CHECK(settings->folders[0].outbox == native_path("s3://eu@bkt/out"));

@@ -1,10 +1,12 @@
 #include "config/load.hpp"
 #include "config/values.hpp"
 #include "platform/base/native_path.hpp"
+#include "tests/config/native_text.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
 
 using namespace std::chrono_literals;
+using millrace::test::native_text;
 
 namespace millrace {
 namespace {
@@ -237,15 +239,16 @@ TEST_CASE("the keys of [converter.download] and of the others are kept apart") {
   CHECK(download.downloads);
   CHECK(download.allow_fetch == std::vector<std::string>{"files.lan:443"});
   CHECK(download.patience == Duration{1h});
-  CHECK(download.ca_file == "/etc/m/ca");
+  CHECK(download.ca_file == native_text("/etc/m/ca"));
   const auto headed = load(
       "[converter.download]\n"
       "headers={\"Files.LAN:443\"={Authorization={file=\"token\"},X-Key={env=\"K\"}}}\n");
   REQUIRE(headed);
   const auto& headers = headed->converter("download")->headers;
   REQUIRE(headers.size() == 2);
-  CHECK(headers[0] ==
-        DownloadHeader{"files.lan:443", "Authorization", {SecretRef::Where::File, "/etc/m/token"}});
+  CHECK(headers[0] == DownloadHeader{"files.lan:443",
+                                     "Authorization",
+                                     {SecretRef::Where::File, native_text("/etc/m/token")}});
   CHECK(headers[1].value == SecretRef{SecretRef::Where::Env, "K"});
   const struct {
     const char *value, *says;
