@@ -4,11 +4,23 @@ program and makes the prefix."""
 import json
 import os
 import subprocess
+import time
 
 from harness import MILLRACE, eventually
 
 RUNNER = os.environ.get("RUNNER", "").split()
 WINESERVER = "/usr/lib/wine/wineserver64"
+
+# How long a request takes whose answer a stop does not wait for.
+ANSWER_MS = "30000"
+
+
+def stopped_before_answers(began):
+    """The seconds that the stop took, to be told. The machine and Wine have their share in them, so
+    that they are judged by nothing but the answers."""
+    seconds = time.monotonic() - began
+    assert seconds < 25, f"it waited for answers: it took {seconds:.2f} s to stop"
+    return seconds
 
 
 class Windows:

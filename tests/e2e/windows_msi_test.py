@@ -11,7 +11,7 @@ from pathlib import Path
 from ending import OutboxReader, check_bill, input_of, leftovers, sha256
 from harness import MILLRACE, ApiServer, Scratch, drop, eventually, main, png
 from tls_server import Authority, Nginx
-from windows_machine import RUNNER, Windows
+from windows_machine import ANSWER_MS, RUNNER, Windows, stopped_before_answers
 
 BUILD_MSI = Path(__file__).resolve().parents[2] / "installer/windows/build-msi"
 HELD_OPEN = os.environ.get("HELD_OPEN", "")
@@ -133,18 +133,16 @@ def convert_from_both_sides(place, nginx, files):
     assert {row[3] for row in requests} == {"TLSv1.3"} and nginx.statuses()[200] == files
 
 
-def stop_in_time(place, api):
-    """While requests are not answered; these files are converted after the next start."""
+def stop_amid_requests(place, api):
+    """Which it does not wait for; these files are converted after the next start."""
     posts = api.bill()["posts"]
-    api.latency("8000")
+    api.latency(ANSWER_MS)
     place.drop(20_000, 8)
     eventually(lambda: api.bill()["posts"] >= posts + 4, 60, "requests under way")
     began = time.monotonic()
     place.windows.run("net", "stop", "Millrace")  # may come back before the service has stopped
     eventually(lambda: place.state() == "stopped", 30, "the stop")
-    seconds = time.monotonic() - began
-    assert seconds < 5, f"it took {seconds:.2f} s to stop"
-    return seconds
+    return stopped_before_answers(began)
 
 
 def kill_amid_work(place, api, kills, files):
@@ -208,7 +206,7 @@ def test_installed_at_work_killed_upgraded_and_removed():
             install_and_trust(place, old, nginx, authority)
             with OutboxReader(place.outbox) as reader:
                 convert_from_both_sides(place, nginx, 200)
-                seconds = stop_in_time(place, api)
+                seconds = stop_amid_requests(place, api)
                 kill_amid_work(place, api, 3, 50)
                 upgrade_and_no_way_back(place, old, new)
                 drop_strange_names(place)

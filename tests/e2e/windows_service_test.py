@@ -8,7 +8,7 @@ import time
 from ending import OutboxReader, check_bill, input_of, leftovers, sha256
 from harness import (MILLRACE, ApiServer, Scratch, converter_toml, drop, eventually, folder_toml,
                      main, png)
-from windows_machine import Windows
+from windows_machine import ANSWER_MS, Windows, stopped_before_answers
 
 EVENTS = r"HKLM\SYSTEM\CurrentControlSet\Services\EventLog\Application\Millrace"
 SERVICE = r"HKLM\SYSTEM\CurrentControlSet\Services\Millrace"
@@ -99,7 +99,7 @@ def test_what_is_written_into_the_registry_and_taken_out_again():
         assert windows.service("status", status=2)["error"]["code"] == "vanished"
 
 
-def test_files_are_converted_by_the_service_and_it_stops_in_time():
+def test_files_are_converted_by_the_service_and_it_stops_at_once():
     files = 60
     with Scratch() as home, ApiServer() as api, Windows(home) as windows:
         place = Place(home, api.url)
@@ -110,14 +110,13 @@ def test_files_are_converted_by_the_service_and_it_stops_in_time():
         place.drop(0, files)
         eventually(place.all_there, 60, "every file")
 
-        # With requests that are not answered the stop waits for none of them longer than it may.
-        api.latency("8000")
+        # The stop does not wait for these answers.
+        api.latency(ANSWER_MS)
         place.drop(files, 8)
         eventually(lambda: api.bill()["posts"] >= files + 4, 60, "requests under way")
         began = time.monotonic()
         assert windows.service("stop") == {"state": "stopped", "changed": True}
-        seconds = time.monotonic() - began
-        assert seconds < 5, f"it took {seconds:.2f} s to stop"
+        seconds = stopped_before_answers(began)
         now = windows.service("status")
         assert now["state"] == "stopped" and now["exit_status"] == 0, now
         assert "millrace stopped" in place.log(), place.log()[-2000:]
@@ -125,13 +124,12 @@ def test_files_are_converted_by_the_service_and_it_stops_in_time():
 
         api.latency("0")
         windows.service("start")
-        eventually(place.all_there, 60, "the files that were under way")
+        eventually(place.all_there, 90, "the files that were under way")
         # What others use to stop a service; it may come back before the service has stopped.
         began = time.monotonic()
         windows.run("net", "stop", "Millrace")
         eventually(lambda: windows.service("status")["state"] == "stopped", 30, "the stop")
-        idle = time.monotonic() - began
-        assert idle < 5, f"it took {idle:.2f} s to stop"
+        idle = stopped_before_answers(began)
         place.check_results()
         check_bill(api, files + 8)
         windows.service("uninstall")
