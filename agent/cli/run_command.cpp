@@ -53,6 +53,7 @@ class Agent {
          {"configuration", path_text(context_.config_file)}});
     const int status = options_.once ? run_once(*signals) : run_for_long(*signals);
     notify_service_manager("STOPPING=1");
+    log(Level::Info, "millrace stops");
     control_.reset();
     const bool all_back = engine_->stop();
     log(Level::Info, "millrace stopped");

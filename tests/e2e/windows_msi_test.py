@@ -142,7 +142,7 @@ def stop_amid_requests(place, api):
     began = time.monotonic()
     place.windows.run("net", "stop", "Millrace")  # may come back before the service has stopped
     eventually(lambda: place.state() == "stopped", 30, "the stop")
-    return stopped_before_answers(began)
+    return stopped_before_answers(began, place.log())
 
 
 def kill_amid_work(place, api, kills, files):
@@ -206,7 +206,7 @@ def test_installed_at_work_killed_upgraded_and_removed():
             install_and_trust(place, old, nginx, authority)
             with OutboxReader(place.outbox) as reader:
                 convert_from_both_sides(place, nginx, 200)
-                seconds = stop_amid_requests(place, api)
+                stopped = stop_amid_requests(place, api)
                 kill_amid_work(place, api, 3, 50)
                 upgrade_and_no_way_back(place, old, new)
                 drop_strange_names(place)
@@ -214,7 +214,7 @@ def test_installed_at_work_killed_upgraded_and_removed():
             uninstall_and_look(place, new)
             bill = check_bill(api, len(place.made))
             print(f"  {len(place.made)} files, {bill['posts']} posts, {bill['billed']} billed, "
-                  f"{reader.reads} reads, stopped in {seconds:.2f} s")
+                  f"{reader.reads} reads, stopped in {stopped}")
 
 
 def test_what_cannot_be_installed_leaves_nothing():
