@@ -1,4 +1,4 @@
-// Where results go: a local folder, later a bucket. Only an Outbox finds, begins and commits a
+// Where results go: a folder or a bucket. Only an Outbox finds, begins and commits a
 // name. A name in it is always a complete, checked file.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Where candidates come from: a local folder, later a bucket. Only a Source opens, re-checks,
+// Where candidates come from: a folder or a bucket. Only a Source opens, re-checks,
 // archives or deletes a candidate.
 #pragma once
 

@@ -27,7 +27,6 @@ inline constexpr Duration kBucketPoll = std::chrono::seconds{60};  // between tw
 struct BucketRootSettings {
   std::size_t index = 0;  // goes into everything that the sink hears
   std::string folder;     // name of the [[folder]]
-  std::string url;        // for people
   NameRules names;
   Duration poll = kBucketPoll;
   WalkRules walk;  // of no use without a listing of results

@@ -82,7 +82,6 @@ BucketRootSettings bucket_root_settings(const FolderSettings& folder, std::size_
   BucketRootSettings root;
   root.index = index;
   root.folder = folder.name;
-  root.url = url_text(folder.inbox);
   root.names.include = folder.include;
   root.names.exclude = folder.exclude;
   if (folder.own_in_flight) root.names.in_flight = folder.in_flight;
