@@ -157,24 +157,45 @@ std::vector<NameChoice> JobRun::choices(int most) const {
   return choices;
 }
 
+Result<std::optional<OutputIdentity>> JobRun::find_output(const Name& name) {
+  outbox_failed_ = true;
+  auto found = folder_.outbox_io.timed(worker_, [&] { return outbox_->find(name); });
+  outbox_failed_ = !found && found.error().kind != ErrorKind::Input;  // Input: of this name only
+  return found;
+}
+
 // A file that is seen for the first time gets its first choice, which is reserved together with the
 // attempt, unless something is there or somebody was faster.
 JobRun::Step JobRun::look_for_output() {
   const bool first_time = job_.output_name.empty() && !job_.has_other_versions;
   if (first_time) {
-    NameChoice wish = std::move(choices(1).front());
-    outbox_failed_ = true;
-    auto found = folder_.outbox_io.timed(worker_, [&] { return outbox_->find(wish.name); });
-    outbox_failed_ = !found && found.error().kind != ErrorKind::Input;  // Input: of this name only
+    auto wishes = choices(2);
+    auto found = find_output(wishes.front().name);
     if (!found) return std::unexpected(found.error());
     if (!*found) {
-      output_name_ = wish.name;
-      to_reserve_ = std::move(wish);
+      output_name_ = wishes.front().name;
+      to_reserve_ = std::move(wishes.front());
       return std::nullopt;
     }
+    auto looked = claim_unrecorded(wishes.back());
+    if (!looked) return std::unexpected(looked.error());
   }
-  if (Step ended = choose_name(); !ended || *ended) return ended;
+  if (output_name_.empty())
+    if (Step ended = choose_name(); !ended || *ended) return ended;
   return look_at_what_is_there();
+}
+
+// A result of ours without a record (the ledger was lost), or a stranger's. What lies at the first
+// choice may be of another source that wanted it too, of a.tif for a.png; what lies at the second,
+// a.png.webp, is its own.
+Result<void> JobRun::claim_unrecorded(const NameChoice& second) {
+  const auto found = find_output(second.name);
+  if (!found && found.error().kind != ErrorKind::Input) return std::unexpected(found.error());
+  if (!found || !*found) return {};
+  auto name = tools_.ledger.reserve_name(job_.id, outbox_->id(), std::span(&second, 1));
+  if (!name && name.error().kind != ErrorKind::Exists) return std::unexpected(name.error());
+  if (name) output_name_ = std::move(*name);
+  return {};
 }
 
 Result<Name> JobRun::reserve_one_of(int most) {
@@ -190,9 +211,7 @@ JobRun::Step JobRun::choose_name() {
 }
 
 JobRun::Step JobRun::look_at_what_is_there() {
-  outbox_failed_ = true;
-  auto found = folder_.outbox_io.timed(worker_, [&] { return outbox_->find(output_name_); });
-  outbox_failed_ = !found && found.error().kind != ErrorKind::Input;
+  auto found = find_output(output_name_);
   if (!found) return std::unexpected(found.error());
   if (!*found) return std::nullopt;
   auto ours = tools_.ledger.output_at(outbox_->id(), fold_name(output_name_));

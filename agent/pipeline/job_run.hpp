@@ -49,7 +49,9 @@ class JobRun {
   Step take_source();
   Step open_outbox();
   Step publish_kept_result();
+  Result<std::optional<OutputIdentity>> find_output(const Name& name);
   Step look_for_output();
+  Result<void> claim_unrecorded(const NameChoice& second);
   Step choose_name();
   std::vector<NameChoice> choices(int most) const;
   Result<Name> reserve_one_of(int most);

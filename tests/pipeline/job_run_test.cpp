@@ -174,6 +174,22 @@ TEST_CASE("a name that another source takes while the request is held back costs
   CHECK(machine.attempts("1") == 1);
 }
 
+// The order in which two sources got their names is nowhere once the ledger is lost.
+TEST_CASE("results without a record are found again, whichever source got which name [J7]") {
+  const bool png_was_first = GENERATE(true, false);
+  const bool png_is_first = GENERATE(true, false);
+  CAPTURE(png_was_first, png_is_first);
+  Machine machine([](const ConvertRequest&, std::stop_token) { return result(); });
+  write_file(machine.scratch / "out" / "a.webp", "of the first");
+  write_file(machine.scratch / "out" / (png_was_first ? "a.tif.webp" : "a.png.webp"), "other");
+  for (const bool png : {png_is_first, !png_is_first}) {
+    machine.run(machine.claim(png ? "a.png" : "a.tif"));
+    CHECK(machine.end->state == JobState::Skipped);
+    CHECK(machine.end->reason == "the output exists");
+  }
+  CHECK(machine.attempts("1") == 0);
+}
+
 TEST_CASE("a job that fails before there is a request has no attempt, and waits with the reason") {
   Machine machine([](const ConvertRequest&, std::stop_token) {
     return reply_of(fail(ErrorKind::Configuration, "the key is gone"));
