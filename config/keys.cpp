@@ -289,7 +289,8 @@ constexpr std::array kConverter{
                            [](auto& t, auto& v) { return read_text(t.account, v); }},
     Key<ConverterSettings>{"api_key", "where it is", "none", "{ env }, { file } or { secret }",
                            [](auto& t, auto& v) { return read_secret(t.api_key, v); }},
-    Key<ConverterSettings>{"upload", "text", "\"multipart\"", "multipart, raw or url",
+    Key<ConverterSettings>{"upload", "text", "\"multipart\"",
+                           "multipart, raw or url (a link, for inboxes in a bucket)",
                            [](auto& t, auto& v) {
                              using Pair = std::pair<std::string_view, Upload>;
                              return read_choice(

@@ -88,6 +88,8 @@ class Validator {
 
   void converter(const ConverterSettings& c) {
     const std::string who = "converter `" + printable(c.name) + "`: ";
+    if (c.embedded && c.upload == Upload::Url)
+      say(who + "upload = \"url\" is for services elsewhere; leave `upload` out");
     if (c.embedded || c.downloads) return;
     if (c.url.empty()) {
       say(who + "has no `url`; add url = \"https://...\"");
@@ -158,6 +160,12 @@ class Validator {
 
   void buckets(const FolderSettings& f, const std::string& who) {
     const auto inbox = bucket_of(f.inbox);
+    const ConverterSettings* const via = settings_.converter(f.via);
+    if (!inbox && via != nullptr && via->upload == Upload::Url)
+      say(who + "converter `" + printable(f.via) +
+          "` is sent links (upload = \"url\"), and files of a folder have none; give it an inbox "
+          "in "
+          "a bucket, or a converter with upload = \"multipart\" or \"raw\"");
     if (settings_.takes_lists(f) && bucket_of(f.outbox))
       say(who + "`outbox` must be a folder of this machine with via = \"download\"");
     for (const auto& url : {inbox, bucket_of(f.outbox)}) {

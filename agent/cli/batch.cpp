@@ -198,6 +198,17 @@ Result<fs::path> find_outbox(const std::string& out, const Settings& base) {
   return path.lexically_normal();
 }
 
+Result<void> check_links(const ConverterSettings* via, const Namings& places) {
+  if (via == nullptr || via->upload != Upload::Url) return {};
+  for (const auto& [place, names] : places)
+    if (!bucket_of(place))
+      return fail(ErrorKind::Configuration,
+                  "converter `" + printable(via->name) +
+                      "` is sent links (upload \"url\"), and files of a folder have none: " +
+                      printable(path_text(place)) + "; --upload multipart sends the bytes");
+  return {};
+}
+
 // The same command finds the same ledger again: by where results go and what they are made with.
 std::string batch_id(const FolderSettings& folder, const Namings& places, const fs::path& out,
                      const Options& options) {
@@ -240,6 +251,8 @@ Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& 
   auto via = choose_converter(options, base);
   if (!via) return std::unexpected(via.error());
   folder.via = std::move(*via);
+  if (auto right = check_links(base.converter(folder.via), *places); !right)
+    return std::unexpected(right.error());
   folder.skip_same_format = options.out.empty();
 
   Batch batch;

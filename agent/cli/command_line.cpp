@@ -55,7 +55,7 @@ void declare_convert(CLI::App& app, Options& o) {
   app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust")
       ->needs(url)
       ->check(CLI::ExistingFile);
-  app.add_option("--upload", o.upload, "multipart, raw or url")
+  app.add_option("--upload", o.upload, "multipart, raw, or url for links to objects")
       ->needs(url)
       ->check(CLI::IsMember({"multipart", "raw", "url"}));
   app.add_option("--state-dir", o.state_dir, "where the ledger of this batch is kept");

@@ -16,6 +16,33 @@ namespace millrace {
 namespace {
 
 constexpr std::size_t kMostErrorBody = 64 * 1024;
+// What a link lives beyond the attempt: clocks differ.
+constexpr Duration kLinkReserve = std::chrono::seconds{60};
+
+// An answer to a link that may have led to another version: it is whole only if the source is still
+// the same at its end.
+class AnswerOfSameSource final : public DigestedSource {
+ public:
+  AnswerOfSameSource(std::unique_ptr<DigestedSource> answer, SourceReader& source)
+      : answer_(std::move(answer)), source_(source) {}
+
+  Result<std::size_t> read(std::span<std::byte> into) override {
+    auto got = answer_->read(into);
+    if (!got || *got > 0) return got;
+    const auto same = source_.check_unchanged();
+    if (same) return got;
+    Error error = same.error();
+    // The answer is lost with it; that of the next attempt is free.
+    if (error.kind == ErrorKind::Environment) error.kind = ErrorKind::Transient;
+    error.message = "the answer may be of another version: " + error.message;
+    return std::unexpected(std::move(error));
+  }
+  std::string take_sha256() override { return answer_->take_sha256(); }
+
+ private:
+  const std::unique_ptr<DigestedSource> answer_;
+  SourceReader& source_;
+};
 
 // The API key for one request, wiped when it goes out of scope.
 class Secret {
@@ -59,7 +86,8 @@ class ApiConverter final : public Converter {
                        std::stop_token stop) override;
 
  private:
-  Result<RequestFrame> frame_of(const ConvertRequest& request, const Payload& payload) const;
+  Result<SourceLink> link_to(Payload& payload) const;
+  Result<void> check_size(const Payload& payload) const;
   Result<void> take_key(Secret& key) const;
   void add_headers(HttpRequest& to, const ConvertRequest& request, const RequestFrame& frame,
                    const Secret& key) const;
@@ -76,20 +104,19 @@ class ApiConverter final : public Converter {
 
 std::string size_text(std::uint64_t bytes) { return std::to_string(bytes) + " bytes"; }
 
-Result<RequestFrame> ApiConverter::frame_of(const ConvertRequest& request,
-                                            const Payload& payload) const {
-  if (rules_.max_size != 0 && payload.size() > rules_.max_size) {
-    return fail(ErrorKind::Input, "larger than the limit of " + rules_.name + ": " +
-                                      size_text(payload.size()) + ", allowed are " +
-                                      size_text(rules_.max_size));
-  }
-  std::string link;
-  if (rules_.upload == UploadForm::Url) {
-    auto got = rules_.file_url(request.source_name);
-    if (!got) return std::unexpected(got.error());
-    link = std::move(*got);
-  }
-  return make_request_frame(rules_.upload, rules_.url, request, link);
+Result<void> ApiConverter::check_size(const Payload& payload) const {
+  if (rules_.max_size == 0 || payload.size() <= rules_.max_size) return {};
+  return fail(ErrorKind::Input, "larger than the limit of " + rules_.name + ": " +
+                                    size_text(payload.size()) + ", allowed are " +
+                                    size_text(rules_.max_size));
+}
+
+// Empty where the bytes are sent.
+Result<SourceLink> ApiConverter::link_to(Payload& payload) const {
+  if (rules_.upload != UploadForm::Url) return SourceLink{};
+  const HttpTimeouts& may_take = rules_.timeouts;
+  return payload.reader().link(std::chrono::ceil<std::chrono::seconds>(
+      may_take.connect + may_take.stall + may_take.thinking + kLinkReserve));
 }
 
 Result<void> ApiConverter::take_key(Secret& key) const {
@@ -175,13 +202,16 @@ ConvertReply ApiConverter::convert(const ConvertRequest& request, Payload& paylo
     reply.artifact = std::unexpected(std::move(error));
     return std::move(reply);
   };
-  const auto frame = frame_of(request, payload);
-  if (!frame) return failed(frame.error());
+  if (auto fits = check_size(payload); !fits) return failed(fits.error());
   if (auto taken = take_key(key); !taken) return failed(taken.error());
-  auto exchange = start(request, *frame, payload, key, stop);
+  const auto link = link_to(payload);
+  if (!link) return failed(link.error());
+  const bool may_be_other = rules_.upload == UploadForm::Url && !link->names_version;
+  const RequestFrame frame = make_request_frame(rules_.upload, rules_.url, request, link->url);
+  auto exchange = start(request, frame, payload, key, stop);
   if (!exchange) return failed(exchange.error());
 
-  auto sent = send_request(**exchange, *frame, payload);
+  auto sent = send_request(**exchange, frame, payload);
   auto head = sent ? (*exchange)->head() : Result<HttpHead>(std::unexpected(sent.error()));
   const auto progress = (*exchange)->progress();
   reply.bytes_sent = progress.body_sent;
@@ -194,9 +224,16 @@ ConvertReply ApiConverter::convert(const ConvertRequest& request, Payload& paylo
   reply.news = parse_rate_news(*head, now);
   if (!is_success(head->status)) {
     const auto own = parse_api_error(key.hide_in(read_error_body(**exchange)));
-    return failed(error_of_answer(*head, own, now));
+    Error error = error_of_answer(*head, own, now);
+    // What was refused may be another version, or none.
+    if (may_be_other && error.kind == ErrorKind::Input)
+      if (auto same = payload.reader().check_unchanged(); !same) return failed(same.error());
+    return failed(std::move(error));
   }
   reply.artifact = believe(std::move(*exchange), *head, request, std::move(verdict));
+  if (reply.artifact && may_be_other)
+    reply.artifact->body =
+        std::make_unique<AnswerOfSameSource>(std::move(reply.artifact->body), payload.reader());
   return reply;
 }
 
@@ -222,12 +259,6 @@ Result<std::unique_ptr<Converter>> make_api_converter(HttpClient& http, ApiConve
   if (account_of_url(rules.url).empty()) {
     return fail(ErrorKind::Configuration,
                 "the URL of " + rules.name + " must begin with https:// or http:// and a host");
-  }
-  if (rules.upload == UploadForm::Url && !rules.file_url) {
-    return fail(ErrorKind::Configuration,
-                rules.name +
-                    " is set to upload = \"url\", but files of a local folder have no "
-                    "link that the service could fetch; use \"multipart\" or \"raw\"");
   }
   return std::make_unique<ApiConverter>(http, std::move(rules), clock);
 }

@@ -21,8 +21,6 @@ struct ApiConverterRules {
   // text is wiped after use. Null: no Authorization header. Its errors are passed on.
   std::function<Result<std::string>()> api_key = {};
   UploadForm upload = UploadForm::Multipart;
-  // UploadForm::Url: the link to a source, by its name. Null for folders, which have none.
-  std::function<Result<std::string>(const Name& source_name)> file_url = {};
   std::uint64_t max_size = 0;    // bytes of a source; 0: no limit
   std::uint64_t max_answer = 0;  // bytes of an answer; 0: the transport's own limit
   HttpTimeouts timeouts = {};
@@ -31,8 +29,10 @@ struct ApiConverterRules {
 // `scheme://host:port` in lower case, the port always given; empty if `url` has no such form.
 std::string account_of_url(const std::string& url);
 
-// `http` and `clock` outlive the converter. Configuration if the URL cannot be used, or if links
-// are asked for without a supplier.
+// `http` and `clock` outlive the converter. Configuration if the URL cannot be used. With
+// UploadForm::Url payloads are linked ones: the link is made just before the attempt and lives a
+// little longer than it may take. Where it does not name the version, an answer is believed only if
+// the source is still the same when the answer is whole; Changed or Vanished otherwise.
 Result<std::unique_ptr<Converter>> make_api_converter(HttpClient& http, ApiConverterRules rules,
                                                       const Clock& clock);
 

@@ -54,6 +54,9 @@ ErrorKind refine(int status, const std::optional<ApiError>& own,
   if (status == 429 && code == "quota_exceeded") return Quota;
   if (status == 422 && code.find("idempotency") != std::string::npos) return Defect;
   if (status == 503 && retry_after) return Rate;
+  // Of a link: the fault is the network's, the store's or the service's, never the file's.
+  if (status == 422 && code == "fetch_failed") return Transient;
+  if (status == 422 && code == "file_url_disabled") return Configuration;
   return kind_of_status(status, own.has_value());
 }
 

@@ -22,14 +22,18 @@ namespace millrace {
 using ConvertOptions = std::map<std::string, std::string>;  // sorted: part of the key
 
 // A source that was read once and hashed. Up to 1 MiB its bytes are kept; a larger one is read
-// again from the same open file while it is sent, and hashed again on the way.
+// again from the same open file while it is sent, and hashed again on the way. Or one that is not
+// read here at all, since the converter gets a link to it.
 class Payload {
  public:
   static constexpr std::uint64_t kInMemory = 1 << 20;
   // Reads everything once. Changed if the file did not hold still meanwhile.
   static Result<Payload> read(std::unique_ptr<SourceReader> reader, std::stop_token stop);
+  // Configuration where there are no links.
+  static Result<Payload> linked(std::unique_ptr<SourceReader> reader);
 
-  const std::string& sha256() const { return sha256_; }  // hex
+  // Hex; of a linked one the hash of its content_name(), which no bytes of a file share.
+  const std::string& sha256() const { return sha256_; }
   std::uint64_t size() const { return size_; }
   // All of them, or nothing if they are to be read again.
   std::optional<std::span<const std::byte>> bytes() const {

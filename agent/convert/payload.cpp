@@ -34,4 +34,14 @@ Result<Payload> Payload::read(std::unique_ptr<SourceReader> reader, std::stop_to
   return payload;
 }
 
+Result<Payload> Payload::linked(std::unique_ptr<SourceReader> reader) {
+  const std::string name = reader->content_name();
+  if (name.empty()) return fail(ErrorKind::Configuration, "files of a folder have no link");
+  Payload payload;
+  payload.sha256_ = to_hex(millrace::sha256(name));
+  payload.size_ = reader->size();
+  payload.reader_ = std::move(reader);
+  return payload;
+}
+
 }  // namespace millrace

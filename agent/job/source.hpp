@@ -2,6 +2,7 @@
 // archives or deletes a candidate.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,6 +13,14 @@
 
 namespace millrace {
 
+// A link to a candidate, for somebody else who reads it.
+struct SourceLink {
+  std::string url;  // a secret for as long as it lives
+  // It leads to this version for ever. Else check_unchanged() tells, once it was read, whether it
+  // was this one.
+  bool names_version = false;
+};
+
 // An open candidate. One thread at a time; every call may block on the disk or the share.
 class SourceReader : public ByteSource {
  public:
@@ -21,6 +30,15 @@ class SourceReader : public ByteSource {
   // Success: the open file still has the candidate's stamp and the name still leads to it.
   // Changed or Vanished otherwise.
   virtual Result<void> check_unchanged() = 0;
+
+  // Where there are links: a bucket. Changed or Vanished as check_unchanged(); Configuration
+  // elsewhere. The link can be read with for `life`, 1 s to 7 days.
+  virtual Result<SourceLink> link(std::chrono::seconds) {
+    return fail(ErrorKind::Configuration, "files of a folder have no link");
+  }
+  // Which bytes these are, told without reading them: equal for the same version of the same
+  // object, through whichever settings it is reached, and for nothing else. Where there are links.
+  virtual std::string content_name() const { return {}; }
 };
 
 enum class Shelf { Archive, Quarantine };

@@ -51,6 +51,10 @@ class MeteredReader final : public SourceReader {
   Result<void> check_unchanged() override {
     return meter_.timed(worker_, [&] { return reader_->check_unchanged(); });
   }
+  Result<SourceLink> link(std::chrono::seconds life) override {
+    return meter_.timed(worker_, [&] { return reader_->link(life); });
+  }
+  std::string content_name() const override { return reader_->content_name(); }
 
  private:
   const std::unique_ptr<SourceReader> reader_;

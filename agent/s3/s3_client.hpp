@@ -87,6 +87,7 @@ class S3Client {
  public:
   S3Client(HttpClient& http, CredentialsProvider& keys, const Clock& clock, BucketPlace place)
       : sender_(http, keys, clock, std::move(place)) {}
+  const BucketPlace& place() const { return sender_.place(); }
 
   // Vanished also where it is the bucket that is not there: an answer to HEAD has no words.
   S3Result<ObjectInfo> head(const std::string& key, const std::string& version_id,

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "platform/base/text.hpp"
 #include "platform/fs/path_text.hpp"
 
 namespace millrace {
@@ -67,13 +68,36 @@ class BucketReader final : public SourceReader {
   }
 
   Result<void> check_unchanged() override {
-    const auto now = client_->head(key_, {}, stop_);
-    if (!now) return refused(now.error());
-    if (now->etag == etag_ && now->size == size_) return {};
-    return fail(ErrorKind::Changed, "the object was replaced while it was read");
+    const auto now = look();
+    if (!now) return std::unexpected(now.error());
+    return {};
+  }
+
+  Result<SourceLink> link(std::chrono::seconds life) override {
+    const auto now = look();
+    if (!now) return std::unexpected(now.error());
+    // "null" is what was put while the bucket kept no versions, and is replaced as any object.
+    const std::string version = now->version_id == "null" ? "" : now->version_id;
+    auto url = client_->read_link(key_, version, life, stop_);
+    if (!url) return refused(url.error());
+    return SourceLink{std::move(*url), !version.empty()};
+  }
+
+  std::string content_name() const override {
+    const BucketPlace& place = client_->place();
+    return "object 1\n" + to_lower_ascii(place.endpoint) + '\n' + place.bucket + '\n' + etag_ +
+           '\n' + std::to_string(size_) + '\n' + key_;
   }
 
  private:
+  Result<ObjectInfo> look() {
+    auto now = client_->head(key_, {}, stop_);
+    if (!now) return refused(now.error());
+    if (now->etag != etag_ || now->size != size_)
+      return fail(ErrorKind::Changed, "the object was replaced meanwhile");
+    return std::move(*now);
+  }
+
   std::unexpected<Error> end_with(Error error) {
     failed_ = std::move(error);
     return std::unexpected(*failed_);

@@ -311,7 +311,8 @@ Wire Service::faulty_answer(Post& post, std::string body, HeaderList headers) {
     default:
       break;
   }
-  if (cut != std::string::npos) wire.end = WireEnd::Close;
+  // What is framed as whole ends no connection: the client may send on it already.
+  if (cut != std::string::npos && framing != "short") wire.end = WireEnd::Close;
   if (framing == "none") wire.end = WireEnd::Close;
   const std::string sent = body.substr(0, cut);
   headers.emplace_back("Content-Type", type);

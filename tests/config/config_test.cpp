@@ -214,6 +214,15 @@ TEST_CASE("a folder with via = download takes lists and gives files and a report
               "lies in its own inbox"));
 }
 
+TEST_CASE("links are sent of a bucket's objects only") {
+  const std::string api =
+      "[converter.api]\nurl=\"https://api.example/c\"\nupload=\"url\"\n"
+      "[[folder]]\nname=\"f\"\noutbox=\"/o\"\nto=[\"webp\"]\nvia=\"api\"\n";
+  CHECK(load(api + "inbox=\"s3://bucket/in/\"\n")->converter("api")->upload == Upload::Url);
+  CHECK(holds(problems(api + "inbox=\"/i\"\n"), "files of a folder have none"));
+  CHECK(holds(problems("[converter.local]\nupload=\"url\"\n"), "is for services elsewhere"));
+}
+
 TEST_CASE("a folder that takes what another one downloads takes no reports") {
   const auto excluded = [](const std::string& more) {
     const auto settings = load(

@@ -1,4 +1,7 @@
 #include "agent/convert/api_converter.hpp"
+
+#include <array>
+
 #include "platform/base/sha256.hpp"
 #include "tests/api_server/fake_output.hpp"
 #include "tests/convert/fakes.hpp"
@@ -35,6 +38,34 @@ struct Bench {
 
 std::string output(const std::string& target) {
   return make_fake_output(to_hex(sha256("hello")), target, {});
+}
+
+// The same with a link to the file.
+struct LinkBench : Bench {
+  LinkBench() {
+    rules.upload = UploadForm::Url;
+    file.link_name = "the object";
+  }
+  ConvertReply run() {
+    auto converter = make_api_converter(http, rules, clock);
+    REQUIRE(converter);
+    payload.emplace(Payload::linked(std::make_unique<FakeReader>(file)).value());
+    const std::string key = (*converter)->key_for(payload->sha256(), "png", {});
+    return (*converter)
+        ->convert({.source_name = "a.jpg", .target = "png", .key = key}, *payload, {});
+  }
+  static std::string output() { return ::output("png"); }
+  std::optional<Payload> payload;  // outlives the answer's body
+};
+
+// Reads to the end, which is an error.
+ErrorKind end_of(DigestedSource& body) {
+  std::array<std::byte, 64> buffer;
+  for (;;) {
+    const auto got = body.read(buffer);
+    if (!got) return got.error().kind;
+    REQUIRE(*got > 0);
+  }
 }
 
 }  // namespace
@@ -257,11 +288,75 @@ TEST_CASE("An API that says the key back does not get it into a message [M1]") {
   CHECK(message.find("CANARY") == std::string::npos);
 }
 
-TEST_CASE("A folder cannot send links, and a URL must be one [I2]") {
-  Bench bench;
-  bench.rules.upload = UploadForm::Url;
-  CHECK(make_api_converter(bench.http, bench.rules, bench.clock).error().kind ==
+TEST_CASE("a link is made for each attempt, and the key stands on what it leads to [N5]") {
+  LinkBench bench;
+  bench.http.answer.body = bench.output();
+  auto first = bench.run();
+  REQUIRE(first.artifact);
+  CHECK(read_all(*first.artifact->body) == bench.output());
+  CHECK(bench.http.wire.sent.find("hello") == std::string::npos);
+  CHECK(bench.http.wire.sent.find("https://store/b/a.jpg?sig=1\r\n") != std::string::npos);
+  const std::string key = bench.header("Idempotency-Key");
+  bench.file.bytes = "HELLO";  // nobody reads them here
+  bench.run();
+  CHECK(bench.http.wire.sent.find("https://store/b/a.jpg?sig=2\r\n") != std::string::npos);
+  CHECK(bench.header("Idempotency-Key") == key);
+  bench.file.link_name = "another version";
+  bench.run();
+  CHECK(bench.header("Idempotency-Key") != key);
+  // As long as the attempt may take, and a minute.
+  CHECK(bench.file.lives == std::vector<std::chrono::seconds>(3, std::chrono::seconds(255)));
+}
+
+TEST_CASE("an answer to a link counts only if the object is still the same at its end [N3]") {
+  LinkBench bench;
+  bench.http.answer.body = bench.output();
+  auto reply = bench.run();
+  REQUIRE(reply.artifact);
+  CHECK(bench.file.checks == 0);
+  SECTION("it is") {
+    CHECK(read_all(*reply.artifact->body) == bench.output());
+    CHECK(bench.file.checks == 1);
+  }
+  SECTION("it was replaced") {
+    bench.file.unchanged = false;
+    CHECK(end_of(*reply.artifact->body) == ErrorKind::Changed);
+  }
+  SECTION("nobody can tell") {
+    bench.file.check_error = Error{ErrorKind::Environment, "the store is away", 0, {}};
+    CHECK(end_of(*reply.artifact->body) == ErrorKind::Transient);
+  }
+  SECTION("its link names the version, so that it does not matter") {
+    bench.file.link_names_version = true;
+    reply = bench.run();
+    bench.file.unchanged = false;
+    CHECK(read_all(*reply.artifact->body) == bench.output());
+    CHECK(bench.file.checks == 0);
+  }
+}
+
+TEST_CASE("a link to another version is not sent, and a refusal of one is not the file's [N3]") {
+  LinkBench bench;
+  bench.file.unchanged = false;
+  CHECK(bench.run().artifact.error().kind == ErrorKind::Changed);
+  CHECK(bench.http.wire.starts == 0);
+  bench.file.unchanged = true;
+  bench.http.answer = {.status = 422, .body = R"({"error":{"code":"broken","message":"no"}})"};
+  CHECK(bench.run().artifact.error().kind == ErrorKind::Input);
+  bench.file.check_error = Error{ErrorKind::Vanished, "gone", 0, {}};
+  CHECK(bench.run().artifact.error().kind == ErrorKind::Vanished);
+  bench.file.check_error.reset();
+  bench.http.answer.body = R"({"error":{"code":"fetch_failed","message":"status 403"}})";
+  CHECK(bench.run().artifact.error().kind == ErrorKind::Transient);
+  bench.http.answer.body = R"({"error":{"code":"file_url_disabled","message":"no"}})";
+  CHECK(bench.run().artifact.error().kind == ErrorKind::Configuration);
+}
+
+TEST_CASE("A file without a link is not sent as one, and a URL must be one [I2]") {
+  FakeFile file;
+  CHECK(Payload::linked(std::make_unique<FakeReader>(file)).error().kind ==
         ErrorKind::Configuration);
+  Bench bench;
   bench.rules = {.name = "x", .url = "convert.example"};
   CHECK(make_api_converter(bench.http, bench.rules, bench.clock).error().kind ==
         ErrorKind::Configuration);

@@ -20,6 +20,10 @@ struct FakeFile {
   bool unchanged = true;
   int checks = 0;
   std::function<void()> before_read = {};
+  std::string link_name = {};  // empty: it has no links
+  bool link_names_version = false;
+  std::optional<Error> check_error = {};
+  std::vector<std::chrono::seconds> lives = {};  // of the links that were made
 };
 
 class FakeReader final : public SourceReader {
@@ -32,6 +36,7 @@ class FakeReader final : public SourceReader {
   }
   Result<void> check_unchanged() override {
     ++file_.checks;
+    if (file_.check_error) return std::unexpected(*file_.check_error);
     if (!file_.unchanged) return fail(ErrorKind::Changed, "another version");
     return {};
   }
@@ -43,6 +48,14 @@ class FakeReader final : public SourceReader {
     at_ += n;
     return n;
   }
+
+  Result<SourceLink> link(std::chrono::seconds life) override {
+    if (!file_.unchanged) return fail(ErrorKind::Changed, "another version");
+    file_.lives.push_back(life);
+    return SourceLink{"https://store/b/a.jpg?sig=" + std::to_string(file_.lives.size()),
+                      file_.link_names_version};
+  }
+  std::string content_name() const override { return file_.link_name; }
 
  private:
   FakeFile& file_;

@@ -252,4 +252,5 @@ def test_above_its_queue_it_answers_429_and_says_when_to_come_again():
         eventually(lambda: serve.curl("/v1/convert", *form)[0] == 200, 30, "a free place")
 
 
-main(globals())
+if __name__ == "__main__":
+    main(globals())

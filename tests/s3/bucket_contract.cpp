@@ -41,6 +41,21 @@ struct Inbox : Bench {
     REQUIRE(reader);
     return read_all(**reader);
   }
+  void keep_versions() {
+    const UploadBody on = body_of(
+        "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+        "<Status>Enabled</Status></VersioningConfiguration>");
+    S3Sender sender(*http, keys, clock, place);
+    REQUIRE(sender.send({.method = "PUT", .query = {{"versioning", ""}}, .body = &on}, {}));
+  }
+  // What somebody gets who has nothing but the link.
+  std::string fetch(const std::string& link) {
+    HttpRequest request;
+    request.method = "GET";
+    request.url = link;
+    request.ca_file = place.ca_file;
+    return run(*http, request).body;
+  }
   std::map<std::string, std::uint64_t> listed() {
     std::map<std::string, std::uint64_t> all;
     const auto end = s3->list({},
@@ -102,6 +117,27 @@ TEST_CASE("an object is read in the version that was listed, and from its first 
   REQUIRE(inbox.source->remove(b));
   CHECK(inbox.source->check(b).error().kind == ErrorKind::Vanished);
   CHECK(inbox.read_all(b) == "error: vanished");
+}
+
+TEST_CASE("a link leads to the version that was listed, for ever where versions are kept [N3]") {
+  Inbox inbox;
+  const bool keeps_versions = GENERATE(false, true);
+  if (keeps_versions) inbox.keep_versions();
+  const Candidate a = inbox.drop("a +.png", "first");
+  const auto reader = inbox.source->open(a);
+  REQUIRE(reader);
+  const auto link = (*reader)->link(std::chrono::seconds{60});
+  REQUIRE(link);
+  CHECK(link->names_version == keeps_versions);
+  CHECK(inbox.fetch(link->url) == "first");
+  const std::string name = (*reader)->content_name();
+  CHECK(name.find("a +.png") != std::string::npos);
+  CHECK((*inbox.source->open(a))->content_name() == name);
+
+  const Candidate b = inbox.drop("a +.png", "again");
+  CHECK(inbox.fetch(link->url) == (keeps_versions ? "first" : "again"));
+  CHECK((*reader)->link(std::chrono::seconds{60}).error().kind == ErrorKind::Changed);
+  CHECK((*inbox.source->open(b))->content_name() != name);
 }
 
 TEST_CASE("a bucket that is not there is a trouble of the place, and costs no attempt") {
