@@ -8,9 +8,10 @@ import subprocess
 
 from books import expect_books_agree
 from bucket_inbox_test import command, fill
-from buckets import KEYS, Bucket, main_with_gateway
+from buckets import KEYS, Bucket, main_with_gateway, store_toml
 from commands_test import User
-from harness import MILLRACE, ApiServer, Scratch, eventually, png
+from harness import (MILLRACE, Agent, ApiServer, Scratch, converter_toml, eventually, folder_toml,
+                     png)
 from serve_test import Serve
 
 ODD = ["a.png", "deep/er/b.png", "sp ace+plus%41&?#.png", "ü/日本.png", "x//y.png", "/lead.png",
@@ -113,6 +114,24 @@ def test_a_service_that_fetches_nothing_from_there_stops_the_converter(gateway):
             other.url = other.base + "/v1/convert"
             words = by_link(home, gateway, other, "s3://ceph@refused/in/", "--out", "made")
             assert user.json(*words, **KEYS)["delivered"] == 2
+
+
+def test_a_watched_bucket_is_converted_by_link_and_emptied(gateway):
+    with Scratch() as home, serve_for(home, gateway) as serve:
+        bucket = Bucket(gateway, "watched")
+        fill(bucket, ODD)
+        folder = folder_toml("objects", "s3://ceph@watched/in", "s3://ceph@watched/out", poll="1s",
+                             after="delete")
+        converter = converter_toml(serve.base + "/v1/convert", upload="url")
+        with Agent(home / "agent", folder, converter + store_toml(gateway),
+                   environment=KEYS) as agent:
+            agent.start()
+            eventually(lambda: agent.all_done("objects", len(ODD)), 60, "the results")
+            eventually(lambda: bucket.keys("in/") == [], 30, "an empty inbox")
+            assert len(bucket.keys("out/")) == len(ODD) == converted(serve)
+            told = agent.command("explain", "s3://ceph@watched/in/a.png")
+            assert "delivered" in str(told["says"]), told
+            assert "X-Amz-" not in agent.read_log() + str(agent.command("check")) + str(told)
 
 
 def test_files_of_a_folder_have_no_link(gateway):
