@@ -8,7 +8,6 @@ import plistlib
 import socket
 import subprocess
 import threading
-import time
 
 from file_server import FileServer
 from harness import (MILLRACE, Agent, ApiServer, Running, Scratch, converter_toml, count, drop, eventually,
@@ -220,7 +219,6 @@ def test_a_stop_ends_a_list_at_once_and_the_next_start_goes_on_with_it():
         parts = lambda: [entry.stat().st_size for entry in os.scandir(desk.fetched)
                          if entry.name.startswith(".millrace-list-")]
         eventually(lambda: parts() and parts()[0] > 2_000_000, 60, "the first bytes")
-        time.sleep(0.2)
         status, took = desk.agent.stop()
         assert status == 0 and took < 5, (status, took)
         assert parts() and parts()[0] > 2_000_000, parts()
