@@ -80,9 +80,10 @@ struct ListOptions {
 //
 // A server that does not know a condition says NotImplemented (501, Configuration), or says nothing
 // and does not keep it, as Ceph 16 with the conditions of copies and removals. So copy() and
-// remove() also look before (and copy() once more after) they act: where the server keeps the
-// condition, that is certain, and else a writer in that moment may be missed. put() does not look:
-// whether its condition is kept is for the caller to find out, once for a bucket.
+// remove() also look before (and copy() once more after) they act, and are sent again without a
+// condition that is 501: where the server keeps the condition, that is certain, and else a writer in
+// that moment may be missed. put() does not look: whether its condition is kept is for the caller to
+// find out, once for a bucket.
 class S3Client {
  public:
   S3Client(HttpClient& http, CredentialsProvider& keys, const Clock& clock, BucketPlace place)
@@ -129,6 +130,8 @@ class S3Client {
                                const std::string& etag, const std::stop_token& stop);
   // Exists where there is one.
   S3Result<void> expect_none(const std::string& key, const std::stop_token& stop);
+  // Takes the condition out, if that is what the server does not know.
+  static bool is_to_be_sent_without_condition(S3Request& request, const S3Failure& failed);
 
   S3Sender sender_;
 };

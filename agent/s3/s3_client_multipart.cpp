@@ -79,6 +79,8 @@ S3Result<Stored> S3Client::copy(const std::string& from, const std::string& to,
     request.headers.emplace_back("If-None-Match", "*");
   }
   auto text = sender_.send_for_text(request, stop);
+  if (!text && is_to_be_sent_without_condition(request, text.error()))
+    text = sender_.send_for_text(request, stop);
   // A condition that did not hold: which of the two is not said.
   if (!text && text.error().kind == ErrorKind::Exists) {
     if (const auto after = same(); !after) return std::unexpected(after.error());

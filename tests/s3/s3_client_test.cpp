@@ -246,6 +246,30 @@ TEST_CASE("what is not there counts as removed, and what has changed stays") {
   CHECK(failure_of(bench.s3.remove("k", "", {})).kind == ErrorKind::Environment);
 }
 
+TEST_CASE("a copy or removal whose condition the server does not know goes without it [N4]") {
+  S3Bench bench;
+  const auto is = [&](const char* etag) { bench.server.then(200).headers = {{"ETag", etag}}; };
+  is("e1");
+  bench.server.then(404);
+  bench.server.then(501, error_body("NotImplemented"));
+  bench.server.then(200, std::string(kCopied));
+  is("e1");
+  CHECK(bench.s3.copy("a", "b", {.if_match = "e1"}, {}));
+  CHECK(bench.server.asked().at(2).header("if-none-match") == "*");
+  CHECK(bench.server.asked().at(3).header("if-none-match").empty());
+  CHECK(bench.server.asked().at(3).header("x-amz-copy-source-if-match") == "\"e1\"");
+  is("e1");
+  bench.server.then(501, error_body("NotImplemented"));
+  bench.server.then(204);
+  CHECK(bench.s3.remove("k", "e1", {}));
+  CHECK(bench.server.asked().at(7).header("if-match").empty());
+  // What is still not known then is said.
+  is("e1");
+  bench.server.then(501, error_body("NotImplemented"));
+  bench.server.then(501, error_body("NotImplemented"));
+  CHECK(failure_of(bench.s3.remove("k", "e1", {})).status == 501);
+}
+
 TEST_CASE("a page is asked for by prefix and place, and its keys are handed on [N2]") {
   S3Bench bench;
   bench.server.then(
