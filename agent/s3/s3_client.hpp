@@ -81,9 +81,9 @@ struct ListOptions {
 // A server that does not know a condition says NotImplemented (501, Configuration), or says nothing
 // and does not keep it, as Ceph 16 with the conditions of copies and removals. So copy() and
 // remove() also look before (and copy() once more after) they act, and are sent again without a
-// condition that is 501: where the server keeps the condition, that is certain, and else a writer in
-// that moment may be missed. put() does not look: whether its condition is kept is for the caller to
-// find out, once for a bucket.
+// condition that is 501: where the server keeps the condition, that is certain, and else a writer
+// in that moment may be missed. put() does not look: whether its condition is kept is for the
+// caller to find out, once for a bucket.
 class S3Client {
  public:
   S3Client(HttpClient& http, CredentialsProvider& keys, const Clock& clock, BucketPlace place)

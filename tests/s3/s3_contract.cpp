@@ -115,8 +115,7 @@ TEST_CASE("bytes that are not the ones that were signed are refused") {
   CHECK(stored.error().code == (keeps_conditions() ? "XAmzContentSHA256Mismatch" : "BadDigest"));
   CHECK(kind_of(bench.s3->head("k", "", {})) == ErrorKind::Vanished);
   body.sha256.clear();  // not signed
-  CHECK(bench.s3->put(
-      "k", body, {.if_taken = IfTaken::Replace, .content_type = "image/png"}, {}));
+  CHECK(bench.s3->put("k", body, {.if_taken = IfTaken::Replace, .content_type = "image/png"}, {}));
   CHECK(bench.s3->head("k", "", {}).value().content_type == "image/png");
 }
 
