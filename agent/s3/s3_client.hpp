@@ -67,6 +67,11 @@ struct Part {
   std::string etag;
 };
 
+struct ListedPart {
+  Part part;
+  std::uint64_t size = 0;  // bytes
+};
+
 struct ListOptions {
   std::string prefix = {};
   std::string start_after = {};  // a key; the first page begins behind it
@@ -113,6 +118,9 @@ class S3Client {
                                     std::stop_token stop);  // gives the upload's id
   S3Result<Part> put_part(const std::string& key, const std::string& upload_id, int number,
                           const UploadBody& body, std::stop_token stop);
+  // What the server has of it, by number. Vanished if it was completed or aborted already.
+  S3Result<std::vector<ListedPart>> list_parts(const std::string& key, const std::string& upload_id,
+                                               std::stop_token stop);
   // Vanished if the upload was completed or aborted already.
   S3Result<Stored> complete(const std::string& key, const std::string& upload_id,
                             const std::vector<Part>& parts, IfTaken if_taken, std::stop_token stop);

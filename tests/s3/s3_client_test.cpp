@@ -183,6 +183,36 @@ TEST_CASE("parts are begun, put, completed and aborted [N1]") {
         ErrorKind::Vanished);
 }
 
+TEST_CASE("the parts of an upload are listed page by page [N8]") {
+  S3Bench bench;
+  const auto page = [&](const char* truncated, const char* numbers) {
+    std::string xml = std::string("<ListPartsResult><IsTruncated>") + truncated + "</IsTruncated>";
+    for (const char* n = numbers; *n != 0; ++n)
+      xml += std::string("<Part><PartNumber>") + *n + "</PartNumber><ETag>&quot;e" + *n +
+             "&quot;</ETag><Size>5</Size></Part>";
+    bench.server.then(200, xml + "</ListPartsResult>");
+  };
+  page("true", "13");
+  page("false", "4");
+  const auto parts = bench.s3.list_parts("k", "u/1", {});
+  REQUIRE(parts);
+  REQUIRE(parts->size() == 3);
+  CHECK(parts->back().part.number == 4);
+  CHECK(parts->back().part.etag == "e4");
+  CHECK(parts->back().size == 5);
+  CHECK(bench.server.asked().at(0).query_value("uploadId") == "u/1");
+  CHECK(bench.server.asked().at(1).query_value("part-number-marker") == "3");
+  page("true", "3");
+  page("true", "3");  // does not go on
+  CHECK(failure_of(bench.s3.list_parts("k", "u", {})).kind == ErrorKind::Transient);
+  page("true", "x");
+  CHECK(failure_of(bench.s3.list_parts("k", "u", {})).kind == ErrorKind::Transient);
+  bench.server.then(200, "<ListPartsResult>");
+  CHECK(failure_of(bench.s3.list_parts("k", "u", {})).kind == ErrorKind::Transient);
+  bench.server.then(404, error_body("NoSuchUpload"));
+  CHECK(failure_of(bench.s3.list_parts("k", "u", {})).kind == ErrorKind::Vanished);
+}
+
 TEST_CASE("a copy names its source, encoded, and the version that it must be") {
   S3Bench bench;
   const auto is = [&](const char* etag) { bench.server.then(200).headers = {{"ETag", etag}}; };
