@@ -98,7 +98,13 @@ class BucketOutbox final : public Outbox {
       if (!sent) return sent;
       *there = std::move(*sent);
     }
-    if (auto gone = forget(temporary_name, *key); !gone) return std::unexpected(gone.error());
+    UploadNote note(*folder_, temporary_name, *key);
+    if (*there) {
+      upload_.end_parts(*key, note, **there);
+    } else {
+      static_cast<void>(upload_.drop_parts(*key, note));
+    }
+    if (auto gone = forget(temporary_name); !gone) return std::unexpected(gone.error());
     return std::move(*there);
   }
 
@@ -147,10 +153,7 @@ class BucketOutbox final : public Outbox {
     return std::move(*put);
   }
 
-  // The upload in parts goes first: of what it leaves, only a note without its file tells.
-  Result<void> forget(const Name& temporary_name, const std::string& key) {
-    UploadNote note(*folder_, temporary_name, key);
-    static_cast<void>(upload_.drop_parts(key, note));
+  Result<void> forget(const Name& temporary_name) {
     const auto removed = folder_->remove(temporary_name);
     if (removed || removed.error().kind == ErrorKind::Vanished) return {};
     return std::unexpected(outbox_error(removed.error()));

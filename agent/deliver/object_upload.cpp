@@ -72,9 +72,22 @@ S3Result<OutputIdentity> ObjectUpload::put(const std::string& key, const LocalRe
   if (sent || sent.error().kind == ErrorKind::Stopped) return sent;
   // The answer may be lost, or be about an earlier try of the same request.
   auto ours = find_these(key, result.size, result.sha256);
-  if (ours && *ours) sent = std::move(**ours);
-  if (sent || is_final(sent.error())) static_cast<void>(drop_parts(key, result.memory));
+  if (ours && *ours) {
+    end_parts(key, result.memory, **ours);
+    return std::move(**ours);
+  }
+  if (ours && is_final(sent.error())) static_cast<void>(drop_parts(key, result.memory));
   return sent;
+}
+
+// An object of parts is what the upload became. It is not aborted then: Swift still knows a
+// completed upload, and its parts are the object.
+void ObjectUpload::end_parts(const std::string& key, UploadMemory& memory,
+                             const OutputIdentity& there) {
+  if (there.version.find('-') != std::string::npos)
+    static_cast<void>(memory.forget());
+  else
+    static_cast<void>(drop_parts(key, memory));
 }
 
 S3Result<OutputIdentity> ObjectUpload::send(const std::string& key, const LocalResult& result,

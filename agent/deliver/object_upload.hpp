@@ -42,6 +42,8 @@ class ObjectUpload {
   S3Result<void> drop_parts(const std::string& key, UploadMemory& memory) {
     return PartUpload::drop(*client_, key, memory);
   }
+  // What is remembered became the object that is there, or is nobody's any more.
+  void end_parts(const std::string& key, UploadMemory& memory, const OutputIdentity& there);
 
  private:
   S3Result<OutputIdentity> send(const std::string& key, const LocalResult& result, bool replace);

@@ -241,6 +241,15 @@ TEST_CASE("an upload that the store has no more is begun anew [N8]") {
   CHECK(bench.server.asked()[bench.before + 3].query_value("uploadId") == "u2");
 }
 
+TEST_CASE(
+    "an upload that became the object is not aborted, since its parts may be the object [N8]") {
+  CutOff bench;
+  for (int looked = 0; looked < 3; ++looked) bench.then_etag(200, "whole-2", bench.bytes);
+  CHECK(bench.send().value().version == "whole-2");
+  CHECK(bench.since() == "HEAD HEAD GET ");
+  CHECK_FALSE(bench.memory.id);
+}
+
 TEST_CASE("parts that nobody will complete are aborted, since they cost [N8]") {
   CutOff bench;
   // Somebody else's object is there by now: looked at, and read to see whether it is ours.
