@@ -9,7 +9,7 @@ millrace_build_packages=(
 
 millrace_test_packages=(
   catch2 python3 python3-botocore python3-httpx python3-pil poppler-utils openssl strace bindfs fuse3 nginx-light curl libvips-tools
-  ceph-common ceph-mon ceph-osd radosgw
+  ceph-common ceph-mon ceph-osd radosgw python3-swift faketime
   samba smbclient openssh-client openssh-sftp-server rsync zip unzip sane-utils imagemagick
   libreoffice-writer-nogui libplist-utils
   clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19)

@@ -5,6 +5,7 @@
 #include "agent/deliver/local_outbox.hpp"
 #include "agent/deliver/object_upload.hpp"
 #include "agent/deliver/outbox_error.hpp"
+#include "agent/deliver/upload_note.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/text.hpp"
 
@@ -32,7 +33,8 @@ class SpooledFile final : public OutputFile {
   Result<OutputIdentity> commit(const std::optional<OutputIdentity>& replaces) override {
     const auto file = spool_.open(temporary_name());
     if (!file) return std::unexpected(outbox_error(file.error()));
-    auto put = upload_.put(key_, {**file, size_, sha256_}, replaces);
+    UploadNote note(spool_, temporary_name(), key_);
+    auto put = upload_.put(key_, {**file, size_, sha256_, note}, replaces);
     if (!put) return std::unexpected(outbox_error(put.error()));
     return std::move(*put);
   }
@@ -96,11 +98,28 @@ class BucketOutbox final : public Outbox {
       if (!sent) return sent;
       *there = std::move(*sent);
     }
+    UploadNote note(*folder_, temporary_name, *key);
+    if (*there) {
+      upload_.end_parts(*key, note, **there);
+    } else {
+      static_cast<void>(upload_.drop_parts(*key, note));
+    }
     if (auto gone = forget(temporary_name); !gone) return std::unexpected(gone.error());
     return std::move(*there);
   }
 
-  Result<Leftovers> remove_leftovers(const Name&) override { return spool_->remove_leftovers({}); }
+  Result<Leftovers> remove_leftovers(const Name&) override {
+    auto all = spool_->remove_leftovers({});
+    if (!all) return all;
+    // Now an upload whose file is gone is nobody's; others in this bucket are not ours to abort.
+    const auto orphans = orphaned_uploads(*folder_);
+    if (!orphans) return std::unexpected(outbox_error(orphans.error()));
+    for (const OrphanedUpload& orphan : *orphans) {
+      UploadNote note(*folder_, orphan.temporary, orphan.key);
+      ++(upload_.drop_parts(orphan.key, note) ? all->removed : all->left);
+    }
+    return all;
+  }
 
   std::string describe(const Name& name) const override { return settings_.url + name; }
 
@@ -128,7 +147,8 @@ class BucketOutbox final : public Outbox {
     const auto info = (*file)->info();
     if (!info) return std::unexpected(outbox_error(info.error()));
     if (info->size != content.size) return std::nullopt;
-    auto put = upload_.put(key, {**file, content.size, content.sha256}, replaces);
+    UploadNote note(*folder_, temporary_name, key);
+    auto put = upload_.put(key, {**file, content.size, content.sha256, note}, replaces);
     if (!put) return std::unexpected(outbox_error(put.error()));
     return std::move(*put);
   }

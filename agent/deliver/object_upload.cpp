@@ -1,41 +1,17 @@
 #include "agent/deliver/object_upload.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 #include <vector>
 
+#include "agent/deliver/content_type.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/text.hpp"
 
 namespace millrace {
 namespace {
 
-constexpr std::uint64_t kPart = 16 << 20;  // 5 MiB at least, 10,000 parts at most
-constexpr std::uint64_t kMostParts = 10'000;
 constexpr std::size_t kHashPiece = 256 * 1024;
-
-// https://www.iana.org/assignments/media-types/
-constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kContentTypes{{
-    {"avif", "image/avif"},
-    {"bmp", "image/bmp"},
-    {"csv", "text/csv"},
-    {"gif", "image/gif"},
-    {"heic", "image/heic"},
-    {"html", "text/html"},
-    {"ico", "image/vnd.microsoft.icon"},
-    {"jpeg", "image/jpeg"},
-    {"jpg", "image/jpeg"},
-    {"json", "application/json"},
-    {"jxl", "image/jxl"},
-    {"mp4", "video/mp4"},
-    {"pdf", "application/pdf"},
-    {"png", "image/png"},
-    {"svg", "image/svg+xml"},
-    {"tif", "image/tiff"},
-    {"tiff", "image/tiff"},
-    {"webp", "image/webp"},
-}};
 
 std::unexpected<S3Failure> refuse(ErrorKind kind, std::string message) {
   return std::unexpected(S3Failure{Error{kind, std::move(message), 0, {}}, {}, 0});
@@ -45,44 +21,12 @@ std::unexpected<S3Failure> taken(const std::string& key) {
   return refuse(ErrorKind::Exists, printable(key, 300) + " was put there by somebody else");
 }
 
-// The bytes from `offset` on, `length` of them.
-UploadBody body_of_file(InputFile& file, std::uint64_t offset, std::uint64_t length,
-                        std::string hash) {
-  UploadBody body{length, std::move(hash), {}};
-  body.open = [&file, offset, length]() -> Result<UploadBody::Read> {
-    return UploadBody::Read([&file, at = offset, left = length](
-                                std::span<std::byte> into) mutable -> Result<std::size_t> {
-      if (left == 0) return std::size_t{0};
-      auto got = file.read_at(at, into.first(std::min<std::uint64_t>(left, into.size())));
-      if (got) at += *got, left -= *got;
-      return got;
-    });
-  };
-  return body;
-}
-
-Result<std::string> hash_of(const UploadBody& body, Sha256& whole) {
-  auto read = body.open();
-  if (!read) return std::unexpected(read.error());
-  Sha256 hash;
-  std::vector<std::byte> buffer(kHashPiece);
-  for (;;) {
-    const auto got = (*read)(buffer);
-    if (!got) return std::unexpected(got.error());
-    if (*got == 0) return to_hex(hash.finish());
-    hash.update(std::span(buffer).first(*got));
-    whole.update(std::span(buffer).first(*got));
-  }
+// Whoever asks again gets another answer only for what is neither of these.
+bool is_final(const S3Failure& failed) {
+  return failed.kind == ErrorKind::Exists || failed.kind == ErrorKind::Input;
 }
 
 }  // namespace
-
-std::string content_type_of(const std::string& key) {
-  const std::string extension = to_lower_ascii(key.substr(key.rfind('.') + 1));
-  const auto* known = std::ranges::find(kContentTypes, extension,
-                                        &std::pair<std::string_view, std::string_view>::first);
-  return known == kContentTypes.end() ? std::string() : std::string(known->second);
-}
 
 S3Result<std::optional<OutputIdentity>> ObjectUpload::find(const std::string& key) {
   const auto info = client_->head(key, {}, stop_);
@@ -119,14 +63,31 @@ S3Result<OutputIdentity> ObjectUpload::put(const std::string& key, const LocalRe
     if (!there) return std::unexpected(there.error());
     // A version of ours that somebody removed needs no replacing.
     replace = there->has_value();
-    if (replace && **there != *replaces) return taken(key);
+    if (replace && **there != *replaces) {
+      static_cast<void>(drop_parts(key, result.memory));
+      return taken(key);
+    }
   }
   auto sent = send(key, result, replace);
   if (sent || sent.error().kind == ErrorKind::Stopped) return sent;
   // The answer may be lost, or be about an earlier try of the same request.
-  const auto ours = find_these(key, result.size, result.sha256);
-  if (ours && *ours) return **ours;
+  auto ours = find_these(key, result.size, result.sha256);
+  if (ours && *ours) {
+    end_parts(key, result.memory, **ours);
+    return std::move(**ours);
+  }
+  if (ours && is_final(sent.error())) static_cast<void>(drop_parts(key, result.memory));
   return sent;
+}
+
+// An object of parts is what the upload became. It is not aborted then: Swift still knows a
+// completed upload, and its parts are the object.
+void ObjectUpload::end_parts(const std::string& key, UploadMemory& memory,
+                             const OutputIdentity& there) {
+  if (there.version.find('-') != std::string::npos)
+    static_cast<void>(memory.forget());
+  else
+    static_cast<void>(drop_parts(key, memory));
 }
 
 S3Result<OutputIdentity> ObjectUpload::send(const std::string& key, const LocalResult& result,
@@ -146,7 +107,7 @@ S3Result<OutputIdentity> ObjectUpload::send_looking(const std::string& key,
     if (!before) return std::unexpected(before.error());
     if (*before) return taken(key);
   }
-  const auto stored = result.size > parts_above_ ? send_parts(key, result)
+  const auto stored = result.size > parts_above_ ? PartUpload(*client_, key, result, stop_).send()
                                                  : send_bytes(key, result, IfTaken::Replace);
   if (!stored) return std::unexpected(stored.error());
   const auto after = find(key);
@@ -159,33 +120,6 @@ S3Result<Stored> ObjectUpload::send_bytes(const std::string& key, const LocalRes
                                           IfTaken if_taken) {
   return client_->put(key, body_of_file(result.file, 0, result.size, result.sha256),
                       {.if_taken = if_taken, .content_type = content_type_of(key)}, stop_);
-}
-
-S3Result<Stored> ObjectUpload::send_parts(const std::string& key, const LocalResult& result) {
-  const auto id = client_->begin_parts(key, {.content_type = content_type_of(key)}, stop_);
-  if (!id) return std::unexpected(id.error());
-  const std::uint64_t size = std::max(kPart, result.size / kMostParts + 1);
-  std::vector<Part> parts;
-  S3Result<Stored> stored;
-  Sha256 whole;
-  for (std::uint64_t at = 0; at < result.size && stored; at += size) {
-    UploadBody body = body_of_file(result.file, at, std::min(size, result.size - at), {});
-    auto hash = hash_of(body, whole);
-    if (!hash) {
-      stored = refuse(hash.error().kind, hash.error().message);
-      break;
-    }
-    body.sha256 = std::move(*hash);
-    auto part = client_->put_part(key, *id, static_cast<int>(parts.size()) + 1, body, stop_);
-    if (part) parts.push_back(std::move(*part));
-    if (!part) stored = std::unexpected(part.error());
-  }
-  if (stored && to_hex(whole.finish()) != result.sha256)
-    stored = refuse(ErrorKind::Environment, "the result changed while it was sent");
-  if (stored) stored = client_->complete(key, *id, parts, IfTaken::Replace, stop_);
-  // Parts that nobody completes cost. The abort may be asked for although we are to stop.
-  if (!stored) static_cast<void>(client_->abort(key, *id, {}));
-  return stored;
 }
 
 // One caller probes: another's probe would take the object away from under it. The others wait for

@@ -8,20 +8,11 @@
 #include <string>
 
 #include "agent/deliver/outbox.hpp"
+#include "agent/deliver/part_upload.hpp"
 #include "agent/s3/s3_client.hpp"
 #include "platform/base/mutex.hpp"
-#include "platform/fs/file_system.hpp"
 
 namespace millrace {
-
-// What a browser is told of a key with this ending; empty for one that is not known here.
-std::string content_type_of(const std::string& key);
-
-struct LocalResult {
-  InputFile& file;
-  std::uint64_t size = 0;
-  std::string sha256;  // hex
-};
 
 // Thread-safe; calls block on the network.
 class ObjectUpload {
@@ -39,19 +30,26 @@ class ObjectUpload {
   // Nothing if there is no such object.
   S3Result<std::optional<OutputIdentity>> find(const std::string& key);
   // Exists if another object is there than `replaces`, or any where there is no `replaces`; unless
-  // it holds these very bytes, as after a request whose answer was lost.
+  // it holds these very bytes, as after a request whose answer was lost. What was sent in parts
+  // when it failed is gone on with by another put() of the file, but after Exists and Input, which
+  // abort.
   S3Result<OutputIdentity> put(const std::string& key, const LocalResult& result,
                                const std::optional<OutputIdentity>& replaces);
   // What lies there, if it is these bytes: it is read.
   S3Result<std::optional<OutputIdentity>> find_these(const std::string& key, std::uint64_t size,
                                                      const std::string& sha256);
+  // Aborts the upload in parts that is remembered, if any.
+  S3Result<void> drop_parts(const std::string& key, UploadMemory& memory) {
+    return PartUpload::drop(*client_, key, memory);
+  }
+  // What is remembered became the object that is there, or is nobody's any more.
+  void end_parts(const std::string& key, UploadMemory& memory, const OutputIdentity& there);
 
  private:
   S3Result<OutputIdentity> send(const std::string& key, const LocalResult& result, bool replace);
   S3Result<OutputIdentity> send_looking(const std::string& key, const LocalResult& result,
                                         bool replace);
   S3Result<Stored> send_bytes(const std::string& key, const LocalResult& result, IfTaken if_taken);
-  S3Result<Stored> send_parts(const std::string& key, const LocalResult& result);
   S3Result<bool> probe();
 
   const std::shared_ptr<S3Client> client_;

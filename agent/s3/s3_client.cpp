@@ -130,6 +130,13 @@ S3Result<void> S3Client::expect_none(const std::string& key, const std::stop_tok
   return std::unexpected(info.error());
 }
 
+bool S3Client::is_to_be_sent_without_condition(S3Request& request, const S3Failure& failed) {
+  if (failed.status != 501) return false;
+  return std::erase_if(request.headers, [](const auto& header) {
+           return header.first == "If-Match" || header.first == "If-None-Match";
+         }) > 0;
+}
+
 S3Result<void> S3Client::remove(const std::string& key, const std::string& if_match,
                                 std::stop_token stop) {
   S3Request request{.method = "DELETE", .key = key};
@@ -139,7 +146,9 @@ S3Result<void> S3Client::remove(const std::string& key, const std::string& if_ma
     if (!same) return same;
     request.headers.emplace_back("If-Match", quoted(if_match));
   }
-  auto answer = sender_.send(request, std::move(stop));
+  auto answer = sender_.send(request, stop);
+  if (!answer && is_to_be_sent_without_condition(request, answer.error()))
+    answer = sender_.send(request, std::move(stop));
   if (answer) return {};
   if (answer.error().kind == ErrorKind::Vanished) return {};
   return std::unexpected(changed_if_precondition(answer.error(), !if_match.empty()));

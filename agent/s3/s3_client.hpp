@@ -67,6 +67,11 @@ struct Part {
   std::string etag;
 };
 
+struct ListedPart {
+  Part part;
+  std::uint64_t size = 0;  // bytes
+};
+
 struct ListOptions {
   std::string prefix = {};
   std::string start_after = {};  // a key; the first page begins behind it
@@ -80,9 +85,10 @@ struct ListOptions {
 //
 // A server that does not know a condition says NotImplemented (501, Configuration), or says nothing
 // and does not keep it, as Ceph 16 with the conditions of copies and removals. So copy() and
-// remove() also look before (and copy() once more after) they act: where the server keeps the
-// condition, that is certain, and else a writer in that moment may be missed. put() does not look:
-// whether its condition is kept is for the caller to find out, once for a bucket.
+// remove() also look before (and copy() once more after) they act, and are sent again without a
+// condition that is 501: where the server keeps the condition, that is certain, and else a writer
+// in that moment may be missed. put() does not look: whether its condition is kept is for the
+// caller to find out, once for a bucket.
 class S3Client {
  public:
   S3Client(HttpClient& http, CredentialsProvider& keys, const Clock& clock, BucketPlace place)
@@ -113,6 +119,9 @@ class S3Client {
                                     std::stop_token stop);  // gives the upload's id
   S3Result<Part> put_part(const std::string& key, const std::string& upload_id, int number,
                           const UploadBody& body, std::stop_token stop);
+  // What the server has of it, by number. Vanished if it was completed or aborted already.
+  S3Result<std::vector<ListedPart>> list_parts(const std::string& key, const std::string& upload_id,
+                                               std::stop_token stop);
   // Vanished if the upload was completed or aborted already.
   S3Result<Stored> complete(const std::string& key, const std::string& upload_id,
                             const std::vector<Part>& parts, IfTaken if_taken, std::stop_token stop);
@@ -130,6 +139,8 @@ class S3Client {
                                const std::string& etag, const std::stop_token& stop);
   // Exists where there is one.
   S3Result<void> expect_none(const std::string& key, const std::stop_token& stop);
+  // Takes the condition out, if that is what the server does not know.
+  static bool is_to_be_sent_without_condition(S3Request& request, const S3Failure& failed);
 
   S3Sender sender_;
 };

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "agent/s3/checksum_text.hpp"
+#include "agent/s3/parts_listing.hpp"
 #include "agent/s3/s3_client.hpp"
 
 namespace millrace {
@@ -79,6 +80,8 @@ S3Result<Stored> S3Client::copy(const std::string& from, const std::string& to,
     request.headers.emplace_back("If-None-Match", "*");
   }
   auto text = sender_.send_for_text(request, stop);
+  if (!text && is_to_be_sent_without_condition(request, text.error()))
+    text = sender_.send_for_text(request, stop);
   // A condition that did not hold: which of the two is not said.
   if (!text && text.error().kind == ErrorKind::Exists) {
     if (const auto after = same(); !after) return std::unexpected(after.error());
@@ -114,6 +117,26 @@ S3Result<Part> S3Client::put_part(const std::string& key, const std::string& upl
   const auto etag = answer->head.header("etag");
   if (!etag) return no_answer(sender_.name_of(request), "ETag");
   return Part{number, bare_etag(*etag)};
+}
+
+S3Result<std::vector<ListedPart>> S3Client::list_parts(const std::string& key,
+                                                       const std::string& upload_id,
+                                                       std::stop_token stop) {
+  std::vector<ListedPart> all;
+  S3Request request{.method = "GET", .key = key, .query = {{"uploadId", upload_id}}};
+  for (;;) {
+    auto text = sender_.send_for_text(request, stop);
+    if (!text) return std::unexpected(text.error());
+    const int last = all.empty() ? 0 : all.back().part.number;
+    const auto truncated = read_parts_listing(*text, all);
+    if (!truncated) return no_answer(sender_.name_of(request), "whole list of parts");
+    if (!*truncated) return all;
+    // Numbers grow, so that it ends.
+    if (all.empty() || all.back().part.number <= last)
+      return no_answer(sender_.name_of(request), "further parts");
+    request.query = {{"part-number-marker", std::to_string(all.back().part.number)},
+                     {"uploadId", upload_id}};
+  }
 }
 
 S3Result<Stored> S3Client::complete(const std::string& key, const std::string& upload_id,

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 from books import expect_books_agree, made_from
-from buckets import KEYS, Bucket, main_with_gateway, store_toml
+from buckets import KEYS, Bucket, keys_of, main_with_gateway, store_toml
 from commands_test import User
 from harness import (MILLRACE, Agent, ApiServer, Scratch, converter_toml, eventually, folder_toml,
                      png)
@@ -84,24 +84,28 @@ def test_a_bucket_is_converted_into_a_folder_and_beside_itself(gateway):
         assert user.json(*words, **KEYS)["delivered"] == 0
 
 
-def test_killed_five_times_every_object_is_converted_once(gateway):
-    files = 5000 if os.environ.get("MILLRACE_LONG") else 200
+def convert_killed_five_times(gateway, files):
+    """Every object is converted once, whatever is there of a conversion when the agent dies."""
     with Scratch() as home, ApiServer("--latency-ms", "40") as api:
         user, bucket = User(home), Bucket(gateway, "often")
         sources = fill(bucket, [f"{number % 7}/{number}.png" for number in range(files)])
         words = command(home, gateway, api, "s3://ceph@often/in/", "--out", "s3://ceph@often/out/")
         for kill in range(1, 6):
-            process = subprocess.Popen([MILLRACE, *words], cwd=home, env=user.environment | KEYS,
+            process = subprocess.Popen([MILLRACE, *words], cwd=home, env=user.environment | keys_of(gateway),
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             eventually(lambda: api.bill()["posts"] >= kill * files // 7, what="the next posts")
             process.send_signal(signal.SIGKILL)
             process.wait()
             assert process.returncode == -signal.SIGKILL, process.returncode
-        summary = user.json(*words, **KEYS)
+        summary = user.json(*words, **keys_of(gateway))
         assert summary["failed"] == 0 and summary["waiting"] == 0, summary
         expect_made(home, bucket, sources)
         [ledger] = home.rglob("ledger.db")
         print(f"        {expect_books_agree(api, ledger, files)}")
+
+
+def test_killed_five_times_every_object_is_converted_once(gateway):
+    convert_killed_five_times(gateway, 5000 if os.environ.get("MILLRACE_LONG") else 200)
 
 
 def test_a_watched_bucket_is_converted_as_it_fills(gateway):
@@ -111,7 +115,7 @@ def test_a_watched_bucket_is_converted_as_it_fills(gateway):
         sources = fill(bucket, ["a.png", "b/c.png"])
         folder = folder_toml("objects", "s3://ceph@seen/in", outbox, poll="1s", after="archive")
         with Agent(home / "agent", folder, converter_toml(api.url) + store_toml(gateway),
-                   environment=KEYS) as agent:
+                   environment=keys_of(gateway)) as agent:
             agent.start()
             eventually(lambda: agent.all_done("objects", 2), 60, "the first two")
             sources |= fill(bucket, ["late.png"], seed=50)

@@ -1,4 +1,4 @@
-"""A bucket of Ceph's object gateway, as tests see it: through another client than ours."""
+"""A bucket of a real store, as tests see it: through another client than ours."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,12 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "s3"))
 import radosgw
 from harness import Scratch, main
 
-KEYS = {"S3_KEY": radosgw.KEY, "S3_SECRET": radosgw.SECRET}
+
+def keys_of(store):
+    return {"S3_KEY": store.key, "S3_SECRET": store.secret}
+
+
+KEYS = keys_of(radosgw.Gateway)
 
 
 class Bucket:
@@ -21,7 +26,7 @@ class Bucket:
         self.name = name
         self.client = botocore.session.get_session().create_client(
             "s3", region_name="us-east-1", endpoint_url=gateway.plain,
-            aws_access_key_id=radosgw.KEY, aws_secret_access_key=radosgw.SECRET,
+            aws_access_key_id=gateway.key, aws_secret_access_key=gateway.secret,
             config=botocore.config.Config(s3={"addressing_style": "path"}))
         self.client.create_bucket(Bucket=name)
 
@@ -38,20 +43,20 @@ class Bucket:
         return answer["Body"].read(), answer["ContentType"]
 
 
-def store_toml(gateway, secret="S3_SECRET"):
-    port = gateway.tls.rsplit(":", 1)[1]
-    return (f'[s3.ceph]\nendpoint = "https://127.0.0.1:{port}"\nca_file = "{gateway.certificate}"\n'
+def store_toml(gateway, secret="S3_SECRET", endpoint=""):
+    trust = f'ca_file = "{gateway.certificate}"\n' if gateway.certificate else ""
+    return (f'[s3.ceph]\nendpoint = "{endpoint or gateway.by_path}"\n{trust}'
             f'access_key_id = {{ env = "S3_KEY" }}\nsecret_access_key = {{ env = "{secret}" }}\n')
 
 
-def with_gateway(test, gateway):
+def with_store(test, store):
     def run():
-        test(gateway)
+        test(store)
     return run
 
 
-def main_with_gateway(tests):
-    """Runs what begins with test_, each with one gateway for all."""
-    with Scratch() as folder, radosgw.Gateway(folder) as gateway:
-        main({name: with_gateway(test, gateway) for name, test in list(tests.items())
+def main_with_gateway(tests, make=radosgw.Gateway):
+    """Runs what begins with test_, each with one store for all."""
+    with Scratch() as folder, make(folder) as store:
+        main({name: with_store(test, store) for name, test in list(tests.items())
               if name.startswith("test_")})

@@ -5,6 +5,7 @@
 #include "agent/deliver/bucket_listing.hpp"
 #include "agent/deliver/bucket_outbox.hpp"
 #include "agent/deliver/naming.hpp"
+#include "agent/deliver/upload_note.hpp"
 #include "agent/watch/bucket_source.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/fs/path_text.hpp"
@@ -262,6 +263,45 @@ TEST_CASE("a large result goes in parts, and is seen when it is whole [N8]") {
   // The same again is ours, other bytes are not.
   CHECK(bench.finished("big.pdf", content)->commit(std::nullopt).value() == *identity);
   CHECK(bench.finished("big.pdf", "small")->commit(std::nullopt).error().kind == ErrorKind::Exists);
+}
+
+TEST_CASE(
+    "an upload in parts that was cut off is gone on with, and an orphan of ours aborted [N8]") {
+  Outlet bench;
+  bench.settings.parts_above = 1'000'000;
+  bench.outbox = bench.open();
+  const std::string content = std::string(16 << 20, 'x') + "end";
+  const auto folder = real_file_system().open_directory(bench.spool.path()).value();
+  const auto cut_off = [&](const Name& name) {
+    const auto file = bench.finished(name, content);
+    const auto id = bench.s3->begin_parts("out/" + name, {}, {});
+    REQUIRE(id);
+    REQUIRE(UploadNote(*folder, file->temporary_name(), "out/" + name).remember(*id));
+    REQUIRE(bench.s3->put_part("out/" + name, *id, 1,
+                               body_of(std::string_view(content).substr(0, 16 << 20)), {}));
+    file->keep();
+    return std::pair{file->temporary_name(), *id};
+  };
+  const auto is_open = [&](const std::string& key, const std::string& id) {
+    const auto parts = bench.s3->list_parts(key, id, {});
+    if (!parts) CHECK(parts.error().kind == ErrorKind::Vanished);
+    return parts.has_value();
+  };
+  const auto [a, of_a] = cut_off("a.pdf");
+  const auto [b, of_b] = cut_off("b.pdf");
+  const auto of_others = bench.s3->begin_parts("out/b.pdf", {}, {});
+  REQUIRE(of_others);
+  CHECK(bench.s3->list_parts("out/a.pdf", of_a, {})->size() == 1);
+  bench.outbox = bench.open();
+  REQUIRE(bench.outbox->adopt(a, "a.pdf", hash(content), content.size(), {}).value());
+  CHECK(hash(bench.read("out/a.pdf")) == hash(content));
+  // Swift still tells the parts of one that was completed.
+  if (keeps_conditions()) CHECK_FALSE(is_open("out/a.pdf", of_a));
+  CHECK(is_open("out/b.pdf", of_b));
+  CHECK(bench.outbox->remove_leftovers("")->left == 0);
+  CHECK_FALSE(is_open("out/b.pdf", of_b));
+  CHECK(is_open("out/b.pdf", *of_others));
+  CHECK(bench.spooled() == 0);
 }
 
 TEST_CASE("what has no result is found by the listings of two prefixes, whatever the keys are") {

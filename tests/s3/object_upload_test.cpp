@@ -5,6 +5,8 @@
 #include <thread>
 #include <vector>
 
+#include "agent/deliver/content_type.hpp"
+#include "agent/s3/part_etag.hpp"
 #include "platform/base/sha256.hpp"
 #include "tests/s3/fake_s3.hpp"
 
@@ -29,15 +31,45 @@ class MemoryFile final : public InputFile {
   const std::string text_;
 };
 
+struct Memory final : UploadMemory {
+  std::optional<std::string> id;
+  Result<std::optional<std::string>> recall() override { return id; }
+  Result<void> remember(const std::string& upload_id) override {
+    id = upload_id;
+    return {};
+  }
+  Result<void> forget() override {
+    id.reset();
+    return {};
+  }
+};
+
+std::string begun(const std::string& id) {
+  return "<InitiateMultipartUploadResult><UploadId>" + id +
+         "</UploadId></InitiateMultipartUploadResult>";
+}
+
+std::string etag_of(std::string_view bytes) {
+  PartEtag etag;
+  etag.update(std::as_bytes(std::span(bytes)));
+  return etag.finish();
+}
+
 struct UploadBench : S3Bench {
   std::shared_ptr<S3Client> shared{&s3, [](S3Client*) {}};
   ObjectUpload upload{shared, "probe", 1'000, {}};
   MemoryFile file{"result"};
+  Memory memory;
   S3Result<OutputIdentity> put() {
-    return upload.put("a.webp", {file, 6, to_hex(sha256("result"))}, std::nullopt);
+    return upload.put("a.webp", {file, 6, to_hex(sha256("result")), memory}, std::nullopt);
   }
   void then_etag(int status, const std::string& etag, std::string body = "") {
     server.then(status, std::move(body)).headers = {{"ETag", '"' + etag + '"'}};
+  }
+  void knows_conditions() {
+    then_etag(200, "p");
+    server.then(412, error_body("PreconditionFailed"));
+    server.then(204);
   }
   std::string methods() const {
     std::string all;
@@ -121,22 +153,113 @@ TEST_CASE("a put whose answer was lost is found to have happened [N1]") {
   CHECK(bench.put().value() == OutputIdentity{6, "e1"});
 }
 
-TEST_CASE("an upload in parts that fails is aborted, since parts that are left cost [N8]") {
-  UploadBench bench;
-  ObjectUpload upload{bench.shared, "probe", 3, {}};
-  bench.then_etag(200, "p");
-  bench.server.then(412, error_body("PreconditionFailed"));
-  bench.server.then(204);
+namespace {
+
+constexpr std::size_t kPart = 16 << 20;
+
+// A result of two parts, the second of which was refused; the first is at the store.
+struct CutOff : UploadBench {
+  std::string bytes = std::string(kPart, 'x') + "end";
+  MemoryFile large{bytes};
+  std::size_t before = 0;  // requests
+  CutOff() {
+    knows_conditions();
+    server.then(404);
+    server.then(200, begun("u1"));
+    then_etag(200, etag_of(first()));
+    server.then(503, error_body("SlowDown"));
+    server.then(404);
+    CHECK(failure_of(send()).kind == ErrorKind::Rate);
+    CHECK(methods() == "PUT PUT DELETE HEAD POST PUT PUT HEAD ");
+    CHECK(memory.id == "u1");
+    before = server.asked().size();
+  }
+  std::string_view first() const { return std::string_view(bytes).substr(0, kPart); }
+  S3Result<OutputIdentity> send() {
+    return upload.put("a.webp", {large, bytes.size(), to_hex(sha256(bytes)), memory}, std::nullopt);
+  }
+  void has_first_part(const std::string& etag, std::size_t size) {
+    server.then(200,
+                "<ListPartsResult><IsTruncated>false</IsTruncated><Part><PartNumber>1"
+                "</PartNumber><ETag>&quot;" +
+                    etag + "&quot;</ETag><Size>" + std::to_string(size) +
+                    "</Size></Part></ListPartsResult>");
+  }
+  void takes_part_and_completes(const std::string& etag) {
+    then_etag(200, etag);
+    server.then(200,
+                "<CompleteMultipartUploadResult><ETag>&quot;whole-2&quot;</ETag>"
+                "</CompleteMultipartUploadResult>");
+    then_etag(200, "whole-2", bytes);
+  }
+  std::string since() const {
+    std::string all;
+    for (std::size_t i = before; i < server.asked().size(); ++i) {
+      const ServerRequest& request = server.asked()[i];
+      all += request.method + std::string(request.query_value("partNumber")) + ' ';
+    }
+    return all;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("an upload in parts goes on with the parts that are there and hold our bytes [N8]") {
+  CutOff bench;
   bench.server.then(404);
-  bench.server.then(200,
-                    "<InitiateMultipartUploadResult><UploadId>u1</UploadId>"
-                    "</InitiateMultipartUploadResult>");
-  bench.server.then(403, error_body("AccessDenied"));
-  bench.server.then(204);
+  bench.has_first_part(etag_of(bench.first()), kPart);
+  bench.takes_part_and_completes("p2");
+  CHECK(bench.send().value() == OutputIdentity{bench.bytes.size(), "whole-2"});
+  CHECK(bench.since() == "HEAD GET PUT2 POST HEAD ");
+  CHECK(bench.server.asked()[bench.before + 3].body.find(etag_of(bench.first())) !=
+        std::string::npos);
+  CHECK_FALSE(bench.memory.id);
+}
+
+TEST_CASE("a part of other bytes, or whose ETag tells nothing of them, is sent again [N8]") {
+  for (const bool other_size : {true, false}) {
+    CutOff bench;
+    bench.server.then(404);
+    bench.has_first_part(other_size ? etag_of(bench.first()) : "kms-1",
+                         other_size ? kPart - 1 : kPart);
+    bench.then_etag(200, "p1");
+    bench.takes_part_and_completes("p2");
+    CHECK(bench.send());
+    CHECK(bench.since() == "HEAD GET PUT1 PUT2 POST HEAD ");
+  }
+}
+
+TEST_CASE("an upload that the store has no more is begun anew [N8]") {
+  CutOff bench;
   bench.server.then(404);
-  const auto failed = upload.put("a.webp", {bench.file, 6, to_hex(sha256("result"))}, std::nullopt);
-  CHECK(failure_of(failed).code == "AccessDenied");
-  CHECK(bench.methods() == "PUT PUT DELETE HEAD POST PUT DELETE HEAD ");
+  bench.server.then(404, error_body("NoSuchUpload"));
+  bench.server.then(200, begun("u2"));
+  bench.then_etag(200, "p1");
+  bench.takes_part_and_completes("p2");
+  CHECK(bench.send());
+  CHECK(bench.since() == "HEAD GET POST PUT1 PUT2 POST HEAD ");
+  CHECK(bench.server.asked()[bench.before + 3].query_value("uploadId") == "u2");
+}
+
+TEST_CASE(
+    "an upload that became the object is not aborted, since its parts may be the object [N8]") {
+  CutOff bench;
+  for (int looked = 0; looked < 3; ++looked) bench.then_etag(200, "whole-2", bench.bytes);
+  CHECK(bench.send().value().version == "whole-2");
+  CHECK(bench.since() == "HEAD HEAD GET ");
+  CHECK_FALSE(bench.memory.id);
+}
+
+TEST_CASE("parts that nobody will complete are aborted, since they cost [N8]") {
+  CutOff bench;
+  // Somebody else's object is there by now: looked at, and read to see whether it is ours.
+  bench.then_etag(200, "e2", "others");
+  bench.then_etag(200, "e2", "others");
+  bench.server.then(204);
+  CHECK(failure_of(bench.send()).kind == ErrorKind::Exists);
+  CHECK(bench.since() == "HEAD HEAD DELETE ");
+  CHECK(bench.server.asked().back().query_value("uploadId") == "u1");
+  CHECK_FALSE(bench.memory.id);
 }
 
 TEST_CASE("the kind of content is told by the ending") {

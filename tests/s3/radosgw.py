@@ -71,6 +71,9 @@ def free_ports(count):
 
 
 class Gateway:
+    key, secret = KEY, SECRET
+    conditions = "kept"  # knows PUT If-None-Match
+
     def __init__(self, folder):
         self.folder = Path(folder)
         self.certificate = self.folder / "certificate.pem"
@@ -78,6 +81,7 @@ class Gateway:
         self.ports = {"mon_port": mon_port, "port": port, "tls_port": tls_port}
         self.plain = f"http://127.0.0.1:{port}"
         self.tls = f"https://s3.localhost:{tls_port}"
+        self.by_path = f"https://127.0.0.1:{tls_port}"
         self.environment = dict(os.environ, CEPH_CONF=str(self.folder / "ceph.conf"))
 
     def __enter__(self):

@@ -1,5 +1,6 @@
 // A bucket of the server that client_contract_test.py started:
-//   S3_ENDPOINT, S3_CA_FILE, S3_STYLE (path | host), S3_KEY, S3_SECRET, S3_PREFIX (of new buckets)
+//   S3_ENDPOINT, S3_CA_FILE, S3_STYLE (path | host), S3_KEY, S3_SECRET, S3_PREFIX (of new buckets),
+//   S3_CONDITIONS (kept | refused: whether it knows `PUT If-None-Match`)
 #pragma once
 
 #include <array>
@@ -17,6 +18,9 @@ inline std::string variable(const char* name) {
   const char* const value = std::getenv(name);
   return value == nullptr ? "" : value;
 }
+
+// Ceph's gateway does, Swift does not.
+inline bool keeps_conditions() { return variable("S3_CONDITIONS") == "kept"; }
 
 struct FixedKeys final : CredentialsProvider {
   Credentials keys{variable("S3_KEY"), variable("S3_SECRET"), "", {}};

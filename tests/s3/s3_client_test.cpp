@@ -183,6 +183,36 @@ TEST_CASE("parts are begun, put, completed and aborted [N1]") {
         ErrorKind::Vanished);
 }
 
+TEST_CASE("the parts of an upload are listed page by page [N8]") {
+  S3Bench bench;
+  const auto page = [&](const char* truncated, const char* numbers) {
+    std::string xml = std::string("<ListPartsResult><IsTruncated>") + truncated + "</IsTruncated>";
+    for (const char* n = numbers; *n != 0; ++n)
+      xml += std::string("<Part><PartNumber>") + *n + "</PartNumber><ETag>&quot;e" + *n +
+             "&quot;</ETag><Size>5</Size></Part>";
+    bench.server.then(200, xml + "</ListPartsResult>");
+  };
+  page("true", "13");
+  page("false", "4");
+  const auto parts = bench.s3.list_parts("k", "u/1", {});
+  REQUIRE(parts);
+  REQUIRE(parts->size() == 3);
+  CHECK(parts->back().part.number == 4);
+  CHECK(parts->back().part.etag == "e4");
+  CHECK(parts->back().size == 5);
+  CHECK(bench.server.asked().at(0).query_value("uploadId") == "u/1");
+  CHECK(bench.server.asked().at(1).query_value("part-number-marker") == "3");
+  page("true", "3");
+  page("true", "3");  // does not go on
+  CHECK(failure_of(bench.s3.list_parts("k", "u", {})).kind == ErrorKind::Transient);
+  page("true", "x");
+  CHECK(failure_of(bench.s3.list_parts("k", "u", {})).kind == ErrorKind::Transient);
+  bench.server.then(200, "<ListPartsResult>");
+  CHECK(failure_of(bench.s3.list_parts("k", "u", {})).kind == ErrorKind::Transient);
+  bench.server.then(404, error_body("NoSuchUpload"));
+  CHECK(failure_of(bench.s3.list_parts("k", "u", {})).kind == ErrorKind::Vanished);
+}
+
 TEST_CASE("a copy names its source, encoded, and the version that it must be") {
   S3Bench bench;
   const auto is = [&](const char* etag) { bench.server.then(200).headers = {{"ETag", etag}}; };
@@ -244,6 +274,30 @@ TEST_CASE("what is not there counts as removed, and what has changed stays") {
   CHECK(bench.s3.remove("k", "", {}));
   bench.server.then(404, error_body("NoSuchBucket"));
   CHECK(failure_of(bench.s3.remove("k", "", {})).kind == ErrorKind::Environment);
+}
+
+TEST_CASE("a copy or removal whose condition the server does not know goes without it [N4]") {
+  S3Bench bench;
+  const auto is = [&](const char* etag) { bench.server.then(200).headers = {{"ETag", etag}}; };
+  is("e1");
+  bench.server.then(404);
+  bench.server.then(501, error_body("NotImplemented"));
+  bench.server.then(200, std::string(kCopied));
+  is("e1");
+  CHECK(bench.s3.copy("a", "b", {.if_match = "e1"}, {}));
+  CHECK(bench.server.asked().at(2).header("if-none-match") == "*");
+  CHECK(bench.server.asked().at(3).header("if-none-match").empty());
+  CHECK(bench.server.asked().at(3).header("x-amz-copy-source-if-match") == "\"e1\"");
+  is("e1");
+  bench.server.then(501, error_body("NotImplemented"));
+  bench.server.then(204);
+  CHECK(bench.s3.remove("k", "e1", {}));
+  CHECK(bench.server.asked().at(7).header("if-match").empty());
+  // What is still not known then is said.
+  is("e1");
+  bench.server.then(501, error_body("NotImplemented"));
+  bench.server.then(501, error_body("NotImplemented"));
+  CHECK(failure_of(bench.s3.remove("k", "e1", {})).status == 501);
 }
 
 TEST_CASE("a page is asked for by prefix and place, and its keys are handed on [N2]") {
