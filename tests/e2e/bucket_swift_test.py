@@ -1,10 +1,12 @@
 """A bucket of OpenStack Swift, which knows no conditional PUT, as inbox and as outbox: the promises
 are those of any bucket."""
 
+import os
 import subprocess
 
 from bucket_inbox_test import (command, convert_killed_five_times, fill,
                                test_a_watched_bucket_is_converted_as_it_fills)
+from bucket_link_test import convert_killed_five_times_by_link
 from buckets import Bucket, keys_of, main_with_gateway
 from commands_test import User
 from harness import MILLRACE, ApiServer, Scratch, eventually
@@ -13,6 +15,10 @@ from swift_store import Store
 
 def test_killed_five_times_every_object_is_converted_once(store):
     convert_killed_five_times(store, 40)
+
+
+def test_killed_five_times_every_object_is_converted_once_by_its_link(store):
+    convert_killed_five_times_by_link(store, 5000 if os.environ.get("MILLRACE_LONG") else 40)
 
 
 def test_what_somebody_else_puts_there_meanwhile_stays(store):
