@@ -4,6 +4,7 @@ program and makes the prefix."""
 import json
 import os
 import subprocess
+import tempfile
 import time
 from datetime import datetime
 
@@ -28,7 +29,11 @@ def stopped_before_answers(began, log):
 
 
 class Windows:
-    """Wine ends its services when the last other program ends, hence the one that only waits."""
+    """Wine ends its services when the last other program ends, hence the one that only waits.
+
+    Any program may be the first one that needs a desktop: Wine then starts explorer.exe, which
+    inherits what that program writes to and may stay for as long as this Windows. So nobody here
+    waits for the end of a pipe."""
 
     def __init__(self, home):
         self.environment = dict(os.environ, WINEPREFIX=str(home / "wine"))
@@ -40,8 +45,8 @@ class Windows:
         return self
 
     def boot(self):
-        # The servers of Wine are started by this one, and keep no pipe of a later one open. Two
-        # programs that start at once may each start a server, and wait for ever.
+        # The servers of Wine are started by this one. Two programs that start at once may each
+        # start a server, and wait for ever.
         self.said.write_bytes(b"")
         with open(self.said, "ab") as said:
             self.waiting = subprocess.Popen([*RUNNER, "cmd"], env=self.environment,
@@ -61,9 +66,11 @@ class Windows:
 
     def run(self, *words):
         """Status, and standard output and error in one."""
-        done = subprocess.run([*RUNNER, *words], env=self.environment, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=300)
-        return done.returncode, done.stdout.decode(errors="replace")
+        with tempfile.TemporaryFile() as said:  # a pipe would end with all who were started by it
+            done = subprocess.run([*RUNNER, *words], env=self.environment, stdout=said,
+                                  stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=300)
+            said.seek(0)
+            return done.returncode, said.read().decode(errors="replace")
 
     def millrace(self, *words):
         return self.run(MILLRACE, *words)

@@ -126,8 +126,10 @@ def convert_from_both_sides(place, nginx, files):
     assert place.results() == place.made.keys(), place.results() - place.made.keys()
     for name, data in late.items():
         place.expect(name, data)
-    holder.communicate(b"\n", timeout=60)
-    assert holder.returncode == 0
+    holder.stdin.write(b"\n")
+    holder.stdin.close()
+    assert holder.wait(60) == 0
+    holder.stdout.close()
     place.wait_for_all()
     requests = nginx.requests()
     assert {row[3] for row in requests} == {"TLSv1.3"} and nginx.statuses()[200] == files
