@@ -62,6 +62,7 @@ Json job_json(const JobView& job) {
             {"finished", time_json(job.finished)}};
   if (!job.kind.empty()) json["kind"] = job.kind;
   if (!job.reason.empty()) json["reason"] = job.reason;
+  if (job.http_status != 0) json["http_status"] = job.http_status;
   if (!job.output_name.empty()) json["output"] = printable(job.output_name);
   if (job.next_attempt) json["next_attempt"] = time_json(job.next_attempt);
   if (!job.source_action.empty()) json["source"] = job.source_action;

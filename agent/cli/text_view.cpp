@@ -123,4 +123,19 @@ std::string rough_size(std::uint64_t bytes) {
   return fixed(value, unit == 0 ? 0 : 1) + " " + kUnits[unit];
 }
 
+double milliseconds_of(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+
+std::string latency_text(Duration d) {
+  const double ms = milliseconds_of(d);
+  if (ms < 999.5) return fixed(ms, 0) + " ms";
+  return ms < 99'950 ? fixed(ms / 1000, 1) + " s" : rough_duration(d);
+}
+
+std::string share_text(double share) { return fixed(100 * share, share < 0.0995 ? 1 : 0) + "%"; }
+
+std::string a_minute_text(double per_second) {
+  const double a_minute = 60 * per_second;
+  return fixed(a_minute, a_minute < 9.95 ? 1 : 0) + " a minute";
+}
+
 }  // namespace millrace
