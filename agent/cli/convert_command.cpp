@@ -135,7 +135,7 @@ class BatchRun {
   bool each_turn(std::int64_t waiting, LedgerReader& reader) {
     const Tally tally = engine_->tally();
     const TimePoint now = clock_.now();
-    if (progress_.due(now)) progress_.show(standing(tally, waiting), now);
+    progress_.show(standing(tally, waiting), now);
     if (failures_) note_trouble(failures_->write_noted(reader));
     if (guard_.tripped(tally)) {
       stopped_because_ = "too many files failed (--max-failures " + options_.max_failures + ")";

@@ -1,5 +1,6 @@
 #include "agent/cli/progress.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -68,7 +69,19 @@ void Progress::show(const Tally& tally, std::int64_t waiting, TimePoint now) {
   show(standing, now);
 }
 
-void Progress::show(const Standing& standing, TimePoint now) {
+Standing WholeBatch::correct(Standing standing) {
+  if (!standing.all_seen) {
+    least_.reset();
+    return standing;
+  }
+  const std::int64_t told = done(standing) + standing.waiting;
+  least_ = std::min(least_.value_or(told), told);
+  standing.waiting = std::max<std::int64_t>(*least_ - done(standing), 0);
+  return standing;
+}
+
+void Progress::show(const Standing& told, TimePoint now) {
+  const Standing standing = whole_.correct(told);
   rate_.note(standing.tally.ended(), now);
   if (!began_ && !terminal_ && !json_) next_ = now + kElsewhere;
   began_ = true;

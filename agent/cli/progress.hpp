@@ -21,15 +21,26 @@ struct Standing {
   std::optional<Duration> p95;   // of conversions
 };
 
+// The ledger's count of what waits is a moment older than the tally, so that the two together tell
+// of a few files too many: the least that was told since everything was seen is nearest to the
+// truth. One thread.
+class WholeBatch {
+ public:
+  // The same with what waits set right; to be asked with every standing.
+  Standing correct(Standing standing);
+
+ private:
+  std::optional<std::int64_t> least_;
+};
+
 // One line; `per_second` is how fast files end now.
 std::string progress_text(const Standing& standing, std::optional<double> per_second);
 
 class Progress {
  public:
   explicit Progress(bool json);
-  // When show() would be silent, what it shows need not be found out.
-  bool due(TimePoint now) const { return now >= next_; }
-  void show(const Standing& standing, TimePoint now);
+  // To be called a few times a second; shows what it is told now and then.
+  void show(const Standing& told, TimePoint now);
   void show(const Tally& tally, std::int64_t waiting, TimePoint now);
   void finish();  // clears the line
 
@@ -38,6 +49,7 @@ class Progress {
   const bool terminal_;
   bool drawn_ = false;
   RecentRate rate_;
+  WholeBatch whole_;
   TimePoint next_{};
   bool began_ = false;
 };

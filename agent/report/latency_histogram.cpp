@@ -27,7 +27,8 @@ std::optional<Duration> LatencyHistogram::percentile(double share) const {
   for (std::size_t i = 0; i < kBuckets; ++i)
     all += counts[i] = counts_[i].load(std::memory_order_relaxed);
   if (all == 0) return std::nullopt;
-  const auto rank = static_cast<std::int64_t>(std::ceil(share * static_cast<double>(all)));
+  const auto rank = std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(std::ceil(share * static_cast<double>(all))));
   std::int64_t seen = 0;
   std::size_t i = 0;
   while ((seen += counts[i]) < rank) ++i;

@@ -36,6 +36,17 @@ TEST_CASE("a total that is not known yet and what was done before are told as su
   CHECK(progress_text(now, 1.0) == "910 of 1000+ files, 60 a minute, 90 s left");
 }
 
+TEST_CASE("a count of what waits that is older than the tally makes no total too large") {
+  WholeBatch whole;
+  CHECK(whole.correct(standing(10, 0, 30)).waiting == 30);
+  CHECK(whole.correct(standing(13, 0, 30)).waiting == 27);
+  CHECK(whole.correct(standing(41, 0, 1)).waiting == 0);
+  Standing growing = standing(20, 0, 500);
+  growing.all_seen = false;
+  CHECK(whole.correct(growing).waiting == 500);
+  CHECK(whole.correct(standing(21, 0, 500)).waiting == 500);
+}
+
 TEST_CASE("the rate is of the last minute, so that a change of pace shows") {
   RecentRate rate;
   TimePoint now{};
