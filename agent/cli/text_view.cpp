@@ -70,6 +70,12 @@ std::string converter_text(const Json& converter) {
   return text;
 }
 
+std::string failure_text(const Json& row) {
+  return row.value("folder", "") + "/" + row.value("file", "") + " to " + row.value("to", "") +
+         ": " + row.value("reason", "") + " (" + row.value("kind", "") + ", " +
+         requests_text(row.value("attempts", 0)) + ")\n";
+}
+
 }  // namespace
 
 std::string status_text(const Json& status) {
@@ -91,14 +97,15 @@ std::string requests_text(int count) {
 }
 
 std::string failures_text(const Json& failures) {
-  if (failures["failures"].empty()) return "nothing has failed\n";
+  const Json& agents = failures["failures"];
+  const Json batches = failures.value("batches", Json::array());
+  if (agents.empty() && batches.empty()) return "nothing has failed\n";
   std::string text;
-  for (const Json& row : failures["failures"]) {
-    text += number(row, "id") + "  " + row.value("folder", "") + "/" + row.value("file", "") +
-            " to " + row.value("to", "") + ": " + row.value("reason", "") + " (" +
-            row.value("kind", "") + ", " + requests_text(row.value("attempts", 0)) + ")\n";
-  }
-  return text + "`millrace retry ID` or `millrace retry --all` tries again\n";
+  for (const Json& row : agents) text += number(row, "id") + "  " + failure_text(row);
+  if (!agents.empty()) text += "`millrace retry ID` or `millrace retry --all` tries again\n";
+  for (const Json& row : batches) text += failure_text(row);
+  if (!batches.empty()) text += "of `millrace convert`, which takes a file again once it changes\n";
+  return text;
 }
 
 std::string explain_text(const Json& explanation) {

@@ -193,6 +193,14 @@ def test_failures_stand_in_a_file_as_they_happen_and_again_after_a_kill():
         assert summary["failed"] == 0, summary
         assert sorted(map(str, rows_of(failed))) == sorted(map(str, first)), failed.read_text()
         assert len(names(home / "o")) == 27, names(home / "o")
+        # `millrace failures` knows them too, without a configuration and without an agent.
+        told = user.json("failures")
+        assert sorted(row["file"] for row in told["batches"]) == sorted(
+            os.path.basename(row["source"]) for row in first), told
+        assert told["failures"] == [] and told["batches"][0]["http_status"] == 422, told
+        said = user.says("failures")
+        assert said.count("not a picture") == 3 and "millrace convert" in said, said
+        assert "retry" not in said, said
 
 
 def test_a_file_of_failures_that_cannot_be_written_is_told_before_anything_is_sent():

@@ -30,11 +30,6 @@ std::string key_at(std::size_t index, bool result) {
   return key.data();
 }
 
-// What a picture is made of; another one for each key.
-std::string picture_of(const std::string& key) {
-  return "\x89PNG\r\n\x1a\n" + key + std::string("\0\0\0\0IEND\xae\x42\x60\x82", 12);
-}
-
 std::string etag_of(const std::string& key) {
   std::array<char, 64> text{};
   std::snprintf(text.data(), text.size(), "%032zx", std::hash<std::string>{}(key));
@@ -43,7 +38,8 @@ std::string etag_of(const std::string& key) {
 
 class GeneratedBucket {
  public:
-  explicit GeneratedBucket(std::size_t size) : size_(size) {}
+  GeneratedBucket(std::size_t size, std::size_t each, std::size_t bytes)
+      : size_(size), each_(each), filling_(bytes, 'x') {}
 
   ServerResponse answer(const ServerRequest& request) {
     const std::lock_guard lock(mutex_);
@@ -60,7 +56,14 @@ class GeneratedBucket {
   }
 
  private:
-  bool is_made_up(std::size_t index, bool result) const { return !result || index % 1000 != 0; }
+  // Another picture for each key.
+  std::string picture_of(const std::string& key) const {
+    return "\x89PNG\r\n\x1a\n" + key + filling_ + std::string("\0\0\0\0IEND\xae\x42\x60\x82", 12);
+  }
+
+  std::size_t size_of(const std::string& key) const { return key.size() + filling_.size() + 20; }
+
+  bool is_made_up(std::size_t index, bool result) const { return !result || index % each_ != 0; }
 
   bool there(const std::string& key) const {
     const bool result = key.starts_with("out/");
@@ -99,7 +102,7 @@ class GeneratedBucket {
       if (!is_made_up(index, result) && !put_.contains(key)) continue;
       body += "<Contents><Key>" + key +
               "</Key><LastModified>2026-03-01T12:00:00.000Z</LastModified><ETag>&quot;" +
-              etag_of(key) + "&quot;</ETag><Size>" + std::to_string(picture_of(key).size()) +
+              etag_of(key) + "&quot;</ETag><Size>" + std::to_string(size_of(key)) +
               "</Size><StorageClass>STANDARD</StorageClass></Contents>";
       last = std::move(key);
       ++count;
@@ -160,7 +163,8 @@ class GeneratedBucket {
     return response;
   }
 
-  const std::size_t size_;
+  const std::size_t size_, each_;
+  const std::string filling_;
   std::mutex mutex_;
   std::set<std::string> put_;
   std::map<std::string, int> counts_;
@@ -169,7 +173,10 @@ class GeneratedBucket {
 }  // namespace
 
 int main(int argc, char** argv) {
-  GeneratedBucket bucket(argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1000);
+  const auto number = [&](int at, std::size_t usual) {
+    return argc > at ? std::size_t{std::strtoull(argv[at], nullptr, 10)} : usual;
+  };
+  GeneratedBucket bucket(number(1, 1000), number(2, 1000), number(3, 0));
   ServerOptions options;
   options.address = "127.0.0.1:0";
   auto server = start_http_server(
