@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/text_view.hpp"
+#include "agent/ledger/sqlite_ledger.hpp"
 #include "agent/pipeline/intake.hpp"
 #include "agent/watch/name_filter.hpp"
 #include "config/bucket_url.hpp"
@@ -62,6 +63,7 @@ Json job_json(const JobView& job) {
             {"finished", time_json(job.finished)}};
   if (!job.kind.empty()) json["kind"] = job.kind;
   if (!job.reason.empty()) json["reason"] = job.reason;
+  if (job.http_status != 0) json["http_status"] = job.http_status;
   if (!job.output_name.empty()) json["output"] = printable(job.output_name);
   if (job.next_attempt) json["next_attempt"] = time_json(job.next_attempt);
   if (!job.source_action.empty()) json["source"] = job.source_action;
@@ -261,6 +263,19 @@ Result<std::string> AgentView::failures() {
   const auto rows = reader_->failures(kMostRows);
   if (!rows) return std::unexpected(rows.error());
   return document(Json{{"failures", rows_json(*rows)}});
+}
+
+Json failures_of_batches(const fs::path& state_dir) {
+  Json all = Json::array();
+  std::error_code problem;
+  const fs::directory_iterator end;
+  for (fs::directory_iterator at(state_dir / "batch", problem); at != end; at.increment(problem)) {
+    auto reader = open_ledger_reader(at->path() / "ledger.db");
+    if (!reader) continue;  // of a list of downloads, or of another version of the program
+    if (const auto rows = (*reader)->failures(kMostRows))
+      for (Json& row : rows_json(*rows)) all.push_back(std::move(row));
+  }
+  return all;
 }
 
 Result<std::string> AgentView::explain(const std::string& file) {

@@ -2,8 +2,10 @@
 // ledger alone.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,6 +43,9 @@ class AgentView final : public ControlledAgent {
   std::unique_ptr<LedgerReader> reader_;
   std::function<Result<void>()> reload_settings_;
 };
+
+// What failed in batches of `millrace convert` that keep their ledgers in this state folder.
+nlohmann::json failures_of_batches(const std::filesystem::path& state_dir);
 
 // A job as `millrace failures` numbers it.
 Result<JobId> job_number(std::string_view text);

@@ -232,6 +232,14 @@ bool Batch::asked_for(const JobView& job) const {
          });
 }
 
+void Batch::leave_out(const fs::path& file) {
+  for (FolderSettings& folder : settings.folders) {
+    const fs::path inside = file.lexically_relative(folder.inbox);
+    if (inside.empty() || *inside.begin() == "..") continue;
+    folder.exclude.push_back(exact_pattern(generic_path_text(inside)));
+  }
+}
+
 Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& state_root) {
   auto places = find_places(options.files, base);
   if (!places) return std::unexpected(places.error());

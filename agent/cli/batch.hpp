@@ -18,6 +18,8 @@ struct Batch {
   std::filesystem::path state_dir;  // its own, by destination and options
   // Whether this command names the job's file; its ledger may hold those of others.
   bool asked_for(const JobView& job) const;
+  // The file is no source of this batch, wherever it lies.
+  void leave_out(const std::filesystem::path& file);
 };
 
 // Configuration: a file that is not there, a format or an option that makes no sense. `base` holds

@@ -45,6 +45,8 @@ void declare_convert(CLI::App& app, Options& o) {
   app.add_option("--options", o.options, "options for the converter, as quality=80")
       ->delimiter(',');
   app.add_option("--max-failures", o.max_failures, "stop when more fail: a number or a share, 2%");
+  app.add_option("--failures", o.failures,
+                 "file for what failed and why, one JSON object a line, written as it happens");
   app.add_option("--patience", o.patience, "give up after this long without progress")
       ->check(is_duration);
   auto* url = app.add_option("--url", o.url, "a conversion API, without a configuration file");

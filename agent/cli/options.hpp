@@ -28,7 +28,7 @@ struct Options {
 
   // convert
   std::vector<std::string> files;
-  std::string to, out, via, url, api_key_env, ca_file, upload, state_dir, max_failures;
+  std::string to, out, via, url, api_key_env, ca_file, upload, state_dir, max_failures, failures;
   std::vector<std::string> options;  // "quality=80"
 
   // fetch, beside ca_file, state_dir and allow_fetch

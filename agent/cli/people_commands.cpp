@@ -40,20 +40,33 @@ std::unexpected<Error> nothing_known() {
 using FromLedger = Result<std::string> (*)(AgentView& view, const Options& options);
 
 // Asks the running agent, or the ledger alone.
+Result<std::string> answer_of(const Context& context, const Options& options,
+                              const std::string& path, FromLedger from_ledger) {
+  auto answer = ask_agent(context, "GET", path);
+  if (answer || answer.error().kind != ErrorKind::Vanished) return answer;
+  std::error_code ignored;
+  if (!std::filesystem::exists(ledger_file(context.settings), ignored)) return nothing_known();
+  auto reader = open_ledger_reader(ledger_file(context.settings));
+  if (!reader) return with_context(reader.error(), "cannot read the ledger");
+  AgentView view(nullptr, context.settings, std::move(*reader));
+  return from_ledger(view, options);
+}
+
 int ask(const Context& context, const Options& options, const std::string& path,
         FromLedger from_ledger, Render render) {
-  auto answer = ask_agent(context, "GET", path);
-  if (answer || answer.error().kind != ErrorKind::Vanished) return show(options, answer, render);
+  return show(options, answer_of(context, options, path, from_ledger), render);
+}
+
+// The configuration; where there is none, what `millrace convert` without one keeps.
+std::expected<Context, int> context_with_batches(const Options& options) {
+  const auto folders = standard_folders();
+  if (!folders || !options.config.empty()) return load_context(options);
+  const auto file = config_file_of(options, *folders);
   std::error_code ignored;
-  if (!std::filesystem::exists(ledger_file(context.settings), ignored)) {
-    return show(options, nothing_known(), render);
-  }
-  auto reader = open_ledger_reader(ledger_file(context.settings));
-  if (!reader) {
-    return show(options, with_context(reader.error(), "cannot read the ledger"), render);
-  }
-  AgentView view(nullptr, context.settings, std::move(*reader));
-  return show(options, from_ledger(view, options), render);
+  if (fs::exists(file, ignored) || !fs::exists(folders->state_dir / "batch", ignored))
+    return load_context(options);
+  auto defaults = load_settings("", file, surroundings(*folders));
+  return Context{*folders, file, std::move(*defaults)};
 }
 
 int ask(const Options& options, const std::string& path, FromLedger from_ledger, Render render) {
@@ -113,9 +126,18 @@ int run_status(const Options& options) {
 }
 
 int run_failures(const Options& options) {
-  return ask(
-      options, "/v1/failures", [](AgentView& view, const Options&) { return view.failures(); },
-      failures_text);
+  const auto context = context_with_batches(options);
+  if (!context) return context.error();
+  auto answer = answer_of(*context, options, "/v1/failures",
+                          [](AgentView& view, const Options&) { return view.failures(); });
+  const auto batches = failures_of_batches(context->settings.agent.state_dir);
+  if (!answer && batches.empty()) return show(options, answer, failures_text);
+  // No agent has run here, but batches have.
+  nlohmann::json all{{"failures", nlohmann::json::array()}};
+  if (answer) all = nlohmann::json::parse(*answer);
+  all["batches"] = batches;
+  return show(options, all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+              failures_text);
 }
 
 int run_explain(const Options& options) {

@@ -70,6 +70,12 @@ std::string converter_text(const Json& converter) {
   return text;
 }
 
+std::string failure_text(const Json& row) {
+  return row.value("folder", "") + "/" + row.value("file", "") + " to " + row.value("to", "") +
+         ": " + row.value("reason", "") + " (" + row.value("kind", "") + ", " +
+         requests_text(row.value("attempts", 0)) + ")\n";
+}
+
 }  // namespace
 
 std::string status_text(const Json& status) {
@@ -91,14 +97,15 @@ std::string requests_text(int count) {
 }
 
 std::string failures_text(const Json& failures) {
-  if (failures["failures"].empty()) return "nothing has failed\n";
+  const Json& agents = failures["failures"];
+  const Json batches = failures.value("batches", Json::array());
+  if (agents.empty() && batches.empty()) return "nothing has failed\n";
   std::string text;
-  for (const Json& row : failures["failures"]) {
-    text += number(row, "id") + "  " + row.value("folder", "") + "/" + row.value("file", "") +
-            " to " + row.value("to", "") + ": " + row.value("reason", "") + " (" +
-            row.value("kind", "") + ", " + requests_text(row.value("attempts", 0)) + ")\n";
-  }
-  return text + "`millrace retry ID` or `millrace retry --all` tries again\n";
+  for (const Json& row : agents) text += number(row, "id") + "  " + failure_text(row);
+  if (!agents.empty()) text += "`millrace retry ID` or `millrace retry --all` tries again\n";
+  for (const Json& row : batches) text += failure_text(row);
+  if (!batches.empty()) text += "of `millrace convert`, which takes a file again once it changes\n";
+  return text;
 }
 
 std::string explain_text(const Json& explanation) {
@@ -121,6 +128,21 @@ std::string rough_size(std::uint64_t bytes) {
   std::size_t unit = 0;
   while (value >= 1000 && unit + 1 < kUnits.size()) value /= 1000, ++unit;
   return fixed(value, unit == 0 ? 0 : 1) + " " + kUnits[unit];
+}
+
+double milliseconds_of(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+
+std::string latency_text(Duration d) {
+  const double ms = milliseconds_of(d);
+  if (ms < 999.5) return fixed(ms, 0) + " ms";
+  return ms < 99'950 ? fixed(ms / 1000, 1) + " s" : rough_duration(d);
+}
+
+std::string share_text(double share) { return fixed(100 * share, share < 0.0995 ? 1 : 0) + "%"; }
+
+std::string a_minute_text(double per_second) {
+  const double a_minute = 60 * per_second;
+  return fixed(a_minute, a_minute < 9.95 ? 1 : 0) + " a minute";
 }
 
 }  // namespace millrace

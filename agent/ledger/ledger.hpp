@@ -248,6 +248,7 @@ struct JobView {  // a row as people see it
   std::string target, converter, state, kind, reason, output_name, outbox, source_action;
   int attempts = 0;  // requests that were made for it, ever
   int possible_extra_bills = 0;
+  int http_status = 0;  // Failed: of the last request, 0 where no answer came
   std::optional<WallTime> seen, first_tried, finished, next_attempt;
 };
 struct Latency {
@@ -259,8 +260,10 @@ struct Latency {
 class LedgerReader {
  public:
   virtual ~LedgerReader() = default;
-  virtual Result<Counts> counts_by_folder() = 0;  // kept, not counted: cheap
-  virtual Result<std::vector<JobView>> failures(std::size_t most) = 0;
+  virtual Result<Counts> counts_by_folder() = 0;                        // kept, not counted: cheap
+  virtual Result<std::vector<JobView>> failures(std::size_t most) = 0;  // the newest first
+  // Those with a larger id, in the order of ids.
+  virtual Result<std::vector<JobView>> failures_behind(JobId id, std::size_t most) = 0;
   virtual Result<std::vector<JobView>> waiting(std::size_t most) = 0;
   virtual Result<std::vector<JobView>> history(std::string_view folder, const Name& name) = 0;
   virtual Result<Latency> latency(std::string_view converter, WallTime since) = 0;

@@ -14,11 +14,17 @@ using sqlite::Bytes;
 using sqlite::each_row;
 using sqlite::Statement;
 
+// The last attempt of a failed job is looked for backwards from the moment at which it failed, past
+// as many as were under way then: attempts have no index by job.
 constexpr std::string_view kViewColumns =
     "SELECT j.id, j.folder, s.name, s.size, s.version, j.target, j.converter, j.state, j.kind,"
     " j.reason, j.output_name, j.outbox, s.action, j.attempt_number,"
     " (SELECT count(*) FROM attempt a INDEXED BY attempt_extra WHERE a.extra = 1 AND a.job = j.id),"
-    " s.seen, j.first_tried, j.finished, j.next_attempt"
+    " s.seen, j.first_tried, j.finished, j.next_attempt,"
+    " CASE WHEN j.state = 'failed' AND j.attempt_number > 0 THEN"
+    "  (SELECT a.status FROM attempt a INDEXED BY attempt_begun WHERE a.job = j.id"
+    "   AND a.begun BETWEEN j.first_tried AND j.finished ORDER BY a.begun DESC, a.id DESC LIMIT 1)"
+    " END"
     " FROM job j JOIN source_version s ON s.id = (j.id >> 8) ";
 
 JobView read_view(const Statement& row) {
@@ -40,6 +46,7 @@ JobView read_view(const Statement& row) {
   view.first_tried = time_or_none(row.integer(16));
   view.finished = time_or_none(row.integer(17));
   view.next_attempt = time_or_none(row.integer(18));
+  view.http_status = static_cast<int>(row.integer(19));
   return view;
 }
 
@@ -60,6 +67,9 @@ class SqliteReader final : public LedgerReader {
 
   Result<std::vector<JobView>> failures(std::size_t most) override {
     return views("WHERE j.state = 'failed' ORDER BY j.id DESC LIMIT ?", most);
+  }
+  Result<std::vector<JobView>> failures_behind(JobId id, std::size_t most) override {
+    return views("WHERE j.state = 'failed' AND j.id > ? ORDER BY j.id LIMIT ?", id, most);
   }
   Result<std::vector<JobView>> waiting(std::size_t most) override {
     return views("WHERE j.state = 'waiting' ORDER BY j.id LIMIT ?", most);
@@ -132,7 +142,8 @@ class SqliteReader final : public LedgerReader {
   template <typename... Values>
   Result<std::int64_t> number(std::string_view sql, const Values&... values) {
     std::int64_t count = 0;
-    auto read = each(sql, [&](const Statement& row) { count = row.integer(0); }, values...);
+    auto read = each(
+        sql, [&](const Statement& row) { count = row.integer(0); }, values...);
     if (!read) return std::unexpected(read.error());
     return count;
   }

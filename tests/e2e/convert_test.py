@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -163,6 +164,90 @@ def test_failures_end_with_1_too_many_with_4():
         assert api.bill()["posts"] - before < 20, api.bill()["posts"] - before
 
 
+def rows_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_failures_stand_in_a_file_as_they_happen_and_again_after_a_kill():
+    with Scratch() as home, ApiServer("--latency-ms", "20") as api:
+        user = User(home)
+        pictures(home / "a", range(30))
+        api.faults("seq=1-3 status=422 code=broken message=not_a_picture body=json\n")
+        # In the folder that is converted, where people put it; it is no source.
+        words = ["convert", "a", "--to", "webp", "--out", "o", "--failures", "a/failed.jsonl",
+                 *to_api(api, "--workers", "1")]
+        failed = home / "a/failed.jsonl"
+        batch = start(user, words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        eventually(lambda: failed.exists() and failed.read_text().count("\n") == 3, 60,
+                   "three failures in the file")
+        batch.kill()
+        batch.wait()
+        first = rows_of(failed)
+        assert {row["kind"] for row in first} == {"input"}, first
+        assert all(row["http_status"] == 422 and row["attempts"] == 1 and row["to"] == "webp" and
+                   "not a picture" in row["reason"] and row["time"].endswith("Z")
+                   for row in first), first
+        assert {os.path.dirname(row["source"]) for row in first} == {str(home / "a")}, first
+        api.faults("")
+        summary = user.json(*words, status=1)
+        assert summary["failed"] == 0, summary
+        assert sorted(map(str, rows_of(failed))) == sorted(map(str, first)), failed.read_text()
+        assert len(names(home / "o")) == 27, names(home / "o")
+        # `millrace failures` knows them too, without a configuration and without an agent.
+        told = user.json("failures")
+        assert sorted(row["file"] for row in told["batches"]) == sorted(
+            os.path.basename(row["source"]) for row in first), told
+        assert told["failures"] == [] and told["batches"][0]["http_status"] == 422, told
+        said = user.says("failures")
+        assert said.count("not a picture") == 3 and "millrace convert" in said, said
+        assert "retry" not in said, said
+
+
+def test_a_file_of_failures_that_cannot_be_written_is_told_before_anything_is_sent():
+    with Scratch() as home, ApiServer() as api:
+        user = User(home)
+        pictures(home / "a", [1])
+        words = ["convert", "a", "--to", "webp", "--out", "o", *to_api(api)]
+        picture = (home / "a/1.png").read_bytes()
+        for path, word in (("none/failed.jsonl", "none"), ("a", "--failures"),
+                           ("a/1.png", "holds no failures")):
+            said = user.says(*words, "--failures", path, status=2)
+            assert word in said, said
+        assert api.bill()["posts"] == 0 and (home / "a/1.png").read_bytes() == picture
+
+
+def test_the_summary_tells_rate_latency_and_the_share_that_failed():
+    with Scratch() as home, ApiServer("--latency-ms", "50") as api:
+        user = User(home)
+        pictures(home / "a", range(20))
+        api.faults("seq=1-2 status=422 code=broken message=not_a_picture body=json\n")
+        words = ["convert", "a", "--to", "webp", "--out", "o", *to_api(api, "--workers", "2")]
+        summary = user.json(*words, status=1)
+        assert summary["failure_share"] == 0.1 and summary["per_second"] > 0, summary
+        assert summary["p95_ms"] >= 48, summary
+        pictures(home / "a", range(20, 24))
+        said = user.says(*words, status=1)
+        assert re.search(r"^in \d+ s: \d+ a minute, 0.0% failed, p95 \d+ ms$", said, re.M), said
+        again = user.says(*words, status=1)
+        assert "a minute" not in again, again
+
+
+def test_a_share_of_failures_is_judged_by_what_was_tried_and_not_by_what_was_skipped():
+    with Scratch() as home, ApiServer() as api:
+        user = User(home)
+        pictures(home / "a", range(200))
+        words = ["convert", "a", "--to", "webp", "--out", "o", "--max-failures", "10%",
+                 *to_api(api, "--workers", "1")]
+        user.json(*words)
+        for path in (home / "state", home / ".local"):  # what lies in o is found there
+            shutil.rmtree(path, ignore_errors=True)
+        pictures(home / "a", range(200, 320))
+        api.faults("status=422 code=broken message=not_a_picture body=json\n")
+        before = api.bill()["posts"]
+        assert "--max-failures 10%" in user.says(*words, status=4)
+        assert 50 <= api.bill()["posts"] - before < 110, api.bill()["posts"] - before
+
+
 def test_patience_ends_a_batch_that_does_not_move():
     with Scratch() as home, ApiServer() as api:
         user = User(home)
@@ -255,15 +340,22 @@ def test_progress_is_drawn_on_a_terminal_and_told_in_lines_elsewhere():
             return ["convert", "a", "--to", "webp", "--out", out, *to_api(api, "--workers", "2")]
         shown = on_a_terminal(user, words("o1"))
         assert re.search(r"\d+ of 40 files", shown) and "left" in shown, shown
+        assert "p95" in shown, shown
         assert "a minute" in shown and shown.count("\r") > 3 and "\n" not in shown, shown
         user.environment["NO_COLOR"] = "1"
         assert not re.search(r"\x1b\[[0-9;]*m", on_a_terminal(user, words("o2")))
         del user.environment["NO_COLOR"]
         quiet = user.run(*words("o3"))
         assert "\x1b" not in quiet.stdout + quiet.stderr and "\r" not in quiet.stderr, quiet
+        shutil.rmtree(home / "a")
+        pictures(home / "a", range(40, 80))  # the server answers what it knows without delay
         lines = [json.loads(line) for line in user.run(*words("o4"), "--json").stdout.splitlines()]
         assert lines[-1]["type"] == "summary"
         assert {line["type"] for line in lines[:-1]} == {"progress"}, lines
+        last = lines[-2]
+        assert last["total"] == last["done"] + last["waiting"] >= 40, last
+        assert last["per_second"] > 0 and last["seconds_left"] >= 0 and last["p95_ms"] > 90, last
+        assert last["failure_share"] == 0, last
 
 
 if __name__ == "__main__":

@@ -187,6 +187,36 @@ TEST_CASE("sixteen threads share commits and every job ends once") {
   CHECK((*reader)->latency("api", kNow)->count == kFiles);
 }
 
+TEST_CASE("a failure tells the status of its last request, and a walk meets each once") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  for (const char* name : {"a.png", "b.png", "c.png"}) admit(*ledger, candidate(name));
+  for (const auto& [status, at] : {std::pair(503, kNow), std::pair(422, kNow + 1h)}) {
+    const auto jobs = *ledger->claim("photos", Ledger::Lane::Fresh, 2, at);
+    for (const Job& job : jobs) {
+      const int attempt = *begin_attempt(*ledger, start_of(job), at);
+      AttemptEnd end;
+      end.kind = ErrorKind::Input;
+      end.http_status = status;
+      REQUIRE(ledger->end_attempt(job.id, attempt, end, at + 1s));
+      const auto state = status == 422 ? JobState::Failed : JobState::Waiting;
+      REQUIRE(ledger->finish(job.id, attempt, ended(state), at + 2s));
+    }
+  }
+  const Job unsent = ledger->claim("photos", Ledger::Lane::Fresh, 1, kNow + 2h)->front();
+  REQUIRE(ledger->finish(unsent.id, 0, ended(JobState::Failed), kNow + 2h));
+  REQUIRE(ledger->flush());
+  auto reader = *open_ledger_reader(scratch / "ledger.db");
+  std::vector<int> statuses;
+  for (JobId last = 0;;) {
+    const auto some = *reader->failures_behind(last, 2);
+    if (some.empty()) break;
+    for (const JobView& one : some) statuses.push_back(one.http_status);
+    last = some.back().id;
+  }
+  CHECK(statuses == std::vector{422, 422, 0});
+}
+
 TEST_CASE("what people ask for is read while the agent writes [J5]") {
   const Scratch scratch;
   const auto ledger = opened(scratch / "ledger.db");
