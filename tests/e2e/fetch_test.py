@@ -6,7 +6,7 @@ import os
 import subprocess
 from collections import Counter
 
-from file_server import FileServer, FlakyUpstream
+from file_server import FileServer, FlakyUpstream, ResettingLink
 from harness import LONG, MILLRACE, Scratch, count, eventually, main
 from tls_server import Authority
 
@@ -66,6 +66,19 @@ def connections(rows):
     return {row[0] for row in rows}
 
 
+def full_handshakes(rows):
+    return {row[0] for row in rows if not row[2]}
+
+
+def expect_few_connections(rows):
+    """One TLS session serves a run: what connects after it has an answer resumes it."""
+    print(f"        {len(rows)} requests, {len(connections(rows))} connections, "
+          f"{len(full_handshakes(rows))} full handshakes")
+    assert {row[1] for row in rows} == {"HTTP/2.0"}
+    assert 1 <= len(connections(rows)) <= 4, len(connections(rows))
+    assert len(full_handshakes(rows)) == 1, len(full_handshakes(rows))
+
+
 def test_a_list_that_is_killed_half_way_fetches_no_complete_file_twice_P5():
     with Scratch() as home:
         fetch = Fetch(home, FILES)
@@ -85,8 +98,7 @@ def test_a_list_that_is_killed_half_way_fetches_no_complete_file_twice_P5():
             asked_again = {row[4].removeprefix("/files/") for row in after} & complete
             assert not asked_again, sorted(asked_again)[:5]
             for rows in (before, after):
-                assert 1 <= len(connections(rows)) <= 4, len(connections(rows))
-                assert {row[1] for row in rows} == {"HTTP/2.0"}
+                expect_few_connections(rows)
             # A third run asks for nothing at all, and --refresh for what has changed.
             assert fetch.run(server)["skipped"] == FILES
             assert len(server.requests()) == len(before) + len(after)
@@ -119,14 +131,32 @@ def test_answers_cut_short_and_resets_and_goaway_leave_every_file_right_N7():
             assert min(upstream.asked.values()) >= 4, "no fault was made"
 
 
-def test_goaway_every_300_requests_costs_nothing():
+def test_connections_that_are_reset_amid_many_answers_leave_every_file_right_N7():
     with Scratch() as home:
-        fetch = Fetch(home, FILES // 2)
+        fetch = Fetch(home, count(10_000))
+        with FileServer(home / "nginx", fetch.authority, fetch.files) as server, \
+                ResettingLink(server.port, resets=8, after=count(10_000) * 1500) as link:
+            fetch.write_list(server)
+            server.port, port = link.port, server.port
+            fetch.list.write_text(fetch.list.read_text().replace(f":{port}/", f":{link.port}/"))
+            assert fetch.run(server)["fetched"] == len(fetch.names)
+            server.port = port
+            assert link.left == 0, "no fault was made"
+            fetch.expect_all_right()
+
+
+def test_goaway_every_300_requests_costs_nothing_N7():
+    with Scratch() as home:
+        fetch = Fetch(home, FILES // 2 if not LONG else FILES)
         with FileServer(home / "nginx", fetch.authority, fetch.files, requests=300) as server:
             fetch.write_list(server)
             assert fetch.run(server)["fetched"] == len(fetch.names)
             fetch.expect_all_right()
-            assert len(connections(server.requests())) >= len(fetch.names) // 300
+            rows = server.requests()
+            assert len(connections(rows)) >= len(fetch.names) // 300
+            assert len(full_handshakes(rows)) == 1, len(full_handshakes(rows))
+            twice = len(rows) - len({row[4] for row in rows})
+            print(f"        {len(connections(rows))} connections, {twice} files asked for twice")
 
 
 def test_a_server_without_http2_is_asked_over_few_kept_connections():

@@ -68,6 +68,56 @@ http {{
         self.process.wait()
 
 
+class ResettingLink:
+    """A port before a server: of its connections the first `resets` are reset after so many bytes of
+    answers; later ones last."""
+
+    def __init__(self, port, resets, after):
+        self.behind, self.left, self.after = port, resets, after
+        self.mutex = threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            with self.mutex:
+                is_reset = self.left > 0
+                self.left -= is_reset
+            server = socket.create_connection(("127.0.0.1", self.behind))
+            most = self.after if is_reset else None
+            for words in ((client, server, None), (server, client, most)):
+                threading.Thread(target=self.carry, args=words, daemon=True).start()
+
+    @staticmethod
+    def carry(source, target, most):
+        carried = 0
+        try:
+            while piece := source.recv(65536):
+                carried += len(piece)
+                if most is not None and carried > most:
+                    target.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                    target.shutdown(socket.SHUT_RD)
+                    target.close()
+                    return
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        finally:
+            source.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.listener.close()
+
+
 class FlakyUpstream:
     """Sends of each file, in turn: half of it, nothing at all, a reset in its middle, all of it."""
 
