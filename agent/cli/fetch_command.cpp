@@ -164,16 +164,18 @@ class FetchRun {
     if (options_.json) {
       list_json(failures, "failed");
       list_json(waiting, "waiting");
-      nlohmann::json summary{{"type", "summary"},         {"fetched", tally.fetched},
-                             {"skipped", tally.skipped},  {"failed", tally.failed},
-                             {"waiting", tally.waiting},  {"bytes", tally.bytes},
-                             {"whole_list", whole(tally)}};
+      nlohmann::json summary{{"type", "summary"},        {"fetched", tally.fetched},
+                             {"skipped", tally.skipped}, {"failed", tally.failed},
+                             {"anew", tally.anew},       {"waiting", tally.waiting},
+                             {"bytes", tally.bytes},     {"whole_list", whole(tally)}};
       std::cout << summary << "\n";
     } else {
       std::cout << tally.fetched << " fetched, " << tally.skipped << " skipped, " << tally.failed
                 << " failed";
       if (tally.waiting > 0) std::cout << ", " << tally.waiting << " still waiting";
       std::cout << " (" << rough_size(tally.bytes) << ")\n";
+      if (tally.anew > 0)
+        std::cout << tally.anew << " changed while they were fetched, and were fetched anew\n";
       list(failures, "failed", tally.failed);
       list(waiting, "waiting", tally.waiting);
       if (!tally.list_ended) std::cerr << "the list was not read to its end\n";
