@@ -159,6 +159,78 @@ def test_goaway_every_300_requests_costs_nothing_N7():
             print(f"        {len(connections(rows))} connections, {twice} files asked for twice")
 
 
+class LongFile(Fetch):
+    """One file that is fetched in ranges; the server sends each of them slowly, if told to."""
+
+    SIZE = 80_000_000
+    SLOWLY = "limit_rate 8m;"
+
+    def __init__(self, home):
+        super().__init__(home, 0)
+        self.names = ["long.bin"]
+        self.make()
+
+    def make(self):
+        (self.files / "long.bin").write_bytes(os.urandom(self.SIZE))
+
+    def kept(self):
+        """Sizes of the temporaries."""
+        if not self.into.exists():
+            return []
+        return [entry.stat().st_size for entry in os.scandir(self.into)
+                if entry.name.startswith(".")]
+
+    def kill_amid_its_ranges(self, server):
+        """What was there by then."""
+        running = subprocess.Popen(self.command(server), stdout=subprocess.DEVNULL)
+        eventually(lambda: len(self.kept()) == 4 and min(self.kept()) > 2_000_000, 60, "four ranges")
+        running.kill()
+        running.wait()
+        assert "long.bin" not in os.listdir(self.into)
+        return sum(self.kept())
+
+
+def test_a_long_file_is_fetched_in_ranges_and_a_kill_costs_no_byte_of_them_N7():
+    with Scratch() as home:
+        fetch = LongFile(home)
+        with FileServer(home / "nginx", fetch.authority, fetch.files, more=fetch.SLOWLY) as server:
+            fetch.write_list(server)
+            kept = fetch.kill_amid_its_ranges(server)
+            asked = {row[5] for row in server.requests()}
+            assert len(asked) == 4 and "-" in asked, asked
+            before = len(server.requests())
+            summary = fetch.run(server)
+            fetch.expect_all_right()
+            assert (summary["fetched"], summary["anew"]) == (1, 0), summary
+            assert summary["bytes"] == fetch.SIZE - kept, (summary, kept)
+            rows = server.requests()[before:]
+            assert {row[3] for row in rows} == {206}, rows
+            print(f"        {kept} of {fetch.SIZE} bytes kept, {len(rows)} ranges asked for again")
+
+
+def test_a_long_file_that_changes_amid_its_ranges_is_fetched_anew_N3():
+    with Scratch() as home:
+        fetch = LongFile(home)
+        with FileServer(home / "nginx", fetch.authority, fetch.files, more=fetch.SLOWLY) as server:
+            fetch.write_list(server)
+            fetch.kill_amid_its_ranges(server)
+            fetch.make()
+            fetch.write_list(server)
+            summary = fetch.run(server)
+            assert (summary["fetched"], summary["anew"]) == (1, 1), summary
+            fetch.expect_all_right()
+
+
+def test_a_long_file_of_a_server_without_ranges_is_fetched_in_one_answer():
+    with Scratch() as home:
+        fetch = LongFile(home)
+        with FileServer(home / "nginx", fetch.authority, fetch.files, more="max_ranges 0;") as server:
+            fetch.write_list(server)
+            assert fetch.run(server)["fetched"] == 1
+            fetch.expect_all_right()
+            assert [row[3] for row in server.requests()] == [200]
+
+
 def test_a_server_without_http2_is_asked_over_few_kept_connections():
     with Scratch() as home:
         fetch = Fetch(home, 300)

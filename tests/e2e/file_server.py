@@ -11,9 +11,11 @@ from harness import eventually, free_port
 
 class FileServer:
     """Files of the folder `files` are found under /files/; what is asked under /flaky/ comes through
-    `upstream` (HOST:PORT). A connection takes `requests` requests; after them it says GOAWAY."""
+    `upstream` (HOST:PORT). A connection takes `requests` requests; after them it says GOAWAY.
+    `more` is further text of the configuration, for every answer."""
 
-    def __init__(self, folder, authority, files, http2=True, requests=100000, upstream="127.0.0.1:9"):
+    def __init__(self, folder, authority, files, http2=True, requests=100000, upstream="127.0.0.1:9",
+                 more=""):
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.log = folder / "access.log"
@@ -23,11 +25,12 @@ class FileServer:
 daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log warn;
 events {{ worker_connections 512; }}
 http {{
-  log_format each '$connection $server_protocol $ssl_session_reused $status $request_uri';
+  log_format each '$connection $server_protocol $ssl_session_reused $status $request_uri'
+                  ' $http_range';
   access_log {self.log} each;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  keepalive_requests {requests}; keepalive_timeout 60s;
+  keepalive_requests {requests}; keepalive_timeout 60s; {more}
   server {{
     listen 127.0.0.1:{self.port} ssl {"http2" if http2 else ""};
     ssl_certificate {certificate}; ssl_certificate_key {key};
@@ -50,15 +53,16 @@ http {{
         return f"https://{self.place}{path}"
 
     def requests(self):
-        """(connection, protocol, resumed, status, path) of each request that was answered."""
+        """(connection, protocol, resumed, status, path, range) of each request that was answered;
+        the range as it was asked for, else `-`."""
         link = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60,
                                            context=ssl._create_unverified_context())
         link.request("GET", "/written")  # one thread: what it answered before is written down
         assert link.getresponse().status == 204
         link.close()
         rows = [line.split() for line in self.log.read_text().splitlines()]
-        return [(int(c), protocol, resumed == "r", int(status), path)
-                for c, protocol, resumed, status, path in rows]
+        return [(int(c), protocol, resumed == "r", int(status), path, asked)
+                for c, protocol, resumed, status, path, asked in rows]
 
     def __enter__(self):
         return self
