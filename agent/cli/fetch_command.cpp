@@ -6,6 +6,7 @@
 #include <random>
 
 #include "agent/cli/context.hpp"
+#include "agent/cli/fetch_status.hpp"
 #include "agent/cli/progress.hpp"
 #include "agent/cli/text_view.hpp"
 #include "agent/download/download_run.hpp"
@@ -128,6 +129,8 @@ class FetchRun {
     auto started = DownloadRun::start(std::move(*list), std::move(download), clock_);
     if (!started) return std::unexpected(started.error());
     run_ = std::move(*started);
+    status_ = std::make_unique<FetchStatus>(state_dir_, printable(options_.list),
+                                            printable(path_text(into_)), clock_.now());
     return {};
   }
 
@@ -145,6 +148,7 @@ class FetchRun {
       before = tally;
       if (now - moved >= patience) return;
       progress_.show(as_files(tally), tally.waiting, now);
+      status_->show(tally, now);
     }
   }
 
@@ -214,6 +218,7 @@ class FetchRun {
   Progress progress_;
   const SystemClock clock_;
   std::unique_ptr<InstanceLock> lock_;
+  std::unique_ptr<FetchStatus> status_;  // before the lock is gone, so is it
   std::unique_ptr<DownloadRun> run_;
   bool stopped_ = false;
 };

@@ -7,6 +7,7 @@
 
 #include "agent/cli/agent_view.hpp"
 #include "agent/cli/context.hpp"
+#include "agent/cli/fetch_status.hpp"
 #include "agent/cli/text_view.hpp"
 #include "agent/ledger/sqlite_ledger.hpp"
 #include "config/bucket_url.hpp"
@@ -39,21 +40,22 @@ std::unexpected<Error> nothing_known() {
 
 using FromLedger = Result<std::string> (*)(AgentView& view, const Options& options);
 
-// Asks the running agent, or the ledger alone.
+// Of the running agent, or of the ledger alone.
+Result<std::string> answer_to(const Context& context, const Options& options,
+                              const std::string& path, FromLedger from_ledger) {
+  auto answer = ask_agent(context, "GET", path);
+  if (answer || answer.error().kind != ErrorKind::Vanished) return answer;
+  std::error_code ignored;
+  if (!std::filesystem::exists(ledger_file(context.settings), ignored)) return nothing_known();
+  auto reader = open_ledger_reader(ledger_file(context.settings));
+  if (!reader) return with_context(reader.error(), "cannot read the ledger");
+  AgentView view(nullptr, context.settings, std::move(*reader));
+  return from_ledger(view, options);
+}
+
 int ask(const Context& context, const Options& options, const std::string& path,
         FromLedger from_ledger, Render render) {
-  auto answer = ask_agent(context, "GET", path);
-  if (answer || answer.error().kind != ErrorKind::Vanished) return show(options, answer, render);
-  std::error_code ignored;
-  if (!std::filesystem::exists(ledger_file(context.settings), ignored)) {
-    return show(options, nothing_known(), render);
-  }
-  auto reader = open_ledger_reader(ledger_file(context.settings));
-  if (!reader) {
-    return show(options, with_context(reader.error(), "cannot read the ledger"), render);
-  }
-  AgentView view(nullptr, context.settings, std::move(*reader));
-  return show(options, from_ledger(view, options), render);
+  return show(options, answer_to(context, options, path, from_ledger), render);
 }
 
 int ask(const Options& options, const std::string& path, FromLedger from_ledger, Render render) {
@@ -106,10 +108,29 @@ int change(const Options& options, const std::string& path,
 
 }  // namespace
 
+// Downloads that run need neither an agent nor a configuration.
 int run_status(const Options& options) {
-  return ask(
-      options, "/v1/status", [](AgentView& view, const Options&) { return view.status(); },
-      status_text);
+  const auto root = state_root(options);
+  if (!root) return root.error();
+  const auto fetches = running_fetches(*root);
+  nlohmann::json status{{"running", false},
+                        {"folders", nlohmann::json::array()},
+                        {"converters", nlohmann::json::array()}};
+  std::error_code ignored;
+  const auto folders = standard_folders();
+  const bool configured =
+      !options.config.empty() || !folders || fs::exists(config_file_of(options, *folders), ignored);
+  if (configured || fetches.empty()) {
+    const auto context = load_context(options);
+    if (!context) return context.error();
+    const auto answer = answer_to(*context, options, "/v1/status",
+                                  [](AgentView& view, const Options&) { return view.status(); });
+    if (!answer && (fetches.empty() || answer.error().kind != ErrorKind::Configuration))
+      return show(options, answer, status_text);
+    if (answer) status = nlohmann::json::parse(*answer);
+  }
+  status["fetches"] = fetches;
+  return show(options, status.dump(), status_text);
 }
 
 int run_failures(const Options& options) {

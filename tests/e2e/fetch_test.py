@@ -231,6 +231,42 @@ def test_a_long_file_of_a_server_without_ranges_is_fetched_in_one_answer():
             assert [row[3] for row in server.requests()] == [200]
 
 
+def status_of(fetch, *words):
+    """Of this user, who has no configuration."""
+    done = subprocess.run([MILLRACE, "status", "--state-dir", str(fetch.home / "state"), *words],
+                          capture_output=True, text=True, timeout=60,
+                          env=dict(os.environ, HOME=str(fetch.home / "nobody")))
+    return done.returncode, done.stdout
+
+
+def test_status_tells_of_a_fetch_while_it_runs():
+    with Scratch() as home:
+        fetch = Fetch(home, 300)
+        with FileServer(home / "nginx", fetch.authority, fetch.files) as server:
+            fetch.write_list(server)
+            assert status_of(fetch, "--json")[0] == 2
+            running = subprocess.Popen(fetch.command(server, "--rate", "50/s"),
+                                       stdout=subprocess.DEVNULL)
+
+            def told():
+                status, text = status_of(fetch, "--json")
+                rows = json.loads(text)["fetches"] if status == 0 else []
+                return rows and rows[0]["fetched"] > 0 and rows
+
+            row, = eventually(told, 60, "the status")
+            assert (row["list"], row["into"]) == (str(fetch.list), str(fetch.into)), row
+            assert row["fetched"] + row["waiting"] <= 300 and row["failed"] == 0, row
+            assert row["bytes"] >= row["fetched"] * SIZE and row["seconds"] > 0, row
+            status, text = status_of(fetch)
+            assert status == 0 and f"fetch: {fetch.list} -> {fetch.into}" in text, text
+            assert " of " in text and "0 failed" in text, text
+            running.kill()
+            running.wait()
+            # What a killed run left is not taken for one that runs.
+            assert any((home / "state" / "batch").glob("*/progress.json"))
+            assert status_of(fetch, "--json")[0] == 2
+
+
 def test_a_server_without_http2_is_asked_over_few_kept_connections():
     with Scratch() as home:
         fetch = Fetch(home, 300)
