@@ -12,17 +12,22 @@ from harness import eventually, free_port
 class FileServer:
     """Files of the folder `files` are found under /files/; what is asked under /flaky/ comes through
     `upstream` (HOST:PORT). A connection takes `requests` requests; after them it says GOAWAY.
-    `more` is further text of the configuration, for every answer."""
+    `more` is further text of the configuration, for every answer. With `delay` (seconds) the files
+    are found under /slow/ as well, each answer that much later (needs libnginx-mod-http-echo)."""
 
     def __init__(self, folder, authority, files, http2=True, requests=100000, upstream="127.0.0.1:9",
-                 more=""):
+                 more="", delay=None):
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.log = folder / "access.log"
         certificate, key = authority.issue(f"server{self.port}")
         config = folder / "nginx.conf"
+        module, slow = "", ""
+        if delay is not None:
+            module = "load_module /usr/lib/nginx/modules/ngx_http_echo_module.so;"
+            slow = f"location ~ ^/slow/(.*)$ {{ echo_sleep {delay}; echo_exec /files/$1; }}"
         config.write_text(f"""
-daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log warn;
+{module} daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log warn;
 events {{ worker_connections 512; }}
 http {{
   log_format each '$connection $server_protocol $ssl_session_reused $status $request_uri'
@@ -37,6 +42,7 @@ http {{
     ssl_session_cache shared:tls:1m; ssl_session_tickets on;
     location = /written {{ access_log off; return 204; }}
     location /files/ {{ alias {files}/; }}
+    {slow}
     location /flaky/ {{ proxy_pass http://{upstream}/; }}
   }}
 }}
