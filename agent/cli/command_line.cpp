@@ -105,6 +105,10 @@ void declare_init(CLI::App& app, Options& o) {
                  "a conversion API (default: the local converter, where there is one)");
 }
 
+void declare_status(CLI::App& app, Options& o) {
+  app.add_option("--state-dir", o.state_dir, "of downloads that were started with it");
+}
+
 void declare_name(CLI::App& app, Options& o) {
   app.add_option("name", o.name, "a folder or a converter")->required();
 }
@@ -138,7 +142,7 @@ constexpr std::array kRows{
     Row{{"convert", "convert files once", run_convert}, declare_convert},
     Row{{"fetch", "download a list of files", run_fetch}, declare_fetch},
     Row{{"serve", "the local conversion API on its own", run_serve}, declare_serve},
-    Row{{"status", "what the agent is doing", run_status}, nothing_more},
+    Row{{"status", "what the agent and running downloads are doing", run_status}, declare_status},
     Row{{"failures", "what failed, and why", run_failures}, nothing_more},
     Row{{"explain", "what happened or will happen to a file", run_explain},
         [](CLI::App& app, Options& o) { app.add_option("file", o.name, "a path")->required(); }},

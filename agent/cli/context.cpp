@@ -65,6 +65,21 @@ std::expected<Context, int> load_context(const Options& options) {
   return context;
 }
 
+std::expected<fs::path, int> state_root(const Options& options) {
+  if (!options.state_dir.empty()) return fs::absolute(native_path(options.state_dir));
+  const auto folders = standard_folders();
+  if (!folders) {
+    say_error(options, folders.error());
+    return std::unexpected(kWrongUse);
+  }
+  std::error_code ignored;
+  if (options.config.empty() && !fs::exists(config_file_of(options, *folders), ignored))
+    return folders->state_dir;
+  const auto context = load_context(options);
+  if (!context) return std::unexpected(context.error());
+  return context->settings.agent.state_dir;
+}
+
 fs::path render_program() { return sister_program("millrace-render"); }
 
 bool has_renderer() {

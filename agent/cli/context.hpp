@@ -34,6 +34,10 @@ std::filesystem::file_time_type time_of(const std::filesystem::path& file);
 // status.
 std::expected<Context, int> load_context(const Options& options);
 
+// Where `fetch` keeps its state: --state-dir, what the configuration says if there is one, the
+// usual place. A problem is said as load_context() does.
+std::expected<std::filesystem::path, int> state_root(const Options& options);
+
 // millrace-render lies beside this program.
 std::filesystem::path render_program();
 bool has_renderer();

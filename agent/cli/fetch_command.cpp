@@ -6,6 +6,7 @@
 #include <random>
 
 #include "agent/cli/context.hpp"
+#include "agent/cli/fetch_status.hpp"
 #include "agent/cli/progress.hpp"
 #include "agent/cli/text_view.hpp"
 #include "agent/download/download_run.hpp"
@@ -128,6 +129,8 @@ class FetchRun {
     auto started = DownloadRun::start(std::move(*list), std::move(download), clock_);
     if (!started) return std::unexpected(started.error());
     run_ = std::move(*started);
+    status_ = std::make_unique<FetchStatus>(state_dir_, printable(options_.list),
+                                            printable(path_text(into_)), clock_.now());
     return {};
   }
 
@@ -145,6 +148,7 @@ class FetchRun {
       before = tally;
       if (now - moved >= patience) return;
       progress_.show(as_files(tally), tally.waiting, now);
+      status_->show(tally, now);
     }
   }
 
@@ -164,16 +168,18 @@ class FetchRun {
     if (options_.json) {
       list_json(failures, "failed");
       list_json(waiting, "waiting");
-      nlohmann::json summary{{"type", "summary"},         {"fetched", tally.fetched},
-                             {"skipped", tally.skipped},  {"failed", tally.failed},
-                             {"waiting", tally.waiting},  {"bytes", tally.bytes},
-                             {"whole_list", whole(tally)}};
+      nlohmann::json summary{{"type", "summary"},        {"fetched", tally.fetched},
+                             {"skipped", tally.skipped}, {"failed", tally.failed},
+                             {"anew", tally.anew},       {"waiting", tally.waiting},
+                             {"bytes", tally.bytes},     {"whole_list", whole(tally)}};
       std::cout << summary << "\n";
     } else {
       std::cout << tally.fetched << " fetched, " << tally.skipped << " skipped, " << tally.failed
                 << " failed";
       if (tally.waiting > 0) std::cout << ", " << tally.waiting << " still waiting";
       std::cout << " (" << rough_size(tally.bytes) << ")\n";
+      if (tally.anew > 0)
+        std::cout << tally.anew << " changed while they were fetched, and were fetched anew\n";
       list(failures, "failed", tally.failed);
       list(waiting, "waiting", tally.waiting);
       if (!tally.list_ended) std::cerr << "the list was not read to its end\n";
@@ -212,6 +218,7 @@ class FetchRun {
   Progress progress_;
   const SystemClock clock_;
   std::unique_ptr<InstanceLock> lock_;
+  std::unique_ptr<FetchStatus> status_;  // before the lock is gone, so is it
   std::unique_ptr<DownloadRun> run_;
   bool stopped_ = false;
 };

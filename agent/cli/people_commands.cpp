@@ -7,6 +7,7 @@
 
 #include "agent/cli/agent_view.hpp"
 #include "agent/cli/context.hpp"
+#include "agent/cli/fetch_status.hpp"
 #include "agent/cli/text_view.hpp"
 #include "agent/ledger/sqlite_ledger.hpp"
 #include "config/bucket_url.hpp"
@@ -119,10 +120,29 @@ int change(const Options& options, const std::string& path,
 
 }  // namespace
 
+// Downloads that run need neither an agent nor a configuration.
 int run_status(const Options& options) {
-  return ask(
-      options, "/v1/status", [](AgentView& view, const Options&) { return view.status(); },
-      status_text);
+  const auto root = state_root(options);
+  if (!root) return root.error();
+  const auto fetches = running_fetches(*root);
+  nlohmann::json status{{"running", false},
+                        {"folders", nlohmann::json::array()},
+                        {"converters", nlohmann::json::array()}};
+  std::error_code ignored;
+  const auto folders = standard_folders();
+  const bool configured =
+      !options.config.empty() || !folders || fs::exists(config_file_of(options, *folders), ignored);
+  if (configured || fetches.empty()) {
+    const auto context = load_context(options);
+    if (!context) return context.error();
+    const auto answer = answer_of(*context, options, "/v1/status",
+                                  [](AgentView& view, const Options&) { return view.status(); });
+    if (!answer && (fetches.empty() || answer.error().kind != ErrorKind::Configuration))
+      return show(options, answer, status_text);
+    if (answer) status = nlohmann::json::parse(*answer);
+  }
+  status["fetches"] = fetches;
+  return show(options, status.dump(), status_text);
 }
 
 int run_failures(const Options& options) {

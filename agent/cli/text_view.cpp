@@ -76,12 +76,36 @@ std::string failure_text(const Json& row) {
          requests_text(row.value("attempts", 0)) + ")\n";
 }
 
+std::string fetch_text(const Json& fetch) {
+  const auto done = fetch.value("fetched", std::int64_t{0}) +
+                    fetch.value("skipped", std::int64_t{0}) +
+                    fetch.value("failed", std::int64_t{0});
+  const auto bytes = fetch.value("bytes", std::uint64_t{0});
+  const double seconds = fetch.value("seconds", 0.0);
+  std::string text = "fetch: " + fetch.value("list", "") + " -> " + fetch.value("into", "") +
+                     "\n  " + std::to_string(done) + " of " +
+                     std::to_string(done + fetch.value("waiting", std::int64_t{0})) +
+                     (fetch.value("whole_list", false) ? " files, " : " files read so far, ") +
+                     number(fetch, "failed") + " failed, " + rough_size(bytes);
+  if (seconds > 0.5) {
+    text += ", " + fixed(60 * static_cast<double>(done) / seconds, 0) + " files a minute, " +
+            rough_size(static_cast<std::uint64_t>(static_cast<double>(bytes) / seconds)) +
+            " a second";
+  }
+  return text + "\n";
+}
+
 }  // namespace
 
 std::string status_text(const Json& status) {
-  std::string text = status.value("running", false)
-                         ? "the agent runs\n"
-                         : "no agent runs; this is what the ledger remembers\n";
+  std::string text;
+  for (const Json& fetch : status.value("fetches", Json::array())) text += fetch_text(fetch);
+  if (status.value("running", false))
+    text += "the agent runs\n";
+  else if (status["folders"].empty())
+    text += "no agent runs\n";
+  else
+    text += "no agent runs; this is what the ledger remembers\n";
   for (const Json& folder : status["folders"]) text += folder_text(folder);
   for (const Json& converter : status["converters"]) text += converter_text(converter);
   if (status.value("possible_extra_bills", 0) > 0) {

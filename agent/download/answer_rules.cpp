@@ -61,4 +61,11 @@ std::string validator_of(std::string_view etag, std::string_view last_modified) 
   return std::string(etag.starts_with('"') ? etag : last_modified);
 }
 
+bool has_strong_validator(const HttpHead& head) {
+  if (head.header("etag").value_or("").starts_with('"')) return true;
+  const auto changed = parse_http_date(head.header("last-modified").value_or(""));
+  const auto answered = parse_http_date(head.header("date").value_or(""));
+  return changed && answered && *answered - *changed >= std::chrono::minutes{1};
+}
+
 }  // namespace millrace

@@ -26,5 +26,8 @@ std::optional<ContentRange> parse_content_range(std::string_view text);
 // What If-Range may ask with: a strong ETag, else Last-Modified (RFC 9110 13.1.5); empty if the
 // answer has neither, and then nothing of it can be resumed.
 std::string validator_of(std::string_view etag, std::string_view last_modified);
+// Whether that validator names these bytes and no others: every strong ETag, and a Last-Modified
+// that was a minute old when the answer was made (RFC 9110 8.8.2.2).
+bool has_strong_validator(const HttpHead& head);
 
 }  // namespace millrace

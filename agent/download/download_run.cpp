@@ -22,6 +22,8 @@ constexpr std::chrono::milliseconds kPatienceWithList{1000};
 constexpr std::chrono::milliseconds kPostponement{100};
 constexpr std::size_t kMostPostponed = 1000;
 
+constexpr const char* kFetchedAnew = "it changed while it was fetched, and was fetched anew";
+
 std::string host_of(const std::string& url) {
   const std::string origin = origin_of(url);
   const auto slashes = origin.find("://");
@@ -287,7 +289,7 @@ void DownloadRun::fetch(DownloadTask task, const std::stop_token& stop) {
   const TimePoint began = clock_.now();
   if (!task.first_tried) task.first_tried = began;
   std::string bad_sha256;
-  auto fetched = fetcher_->fetch(task.item, task.record, stop, bad_sha256);
+  auto fetched = fetcher_->fetch(task.item, task.record, stop, more_of(task.host), bad_sha256);
   const Error* error = fetched ? nullptr : &fetched.error();
   {
     const MutexLock lock(mutex_);
@@ -306,6 +308,18 @@ void DownloadRun::fetch(DownloadTask task, const std::stop_token& stop) {
   publish(std::move(task), std::move(*fetched));
 }
 
+MoreRequests DownloadRun::more_of(const std::string& host) {
+  return {[this, host] {
+            const MutexLock lock(mutex_);
+            return window_.take_room(host, clock_.now());
+          },
+          [this, host] {
+            const MutexLock lock(mutex_);
+            window_.abandoned(host);
+            changed_.notify_all();
+          }};
+}
+
 void DownloadRun::publish(DownloadTask task, Fetched fetched) {
   ReadyFile ready;
   ready.file = std::move(fetched.file);
@@ -313,10 +327,11 @@ void DownloadRun::publish(DownloadTask task, Fetched fetched) {
   ready.record.list = options_.list_id;
   if (task.record.state == FileState::Done) ready.replaces = task.record;
   // The claim goes with it: until then the file is on no record.
-  ready.then = [this, claim = std::move(task.claim), line = task.item.line,
-                record = ready.record](const Result<void>& published) {
+  ready.then = [this, claim = std::move(task.claim), line = task.item.line, record = ready.record,
+                anew = fetched.anew](const Result<void>& published) {
     if (published)
-      end(with_record(ended(LineEnd::How::Fetched, line, record.name, ""), record));
+      end(with_record(ended(LineEnd::How::Fetched, line, record.name, anew ? kFetchedAnew : ""),
+                      record));
     else
       end(ended(LineEnd::How::Failed, line, record.name, published.error().message));
   };
@@ -353,6 +368,7 @@ void DownloadRun::end(const LineEnd& line) {
   if (options_.on_line) options_.on_line(line);
   const MutexLock lock(mutex_);
   if (line.how == LineEnd::How::Fetched) ++tally_.fetched;
+  if (line.how == LineEnd::How::Fetched && !line.reason.empty()) ++tally_.anew;
   if (line.how == LineEnd::How::Skipped) ++tally_.skipped;
   if (line.how == LineEnd::How::Failed) {
     ++tally_.failed;

@@ -64,6 +64,7 @@ struct DownloadOptions {
 
 struct DownloadTally {
   std::int64_t fetched = 0;
+  std::int64_t anew = 0;     // of these: changed meanwhile, and were fetched a second time
   std::int64_t skipped = 0;  // lay there already, or has not changed
   std::int64_t failed = 0;
   std::int64_t waiting = 0;  // read from the list and not ended
@@ -120,6 +121,7 @@ class DownloadRun {
   void work(const std::stop_token& stop);
   std::optional<DownloadTask> next_task(const std::stop_token& stop) EXCLUDES(mutex_);
   void fetch(DownloadTask task, const std::stop_token& stop);
+  MoreRequests more_of(const std::string& host) EXCLUDES(mutex_);
   void publish(DownloadTask task, Fetched fetched);
   void try_again(DownloadTask task, Error error, const std::string& bad_sha256) EXCLUDES(mutex_);
   void end(const LineEnd& line) EXCLUDES(mutex_);

@@ -63,6 +63,14 @@ std::optional<DownloadTask> DownloadWindow::next(TimePoint now) {
   return std::nullopt;
 }
 
+bool DownloadWindow::take_room(const std::string& name, TimePoint now) {
+  Host& host = this->host(name);
+  if (!host.gate->open(now)) return false;
+  host.gate->started(now);
+  ++host.in_flight;
+  return true;
+}
+
 std::optional<TimePoint> DownloadWindow::next_due() const {
   if (later_.empty()) return std::nullopt;
   return later_.begin()->first;

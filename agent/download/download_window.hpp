@@ -54,6 +54,8 @@ class DownloadWindow {
   std::optional<DownloadTask> next(TimePoint now);
   // When next() may give one by time alone; nothing if only an answer can help.
   std::optional<TimePoint> next_due() const;
+  // One more request to a host that may be asked by now; abandoned() is its end.
+  bool take_room(const std::string& host, TimePoint now);
   // The end of a request; `error` null for success.
   void answered(const std::string& host, const Error* error, Duration took, TimePoint now);
   void abandoned(const std::string& host);  // the request was stopped by us

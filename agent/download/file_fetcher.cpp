@@ -1,13 +1,10 @@
 #include "agent/download/file_fetcher.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "agent/download/answer_rules.hpp"
-#include "agent/transfer/url_parts.hpp"
 #include "platform/base/sha256.hpp"
-#include "platform/base/text.hpp"
 #include "platform/fs/path_text.hpp"
 
 namespace millrace {
@@ -16,30 +13,9 @@ namespace {
 constexpr std::size_t kPieceOfFile = 64 * 1024;
 constexpr std::size_t kLongestValidator = 1024;  // bytes; a longer one is not remembered
 
-// "host:443" of "https://host:443".
-std::string place_of_origin(const std::string& origin) {
-  const auto slashes = origin.find("://");
-  return slashes == origin.npos ? std::string() : origin.substr(slashes + 3);
-}
-
 std::string remembered(const HttpHead& head, std::string_view name) {
   const auto value = head.header(name);
   return value && value->size() <= kLongestValidator ? std::string(*value) : std::string();
-}
-
-std::unexpected<Error> bad_answer(const std::string& host, std::string_view what) {
-  return fail(ErrorKind::Transient, host + ": " + std::string(what));
-}
-
-// A line that may not be asked for is wrong by itself; no host is to blame.
-Error as_input(Error error) {
-  if (error.kind == ErrorKind::Configuration) error.kind = ErrorKind::Input;
-  return error;
-}
-
-Error on_disk(Error error) {
-  error.kind = ErrorKind::Environment;
-  return error;
 }
 
 }  // namespace
@@ -74,48 +50,11 @@ struct FileFetcher::Part {
 
 FileFetcher::FileFetcher(HttpClient& http, Directory& folder, FileLedger& ledger,
                          const Clock& clock, FetchRules rules)
-    : http_(http), folder_(folder), ledger_(ledger), clock_(clock), rules_(std::move(rules)) {}
-
-Result<HttpRequest> FileFetcher::request_for(const std::string& url, const std::string& host,
-                                             const Headers& headers) const {
-  const bool allowed = std::ranges::find(rules_.allow, host) != rules_.allow.end();
-  HttpRequest request;
-  request.method = "GET";
-  request.url = url;
-  request.ca_file = rules_.ca_file;
-  request.headers = headers;
-  if (rules_.headers) {
-    auto own = rules_.headers(host);
-    if (!own) return std::unexpected(own.error());
-    std::ranges::move(*own, std::back_inserter(request.headers));
-  }
-  request.max_answer = ~std::uint64_t{0};
-  request.timeouts = rules_.timeouts;
-  request.addresses = allowed ? AddressRule::Any : AddressRule::PublicOnly;
-  return request;
-}
-
-Result<FileFetcher::Answer> FileFetcher::ask(std::string url, const Headers& headers,
-                                             const std::stop_token& stop) {
-  for (int hop = 0; hop <= kMostRedirects; ++hop) {
-    Answer answer;
-    answer.host = printable(place_of_origin(origin_of(url)), 200);
-    auto request = request_for(url, answer.host, headers);
-    if (!request) return std::unexpected(as_input(request.error()));
-    auto exchange = http_.start(std::move(*request), stop);
-    if (!exchange) return std::unexpected(as_input(exchange.error()));
-    auto head = (*exchange)->head();
-    if (!head) return std::unexpected(as_input(head.error()));
-    answer.exchange = std::move(*exchange);
-    answer.head = std::move(*head);
-    if (!is_redirect(answer.head.status)) return answer;
-    auto next = redirect_target(url, answer.head.header("location").value_or(""));
-    if (!next) return with_context(next.error(), answer.host);
-    url = std::move(*next);
-  }
-  return fail(ErrorKind::Input,
-              "more than " + std::to_string(kMostRedirects) + " redirects, one after another");
-}
+    : folder_(folder),
+      ledger_(ledger),
+      clock_(clock),
+      rules_(std::move(rules)),
+      requests_(http, rules_) {}
 
 // Bytes of the temporary that the record names; 0 if there is none or they cannot be resumed.
 std::uint64_t FileFetcher::kept_bytes(const FileRecord& record) {
@@ -139,7 +78,7 @@ Headers FileFetcher::conditions(const FileRecord& record, std::uint64_t have) co
 }
 
 Result<void> FileFetcher::drop_part(const FileRecord& record) {
-  if (record.state != FileState::Partial) return {};
+  if (record.state != FileState::Partial || record.temporary.empty()) return {};
   auto removed = folder_.remove(record.temporary);
   if (removed || removed.error().kind == ErrorKind::Vanished) return {};
   return removed;
@@ -162,7 +101,7 @@ Result<void> FileFetcher::copy_kept(const FileRecord& record, std::uint64_t have
 
 // The temporary is on record before the first byte of the answer is in it.
 Result<FileFetcher::Part> FileFetcher::begin(const ListItem& item, const FileRecord& record,
-                                             const Answer& answer, std::uint64_t have) {
+                                             const DownloadAnswer& answer, std::uint64_t have) {
   Part part;
   part.record = record;
   part.record.size = 0;
@@ -197,7 +136,7 @@ Result<FileFetcher::Part> FileFetcher::begin(const ListItem& item, const FileRec
     return std::unexpected(copied.error());
   part.resumable = record.state != FileState::Done &&
                    part.expected.value_or(0) >= rules_.resume_from &&
-                   !validator_of(part.record.etag, part.record.last_modified).empty();
+                   has_strong_validator(answer.head);
   if (part.resumable) {
     part.record.state = FileState::Partial;
     if (auto put = ledger_.put(part.record); !put) return std::unexpected(put.error());
@@ -207,7 +146,7 @@ Result<FileFetcher::Part> FileFetcher::begin(const ListItem& item, const FileRec
   return part;
 }
 
-Result<void> FileFetcher::receive(const Answer& answer, Part& part) {
+Result<void> FileFetcher::receive(const DownloadAnswer& answer, Part& part) {
   std::vector<std::byte> piece(kPieceOfFile);
   for (;;) {
     const auto got = answer.exchange->read(piece);
@@ -224,10 +163,21 @@ Result<void> FileFetcher::receive(const Answer& answer, Part& part) {
   return {};
 }
 
+bool FileFetcher::may_be_divided(const ListItem& item, const FileRecord& record,
+                                 const HttpHead& head) const {
+  // Of what lies there already the record is kept until the new bytes are whole.
+  if (record.state == FileState::Done || rules_.ranges < 2) return false;
+  return head.length.value_or(0) >= rules_.ranges_from && has_ranges(head) &&
+         (!item.size || item.size == head.length);
+}
+
 Result<Fetched> FileFetcher::fetch(const ListItem& item, const FileRecord& record,
-                                   std::stop_token stop, std::string& bad_sha256) {
+                                   std::stop_token stop, const MoreRequests& more,
+                                   std::string& bad_sha256) {
+  if (record.state == FileState::Partial && !record.ranges.empty())
+    return fetch_ranges(item, record, std::nullopt, stop, more, bad_sha256);
   const std::uint64_t have = kept_bytes(record);
-  auto answer = ask(item.url, conditions(record, have), stop);
+  auto answer = requests_.get(item.url, conditions(record, have), stop);
   if (!answer) return std::unexpected(answer.error());
   const int status = answer->head.status;
   if (status == 304 && record.state == FileState::Done) return Fetched{nullptr, record};
@@ -238,18 +188,61 @@ Result<Fetched> FileFetcher::fetch(const ListItem& item, const FileRecord& recor
   }
   if (status != 200 && !(status == 206 && have > 0))
     return std::unexpected(error_of_answer(answer->head, answer->host, clock_.wall_now()));
+  if (!may_be_divided(item, record, answer->head))
+    return fetch_whole(item, record, std::move(*answer), have, bad_sha256);
+  if (auto dropped = drop_part(record); !dropped) return std::unexpected(on_disk(dropped.error()));
+  return fetch_ranges(item, record, std::move(*answer), stop, more, bad_sha256);
+}
 
-  auto part = begin(item, record, *answer, have);
+Result<Fetched> FileFetcher::fetch_whole(const ListItem& item, const FileRecord& record,
+                                         DownloadAnswer answer, std::uint64_t have,
+                                         std::string& bad_sha256) {
+  auto part = begin(item, record, answer, have);
   if (!part) return std::unexpected(part.error());
-  if (auto received = receive(*answer, *part); !received) {
+  if (auto received = receive(answer, *part); !received) {
     part->keep();
     return std::unexpected(received.error());
   }
-  if (auto right = part->check(item, answer->host, bad_sha256); !right)
+  if (auto right = part->check(item, answer.host, bad_sha256); !right)
     return std::unexpected(right.error());
   if (auto finished = part->file->finish(); !finished)
     return std::unexpected(on_disk(finished.error()));
   return Fetched{std::move(part->file), std::move(part->record)};
+}
+
+Result<Fetched> FileFetcher::fetch_ranges(const ListItem& item, FileRecord record,
+                                          std::optional<DownloadAnswer> whole,
+                                          const std::stop_token& stop, const MoreRequests& more,
+                                          std::string& bad_sha256) {
+  if (whole) {
+    record.etag = remembered(whole->head, "etag");
+    record.last_modified = remembered(whole->head, "last-modified");
+  }
+  RangeFetch ranges({requests_, folder_, ledger_, clock_, rules_, received_}, item, record, more,
+                    stop);
+  if (whole) {
+    const std::uint64_t size = whole->head.length.value_or(0);
+    ranges.begin_with(std::move(*whole), size);
+  }
+  auto joined = ranges.fetch(bad_sha256);
+  if (joined) return Fetched{std::move(joined->file), std::move(joined->record)};
+  if (ranges.lost() == RangeFetch::Lost::Nothing) return std::unexpected(joined.error());
+  auto fetched = fetch_anew(item, std::move(record), stop, bad_sha256);
+  if (fetched) fetched->anew = ranges.lost() == RangeFetch::Lost::File;
+  return fetched;
+}
+
+// In one answer, which is of one file.
+Result<Fetched> FileFetcher::fetch_anew(const ListItem& item, FileRecord record,
+                                        const std::stop_token& stop, std::string& bad_sha256) {
+  record.state = FileState::Named;
+  record.temporary.clear();
+  record.ranges.clear();
+  auto answer = requests_.get(item.url, {}, stop);
+  if (!answer) return std::unexpected(answer.error());
+  if (answer->head.status != 200)
+    return std::unexpected(error_of_answer(answer->head, answer->host, clock_.wall_now()));
+  return fetch_whole(item, record, std::move(*answer), 0, bad_sha256);
 }
 
 }  // namespace millrace

@@ -1,5 +1,6 @@
 #include "agent/download/file_ledger.hpp"
 
+#include <sstream>
 #include <utility>
 
 #include "agent/ledger/sqlite.hpp"
@@ -14,7 +15,7 @@ using sqlite::Database;
 using sqlite::Statement;
 
 constexpr std::chrono::milliseconds kBusy{5000};
-constexpr std::int64_t kSchemaVersion = 2;
+constexpr std::int64_t kSchemaVersion = 3;
 
 constexpr const char* kSchema = R"sql(
 CREATE TABLE file (
@@ -29,15 +30,37 @@ PRAGMA user_version=1;
 constexpr const char* kSecondVersion =
     "ALTER TABLE file ADD COLUMN list BLOB NOT NULL DEFAULT x''; PRAGMA user_version=2;";
 
+// A line a range: FIRST LAST TEMPORARY.
+constexpr const char* kThirdVersion =
+    "ALTER TABLE file ADD COLUMN ranges BLOB NOT NULL DEFAULT x''; PRAGMA user_version=3;";
+
 constexpr const char* kFind =
-    "SELECT state, name, temporary, size, sha256, mtime, etag, last_modified, list FROM file "
-    "WHERE key = ?";
+    "SELECT state, name, temporary, size, sha256, mtime, etag, last_modified, list, ranges "
+    "FROM file WHERE key = ?";
 constexpr const char* kReserve =
     "INSERT OR IGNORE INTO file (key, folded, name, state, temporary, size, sha256, mtime, etag, "
     "last_modified) VALUES (?, ?, ?, 0, x'', 0, x'', 0, x'', x'')";
 constexpr const char* kPut =
     "UPDATE file SET state = ?, temporary = ?, size = ?, sha256 = ?, mtime = ?, etag = ?, "
-    "last_modified = ?, list = ? WHERE key = ?";
+    "last_modified = ?, list = ?, ranges = ? WHERE key = ?";
+
+std::string text_of(const std::vector<FileRange>& ranges) {
+  std::string text;
+  for (const FileRange& range : ranges)
+    text += std::to_string(range.first) + " " + std::to_string(range.last) + " " + range.temporary +
+            "\n";
+  return text;
+}
+
+std::vector<FileRange> ranges_of(std::string text) {
+  std::vector<FileRange> ranges;
+  std::istringstream lines(std::move(text));
+  FileRange range;
+  while (lines >> range.first >> range.last && lines.get() == ' ' &&
+         std::getline(lines, range.temporary))
+    ranges.push_back(range);
+  return ranges;
+}
 
 class SqliteFileLedger final : public FileLedger {
  public:
@@ -54,6 +77,9 @@ class SqliteFileLedger final : public FileLedger {
     }
     if (*version < 2) {
       if (auto added = database_.exec(kSecondVersion); !added) return added;
+    }
+    if (*version < 3) {
+      if (auto added = database_.exec(kThirdVersion); !added) return added;
     }
     if (durable == Durable::No) {
       if (auto set = database_.exec("PRAGMA synchronous=NORMAL;"); !set) return set;
@@ -85,6 +111,7 @@ class SqliteFileLedger final : public FileLedger {
     record.etag = find_.text(6);
     record.last_modified = find_.text(7);
     record.list = find_.text(8);
+    record.ranges = ranges_of(find_.text(9));
     return record;
   }
 
@@ -102,7 +129,8 @@ class SqliteFileLedger final : public FileLedger {
     return put_
         .bind(static_cast<std::int64_t>(record.state), Bytes{record.temporary}, record.size,
               Bytes{record.sha256}, record.mtime_ns, Bytes{record.etag},
-              Bytes{record.last_modified}, Bytes{record.list}, Bytes{record.key})
+              Bytes{record.last_modified}, Bytes{record.list}, Bytes{text_of(record.ranges)},
+              Bytes{record.key})
         .run();
   }
 
@@ -115,11 +143,12 @@ class SqliteFileLedger final : public FileLedger {
 
   Result<std::vector<std::string>> temporaries() override {
     const MutexLock lock(mutex_);
-    auto select = database_.prepare("SELECT temporary FROM file WHERE state IN (1, 2)");
+    auto select = database_.prepare("SELECT temporary, ranges FROM file WHERE state IN (1, 2)");
     if (!select) return std::unexpected(select.error());
     std::vector<std::string> found;
     auto read = sqlite::each_row(*select, [&](const Statement& row) -> Result<void> {
       found.push_back(row.text(0));
+      for (FileRange& range : ranges_of(row.text(1))) found.push_back(std::move(range.temporary));
       return {};
     });
     if (!read) return std::unexpected(read.error());

@@ -7,8 +7,9 @@
 //     +-----------------------------------------------+                 +--> Publishing
 //
 // Named: the name is ours, nothing is there. Partial: a temporary holds the first bytes of what the
-// validator names. Publishing: whole bytes of this SHA-256 lie under the temporary or the final
-// name, nobody knows which. Done: they lay under the final name when it was written.
+// validator names, or several hold ranges of it. Publishing: whole bytes of this SHA-256 lie under
+// the temporary or the final name, nobody knows which. Done: they lay under the final name when it
+// was written.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,13 @@ namespace millrace {
 
 enum class FileState { Named, Partial, Publishing, Done };
 
+// Bytes of a file, both ends included, and the temporary that holds them or the first of them.
+struct FileRange {
+  std::uint64_t first = 0, last = 0;
+  std::string temporary;
+  bool operator==(const FileRange&) const = default;
+};
+
 struct FileRecord {
   std::string key;  // of the line in the list, see item_key()
   FileState state = FileState::Named;
@@ -35,6 +43,7 @@ struct FileRecord {
   // Of the file that we made: Done; Publishing: of the one that is replaced; 0: there was none.
   std::int64_t mtime_ns = 0;
   std::string etag, last_modified;  // of the answer; Partial: what If-Range asks with
+  std::vector<FileRange> ranges;    // Partial: in order, all of the file; or none, and `temporary`
   std::string list;  // Publishing, Done: DownloadOptions::list_id of the run that fetched it
 };
 

@@ -20,7 +20,7 @@ struct LineEnd {
   std::string name;                   // beneath the folder, printable; empty: the line is none
   std::optional<std::uint64_t> size;  // bytes, where it is known
   std::string sha256;                 // hex, or empty: not known
-  std::string reason;                 // one line for people; empty for Fetched
+  std::string reason;                 // one line for people; Fetched: empty, or what was odd
 };
 
 // On any thread of the run; must not block for long.

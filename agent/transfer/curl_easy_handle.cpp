@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <utility>
 
@@ -79,8 +80,25 @@ void keep_session_usable(const SSL* tls, int where, int) {
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 }
 
+using NewSession = int (*)(SSL*, SSL_SESSION*);
+// libcurl's own, the same for every context; atomic, since several network threads set it.
+std::atomic<NewSession> remember_session{nullptr};
+
+// OpenSSL takes the session of a connection that ends without a goodbye out of use, as happens
+// after GOAWAY. So libcurl remembers a copy of it.
+int remember_copy(SSL* tls, SSL_SESSION* session) {
+  SSL_SESSION* const copy = SSL_SESSION_dup(session);
+  if (copy != nullptr && remember_session.load()(tls, copy) == 0) SSL_SESSION_free(copy);
+  return 0;  // the session itself was not taken
+}
+
 CURLcode on_tls_context(CURL*, void* context, void*) {
-  SSL_CTX_set_info_callback(static_cast<SSL_CTX*>(context), &keep_session_usable);
+  auto* const tls = static_cast<SSL_CTX*>(context);
+  SSL_CTX_set_info_callback(tls, &keep_session_usable);
+  if (const NewSession theirs = SSL_CTX_sess_get_new_cb(tls); theirs != nullptr) {
+    remember_session = theirs;
+    SSL_CTX_sess_set_new_cb(tls, &remember_copy);
+  }
   return CURLE_OK;
 }
 

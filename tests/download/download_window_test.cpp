@@ -38,6 +38,18 @@ TEST_CASE("a host has as many requests as connections, until it is known to mult
   CHECK(window.take(kNow) == 1);
 }
 
+TEST_CASE("what one task asks for beside its own request counts as well") {
+  Window window;
+  window.add(task("a:443"));
+  CHECK(window.take(kNow) == 1);
+  CHECK(window.take_room("a:443", kNow));
+  CHECK_FALSE(window.take_room("a:443", kNow));
+  window.add(task("a:443"));
+  CHECK(window.take(kNow) == 0);
+  window.abandoned("a:443");
+  CHECK(window.take(kNow) == 1);
+}
+
 TEST_CASE("a host that asks for a pause leaves the window to the others") {
   Window window;
   for (std::size_t i = 0; i < DownloadWindow::kMostReady; ++i) window.add(task("a:443"));

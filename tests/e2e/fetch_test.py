@@ -6,7 +6,7 @@ import os
 import subprocess
 from collections import Counter
 
-from file_server import FileServer, FlakyUpstream
+from file_server import FileServer, FlakyUpstream, ResettingLink
 from harness import LONG, MILLRACE, Scratch, count, eventually, main
 from tls_server import Authority
 
@@ -66,6 +66,19 @@ def connections(rows):
     return {row[0] for row in rows}
 
 
+def full_handshakes(rows):
+    return {row[0] for row in rows if not row[2]}
+
+
+def expect_few_connections(rows):
+    """One TLS session serves a run: what connects after it has an answer resumes it."""
+    print(f"        {len(rows)} requests, {len(connections(rows))} connections, "
+          f"{len(full_handshakes(rows))} full handshakes")
+    assert {row[1] for row in rows} == {"HTTP/2.0"}
+    assert 1 <= len(connections(rows)) <= 4, len(connections(rows))
+    assert len(full_handshakes(rows)) == 1, len(full_handshakes(rows))
+
+
 def test_a_list_that_is_killed_half_way_fetches_no_complete_file_twice_P5():
     with Scratch() as home:
         fetch = Fetch(home, FILES)
@@ -85,8 +98,7 @@ def test_a_list_that_is_killed_half_way_fetches_no_complete_file_twice_P5():
             asked_again = {row[4].removeprefix("/files/") for row in after} & complete
             assert not asked_again, sorted(asked_again)[:5]
             for rows in (before, after):
-                assert 1 <= len(connections(rows)) <= 4, len(connections(rows))
-                assert {row[1] for row in rows} == {"HTTP/2.0"}
+                expect_few_connections(rows)
             # A third run asks for nothing at all, and --refresh for what has changed.
             assert fetch.run(server)["skipped"] == FILES
             assert len(server.requests()) == len(before) + len(after)
@@ -119,14 +131,140 @@ def test_answers_cut_short_and_resets_and_goaway_leave_every_file_right_N7():
             assert min(upstream.asked.values()) >= 4, "no fault was made"
 
 
-def test_goaway_every_300_requests_costs_nothing():
+def test_connections_that_are_reset_amid_many_answers_leave_every_file_right_N7():
     with Scratch() as home:
-        fetch = Fetch(home, FILES // 2)
+        fetch = Fetch(home, count(10_000))
+        with FileServer(home / "nginx", fetch.authority, fetch.files) as server, \
+                ResettingLink(server.port, resets=8, after=count(10_000) * 1500) as link:
+            fetch.write_list(server)
+            server.port, port = link.port, server.port
+            fetch.list.write_text(fetch.list.read_text().replace(f":{port}/", f":{link.port}/"))
+            assert fetch.run(server)["fetched"] == len(fetch.names)
+            server.port = port
+            assert link.left == 0, "no fault was made"
+            fetch.expect_all_right()
+
+
+def test_goaway_every_300_requests_costs_nothing_N7():
+    with Scratch() as home:
+        fetch = Fetch(home, FILES // 2 if not LONG else FILES)
         with FileServer(home / "nginx", fetch.authority, fetch.files, requests=300) as server:
             fetch.write_list(server)
             assert fetch.run(server)["fetched"] == len(fetch.names)
             fetch.expect_all_right()
-            assert len(connections(server.requests())) >= len(fetch.names) // 300
+            rows = server.requests()
+            assert len(connections(rows)) >= len(fetch.names) // 300
+            assert len(full_handshakes(rows)) == 1, len(full_handshakes(rows))
+            twice = len(rows) - len({row[4] for row in rows})
+            print(f"        {len(connections(rows))} connections, {twice} files asked for twice")
+
+
+class LongFile(Fetch):
+    """One file that is fetched in ranges; the server sends each of them slowly, if told to."""
+
+    SIZE = 80_000_000
+    SLOWLY = "limit_rate 8m;"
+
+    def __init__(self, home):
+        super().__init__(home, 0)
+        self.names = ["long.bin"]
+        self.make()
+
+    def make(self):
+        (self.files / "long.bin").write_bytes(os.urandom(self.SIZE))
+
+    def kept(self):
+        """Sizes of the temporaries."""
+        if not self.into.exists():
+            return []
+        return [entry.stat().st_size for entry in os.scandir(self.into)
+                if entry.name.startswith(".")]
+
+    def kill_amid_its_ranges(self, server):
+        """What was there by then."""
+        running = subprocess.Popen(self.command(server), stdout=subprocess.DEVNULL)
+        eventually(lambda: len(self.kept()) == 4 and min(self.kept()) > 2_000_000, 60, "four ranges")
+        running.kill()
+        running.wait()
+        assert "long.bin" not in os.listdir(self.into)
+        return sum(self.kept())
+
+
+def test_a_long_file_is_fetched_in_ranges_and_a_kill_costs_no_byte_of_them_N7():
+    with Scratch() as home:
+        fetch = LongFile(home)
+        with FileServer(home / "nginx", fetch.authority, fetch.files, more=fetch.SLOWLY) as server:
+            fetch.write_list(server)
+            kept = fetch.kill_amid_its_ranges(server)
+            asked = {row[5] for row in server.requests()}
+            assert len(asked) == 4 and "-" in asked, asked
+            before = len(server.requests())
+            summary = fetch.run(server)
+            fetch.expect_all_right()
+            assert (summary["fetched"], summary["anew"]) == (1, 0), summary
+            assert summary["bytes"] == fetch.SIZE - kept, (summary, kept)
+            rows = server.requests()[before:]
+            assert {row[3] for row in rows} == {206}, rows
+            print(f"        {kept} of {fetch.SIZE} bytes kept, {len(rows)} ranges asked for again")
+
+
+def test_a_long_file_that_changes_amid_its_ranges_is_fetched_anew_N3():
+    with Scratch() as home:
+        fetch = LongFile(home)
+        with FileServer(home / "nginx", fetch.authority, fetch.files, more=fetch.SLOWLY) as server:
+            fetch.write_list(server)
+            fetch.kill_amid_its_ranges(server)
+            fetch.make()
+            fetch.write_list(server)
+            summary = fetch.run(server)
+            assert (summary["fetched"], summary["anew"]) == (1, 1), summary
+            fetch.expect_all_right()
+
+
+def test_a_long_file_of_a_server_without_ranges_is_fetched_in_one_answer():
+    with Scratch() as home:
+        fetch = LongFile(home)
+        with FileServer(home / "nginx", fetch.authority, fetch.files, more="max_ranges 0;") as server:
+            fetch.write_list(server)
+            assert fetch.run(server)["fetched"] == 1
+            fetch.expect_all_right()
+            assert [row[3] for row in server.requests()] == [200]
+
+
+def status_of(fetch, *words):
+    """Of this user, who has no configuration."""
+    done = subprocess.run([MILLRACE, "status", "--state-dir", str(fetch.home / "state"), *words],
+                          capture_output=True, text=True, timeout=60,
+                          env=dict(os.environ, HOME=str(fetch.home / "nobody")))
+    return done.returncode, done.stdout
+
+
+def test_status_tells_of_a_fetch_while_it_runs():
+    with Scratch() as home:
+        fetch = Fetch(home, 300)
+        with FileServer(home / "nginx", fetch.authority, fetch.files) as server:
+            fetch.write_list(server)
+            assert status_of(fetch, "--json")[0] == 2
+            running = subprocess.Popen(fetch.command(server, "--rate", "50/s"),
+                                       stdout=subprocess.DEVNULL)
+
+            def told():
+                status, text = status_of(fetch, "--json")
+                rows = json.loads(text)["fetches"] if status == 0 else []
+                return rows and rows[0]["fetched"] > 0 and rows
+
+            row, = eventually(told, 60, "the status")
+            assert (row["list"], row["into"]) == (str(fetch.list), str(fetch.into)), row
+            assert row["fetched"] + row["waiting"] <= 300 and row["failed"] == 0, row
+            assert row["bytes"] >= row["fetched"] * SIZE and row["seconds"] > 0, row
+            status, text = status_of(fetch)
+            assert status == 0 and f"fetch: {fetch.list} -> {fetch.into}" in text, text
+            assert " of " in text and "0 failed" in text, text
+            running.kill()
+            running.wait()
+            # What a killed run left is not taken for one that runs.
+            assert any((home / "state" / "batch").glob("*/progress.json"))
+            assert status_of(fetch, "--json")[0] == 2
 
 
 def test_a_server_without_http2_is_asked_over_few_kept_connections():
