@@ -67,7 +67,7 @@ class BucketReader final : public SourceReader {
   }
 
   Result<void> check_unchanged() override {
-    const auto now = client_->head(key_, {}, stop_);
+    const auto now = client_->look_for(key_, {}, stop_);
     if (!now) return refused(now.error());
     if (now->etag == etag_ && now->size == size_) return {};
     return fail(ErrorKind::Changed, "the object was replaced while it was read");
