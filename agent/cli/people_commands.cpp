@@ -53,11 +53,6 @@ Result<std::string> answer_of(const Context& context, const Options& options,
   return from_ledger(view, options);
 }
 
-int ask(const Context& context, const Options& options, const std::string& path,
-        FromLedger from_ledger, Render render) {
-  return show(options, answer_of(context, options, path, from_ledger), render);
-}
-
 // The configuration; where there is none, what `millrace convert` without one keeps.
 std::expected<Context, int> context_with_batches(const Options& options) {
   const auto folders = standard_folders();
@@ -68,11 +63,6 @@ std::expected<Context, int> context_with_batches(const Options& options) {
     return load_context(options);
   auto defaults = load_settings("", file, surroundings(*folders));
   return Context{*folders, file, std::move(*defaults)};
-}
-
-int ask(const Options& options, const std::string& path, FromLedger from_ledger, Render render) {
-  const auto context = load_context(options);
-  return context ? ask(*context, options, path, from_ledger, render) : context.error();
 }
 
 bool is_beneath(const fs::path& path, const fs::path& folder) {
@@ -173,9 +163,10 @@ int run_explain(const Options& options) {
     if (!path.has_filename()) path = path.parent_path();  // without a slash at the end
     absolute.name = path_text(as_configured(path, context->settings));
   }
-  return ask(
-      *context, absolute, "/v1/explain?file=" + percent_encode(absolute.name),
-      [](AgentView& view, const Options& o) { return view.explain(o.name); }, explain_text);
+  const auto answer =
+      answer_of(*context, absolute, "/v1/explain?file=" + percent_encode(absolute.name),
+                [](AgentView& view, const Options& o) { return view.explain(o.name); });
+  return show(absolute, answer, explain_text);
 }
 
 int run_retry(const Options& options) {

@@ -141,7 +141,7 @@ class S3Buckets final : public Buckets {
     views.look = [client = *client, prefix = url->prefix, name = folder.name](
                      const Name& object,
                      const std::stop_token& stop) -> Result<std::optional<Candidate>> {
-      auto info = client->head(prefix + object, {}, stop);
+      auto info = client->look_for(prefix + object, {}, stop);
       if (info) return Candidate{name, object, info->size, std::move(info->etag)};
       if (info.error().kind == ErrorKind::Vanished) return std::nullopt;
       return std::unexpected(info.error());

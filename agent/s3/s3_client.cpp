@@ -68,6 +68,15 @@ S3Result<ObjectInfo> S3Client::head(const std::string& key, const std::string& v
   return info_of(answer->head);
 }
 
+S3Result<ObjectInfo> S3Client::look_for(const std::string& key, const std::string& version_id,
+                                        std::stop_token stop) {
+  auto info = head(key, version_id, stop);
+  if (info || info.error().kind != ErrorKind::Vanished) return info;
+  auto object = get(key, {.version_id = version_id}, std::move(stop));
+  if (object) return object->info();
+  return std::unexpected(object.error());
+}
+
 S3Result<OpenObject> S3Client::get(const std::string& key, const ReadOptions& options,
                                    std::stop_token stop) {
   S3Request request{.method = "GET", .key = key};
@@ -114,7 +123,7 @@ S3Result<Stored> S3Client::put(const std::string& key, const UploadBody& body,
 
 S3Result<void> S3Client::expect_object(const std::string& key, const std::string& version_id,
                                        const std::string& etag, const std::stop_token& stop) {
-  const auto info = head(key, version_id, stop);
+  const auto info = look_for(key, version_id, stop);
   if (!info) return std::unexpected(info.error());
   if (info->etag == etag) return {};
   return refuse(ErrorKind::Changed,

@@ -98,6 +98,10 @@ class S3Client {
   // Vanished also where it is the bucket that is not there: an answer to HEAD has no words.
   S3Result<ObjectInfo> head(const std::string& key, const std::string& version_id,
                             std::stop_token stop);
+  // The same, but a bucket that is not there is Environment: what is missing is asked for once
+  // more, in a request whose answer has words.
+  S3Result<ObjectInfo> look_for(const std::string& key, const std::string& version_id,
+                                std::stop_token stop);
   S3Result<OpenObject> get(const std::string& key, const ReadOptions& options,
                            std::stop_token stop);
   // The object is there whole, or not at all. Up to 5 GiB.

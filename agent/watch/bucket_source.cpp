@@ -91,7 +91,7 @@ class BucketReader final : public SourceReader {
 
  private:
   Result<ObjectInfo> look() {
-    auto now = client_->head(key_, {}, stop_);
+    auto now = client_->look_for(key_, {}, stop_);
     if (!now) return refused(now.error());
     if (now->etag != etag_ || now->size != size_)
       return fail(ErrorKind::Changed, "the object was replaced meanwhile");

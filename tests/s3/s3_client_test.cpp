@@ -238,7 +238,7 @@ TEST_CASE("a copy of another object, or over one that is there, is none") {
   };
   const Row rows[] = {
       {{{200, "e2"}}, ErrorKind::Changed},                            // before
-      {{{404, ""}}, ErrorKind::Vanished},                             // before
+      {{{404, ""}, {404, ""}}, ErrorKind::Vanished},                  // before
       {{{200, "e1"}, {200, "t"}}, ErrorKind::Exists},                 // the target is taken
       {{{200, "e1"}, {403, ""}, {403, ""}}, ErrorKind::Environment},  // the target cannot be seen
       {{{200, "e1"}, {404, ""}, {412, ""}, {200, "e1"}}, ErrorKind::Exists},
@@ -252,6 +252,24 @@ TEST_CASE("a copy of another object, or over one that is there, is none") {
     CHECK(failure_of(bench.s3.copy("a", "b", meant, {})).kind == row.kind);
     CHECK(bench.server.asked().size() == row.answers.size());
   }
+}
+
+TEST_CASE("an object that is missing is told from a bucket that is") {
+  S3Bench bench;
+  bench.server.then(404);
+  bench.server.then(404, error_body("NoSuchKey"));
+  CHECK(failure_of(bench.s3.look_for("k", "", {})).kind == ErrorKind::Vanished);
+  bench.server.then(404);
+  bench.server.then(404, error_body("NoSuchBucket"));
+  CHECK(failure_of(bench.s3.look_for("k", "", {})).kind == ErrorKind::Environment);
+  // Nothing is taken for removed because its bucket is away.
+  bench.server.then(404);
+  bench.server.then(404, error_body("NoSuchBucket"));
+  CHECK(failure_of(bench.s3.remove("k", "e1", {})).kind == ErrorKind::Environment);
+  bench.server.then(404);
+  auto& back = bench.server.then(200, "bytes");
+  back.headers = {{"ETag", "\"e1\""}};
+  CHECK(bench.s3.look_for("k", "", {}).value().etag == "e1");
 }
 
 TEST_CASE("what is not there counts as removed, and what has changed stays") {
@@ -268,8 +286,9 @@ TEST_CASE("what is not there counts as removed, and what has changed stays") {
   bench.server.then(412, error_body("PreconditionFailed"));
   CHECK(failure_of(bench.s3.remove("k", "e1", {})).kind == ErrorKind::Changed);
   bench.server.then(404);
+  bench.server.then(404, error_body("NoSuchKey"));
   CHECK(bench.s3.remove("k", "e1", {}));
-  CHECK(bench.server.asked().size() == 6);  // none of which removed another object
+  CHECK(bench.server.asked().size() == 7);  // none of which removed another object
   bench.server.then(404, error_body("NoSuchKey"));
   CHECK(bench.s3.remove("k", "", {}));
   bench.server.then(404, error_body("NoSuchBucket"));
