@@ -226,6 +226,13 @@ Result<SourceSummary> LedgerCore::end_job(JobId job, int attempt, const JobEnd& 
     if (!noted) return std::unexpected(noted.error());
   }
   if (auto ok = write_end(claim, end, now); !ok) return std::unexpected(ok.error());
+  // What is gone may come back as it was: an object has the same ETag whenever its bytes are the
+  // same.
+  if (end.state == JobState::Cancelled && end.kind == ErrorKind::Vanished) {
+    Statement& mark = sql_[Sql::SetReplaced];
+    mark.bind(1, claim.job.source_row);
+    if (auto ok = mark.run(); !ok) return std::unexpected(ok.error());
+  }
   counts_.move(claim.job.candidate.folder, claim.state, end.state);
   if (ours && claim.replaced) {
     if (auto ok = overwritten_by(claim); !ok) return std::unexpected(ok.error());

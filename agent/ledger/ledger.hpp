@@ -31,7 +31,7 @@ struct NewVersion {
 
 enum class Known {
   New,      // the name was never seen: to be admitted
-  Changed,  // seen in other versions, or another one was admitted since: to be admitted
+  Changed,  // seen in other versions, or replaced by another or gone since: to be admitted
   Waiting,  // seen; some target is not final yet
   Done,     // seen; every target is final
 };

@@ -13,8 +13,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // Times are milliseconds since 1970, 0 for none. Names, versions and digests are bytes. `replaced`:
-// another version of the name was admitted since. `folder_count` is kept in step with `job` by the
-// same transactions, so that nobody counts a million rows.
+// another version of the name was admitted, or this one was gone, since. `folder_count` is kept in
+// step with `job` by the same transactions, so that nobody counts a million rows.
 constexpr const char* kSchema1 = R"sql(
 CREATE TABLE source_version (
   id INTEGER PRIMARY KEY, folder TEXT NOT NULL, name BLOB NOT NULL, version BLOB NOT NULL,

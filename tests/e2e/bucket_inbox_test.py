@@ -150,6 +150,25 @@ def test_an_object_that_is_replaced_before_it_is_read_is_converted_as_it_is_then
         assert api.bill()["posts"] == 2
 
 
+def test_an_object_that_is_deleted_before_it_is_read_is_converted_when_it_is_back(gateway):
+    with Scratch() as home, ApiServer("--latency-ms", "2000") as api:
+        bucket = Bucket(gateway, "back")
+        sources = fill(bucket, ["a.png", "b.png"])
+        folder = folder_toml("objects", "s3://ceph@back/in", "s3://ceph@back/out", poll="1s")
+        with Agent(home / "agent", folder, converter_toml(api.url, concurrency=1) +
+                   store_toml(gateway), environment=KEYS) as agent:
+            agent.start()
+            eventually(lambda: api.bill()["posts"] >= 1, what="the first post")
+            bucket.client.delete_object(Bucket="back", Key="in/b.png")
+            eventually(lambda: agent.folder("objects")["waiting"] == 0 and
+                       agent.folder("objects")["converting"] == 0, 60, "the end of the first")
+            assert api.bill()["posts"] == 1, api.bill()
+            fill(bucket, ["a.png", "b.png"])  # the same bytes, and so the same ETag
+            eventually(lambda: agent.all_done("objects", 2), 60, "the second")
+            expect_made(home, bucket, sources)
+            assert api.bill()["billed"] == 2
+
+
 def test_what_a_person_must_mend_is_said_at_once(gateway):
     with Scratch() as home, ApiServer() as api:
         user, bucket = User(home), Bucket(gateway, "mend")

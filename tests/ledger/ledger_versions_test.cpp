@@ -39,6 +39,23 @@ TEST_CASE("a version that comes back before its output was replaced is done, the
   CHECK(ledger->counts()->at("photos").cancelled == 1);
 }
 
+TEST_CASE("a version that was gone before it was read is converted when it is back") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  for (int time = 0; time < 2; ++time) {
+    admit(*ledger, candidate("a.png", "A"));
+    const Job job = claim_one(*ledger);
+    JobEnd gone = ended(JobState::Cancelled);
+    gone.kind = ErrorKind::Vanished;
+    REQUIRE(ledger->finish(job.id, 0, gone, kNow));
+    CHECK(*ledger->look_up(candidate("a.png", "A")) == Known::Changed);
+  }
+  admit(*ledger, candidate("a.png", "A"));
+  REQUIRE(deliver(*ledger, claim_one(*ledger)));
+  CHECK(*ledger->look_up(candidate("a.png", "A")) == Known::Done);
+  CHECK(ledger->counts()->at("photos").cancelled == 0);
+}
+
 TEST_CASE("a late delivery over the current version's output sends that one to work again") {
   const Scratch scratch;
   const auto ledger = opened(scratch / "ledger.db");
