@@ -93,7 +93,7 @@ class Agent {
     view_->show_events(event_counts_);
     if (!options_.once)
       if (auto listening = listen_for_events(context_.settings.events); !listening)
-        return with_context(listening.error(), "[events]");
+        return listening;
     auto control = start_control(control_socket(context_.settings, context_.folders), *view_);
     if (!control) return std::unexpected(control.error());
     control_ = std::move(*control);
@@ -104,14 +104,14 @@ class Agent {
     events_.reset();
     if (settings.listen == "off") return {};
     auto secret = read_key(settings.secret, context_.config_file.parent_path());
-    if (!secret) return std::unexpected(secret.error());
-    if (secret->empty()) return fail(ErrorKind::Configuration, "the secret is empty");
+    if (!secret) return with_context(secret.error(), "[events] secret");
+    if (secret->empty()) return fail(ErrorKind::Configuration, "[events] secret: it is empty");
     const auto look = [this](const PushedObject& object) {
       return engine_->hint(object.bucket, object.key);
     };
     auto started = EventServer::start({settings.listen, std::move(*secret), settings.certificate,
                                        settings.private_key, event_counts_, look});
-    if (!started) return fail(ErrorKind::Configuration, started.error().message);
+    if (!started) return fail(ErrorKind::Configuration, "[events] " + started.error().message);
     events_ = std::move(*started);
     log(Level::Info, "stores may push events", {{"address", events_->address()}});
     return {};
@@ -208,7 +208,7 @@ class Agent {
     if (!done) return done;
     log(Level::Info, "configuration reloaded");
     if (options_.once || events == before) return done;
-    return with_context(listen_for_events(events), "[events]");
+    return listen_for_events(events);
   }
 
   static void report(const Result<void>& reloaded) {
