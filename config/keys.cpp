@@ -281,6 +281,18 @@ constexpr std::array kDashboard{
                            [](auto& t, auto& v) { return read_text(t.listen, v); }},
 };
 
+constexpr std::array kEvents{
+    Key<EventsSettings>{"listen", "text", "\"off\"",
+                        "ADDRESS:PORT to which stores push events, or \"off\"",
+                        [](auto& t, auto& v) { return read_text(t.listen, v); }},
+    Key<EventsSettings>{"secret", "where it is", "none", "{ env }, { file } or { secret }",
+                        [](auto& t, auto& v) { return read_secret(t.secret, v); }},
+    Key<EventsSettings>{"certificate", "path", "no TLS", "PEM file with the certificate chain",
+                        [](auto& t, auto& v) { return read_path(t.certificate, v); }},
+    Key<EventsSettings>{"private_key", "path", "no TLS", "PEM file with the private key",
+                        [](auto& t, auto& v) { return read_path(t.private_key, v); }},
+};
+
 constexpr std::array kConverter{
     Key<ConverterSettings>{"url", "text", "none", "where conversions are sent (https)",
                            [](auto& t, auto& v) { return read_text(t.url, v); }},
@@ -436,6 +448,7 @@ constexpr std::array kFolder{
 
 std::span<const Key<AgentSettings>> agent_keys() { return kAgent; }
 std::span<const Key<DashboardSettings>> dashboard_keys() { return kDashboard; }
+std::span<const Key<EventsSettings>> events_keys() { return kEvents; }
 std::span<const Key<ConverterSettings>> converter_keys() { return kConverter; }
 std::span<const Key<S3Settings>> s3_keys() { return kS3; }
 std::span<const Key<FolderSettings>> folder_keys() { return kFolder; }

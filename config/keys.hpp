@@ -24,6 +24,7 @@ struct Key {
 
 std::span<const Key<AgentSettings>> agent_keys();
 std::span<const Key<DashboardSettings>> dashboard_keys();
+std::span<const Key<EventsSettings>> events_keys();
 std::span<const Key<ConverterSettings>> converter_keys();
 std::span<const Key<S3Settings>> s3_keys();
 std::span<const Key<FolderSettings>> folder_keys();

@@ -71,21 +71,24 @@ class Loader {
       read_keys(settings_.agent, *table, agent_keys());
     } else if (name == "dashboard" && table) {
       read_keys(settings_.dashboard, *table, dashboard_keys());
+    } else if (name == "events" && table) {
+      places_.events = {value.line, value.column};
+      read_keys(settings_.events, *table, events_keys());
     } else if (name == "converter" && table) {
       for (const auto& [converter, keys] : *table) read_converter(converter, keys);
     } else if (name == "s3" && table) {
       for (const auto& [store, keys] : *table) read_store(store, keys);
     } else if (name == "folder" && list) {
       for (const RawValue& folder : *list) read_folder(folder);
-    } else if (name == "agent" || name == "dashboard") {
+    } else if (name == "agent" || name == "dashboard" || name == "events") {
       problem(value, "`" + name + "` is a section: write [" + name + "]");
     } else if (name == "converter" || name == "s3") {
       problem(value, "`" + name + "` needs a name: write [" + name + ".NAME]");
     } else if (name == "folder") {
       problem(value, "`folder` is a list of sections: write [[folder]]");
     } else {
-      static constexpr std::array<std::string_view, 5> kSections{"agent", "dashboard", "converter",
-                                                                 "s3", "folder"};
+      static constexpr std::array<std::string_view, 6> kSections{
+          "agent", "dashboard", "events", "converter", "s3", "folder"};
       problem(value, unknown("section", name, did_you_mean(name, kSections)));
     }
   }
@@ -243,6 +246,7 @@ class Loader {
       for (std::string& format : folder.to) format = to_lower_ascii(format);
     }
     for (S3Settings& store : settings_.stores) fill_store(store);
+    fill_events(settings_.events);
     for (ConverterSettings& converter : settings_.converters) {
       if (converter.embedded && converter.account.empty()) converter.account = "local";
       if (converter.downloads) {
@@ -272,6 +276,13 @@ class Loader {
       const bool wants_them = std::ranges::find(folder.include, kReports) != folder.include.end();
       if (gets_reports && !wants_them) folder.exclude.emplace_back(kReports);
     }
+  }
+
+  void fill_events(EventsSettings& events) {
+    events.certificate = expand(events.certificate);
+    events.private_key = expand(events.private_key);
+    if (events.secret.where == SecretRef::Where::File)
+      events.secret.name = path_text(expand(events.secret.name));
   }
 
   void fill_store(S3Settings& store) {
@@ -384,6 +395,7 @@ std::vector<KeyInfo> known_keys() {
   };
   add("[agent]", agent_keys());
   add("[dashboard]", dashboard_keys());
+  add("[events]", events_keys());
   add("[converter.NAME]", converter_keys());
   add("[s3.NAME]", s3_keys());
   add("[[folder]]", folder_keys());

@@ -37,6 +37,13 @@ struct DashboardSettings {
   bool operator==(const DashboardSettings&) const = default;
 };
 
+struct EventsSettings {  // where stores push events to
+  std::string listen = "off";
+  SecretRef secret;
+  std::filesystem::path certificate, private_key;  // empty: no TLS, on this machine only
+  bool operator==(const EventsSettings&) const = default;
+};
+
 enum class Upload { Multipart, Raw, Url };
 enum class AfterWindow { Resend, Hold };
 
@@ -122,6 +129,7 @@ struct Settings {
   std::filesystem::path file;
   AgentSettings agent;
   DashboardSettings dashboard;
+  EventsSettings events;
   std::vector<ConverterSettings> converters;
   std::vector<S3Settings> stores;
   std::vector<FolderSettings> folders;

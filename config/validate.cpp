@@ -63,6 +63,8 @@ class Validator {
       : settings_(settings), places_(places), problems_(problems) {}
 
   void run() {
+    place_ = places_.events;
+    events(settings_.events);
     for (std::size_t i = 0; i < settings_.converters.size(); ++i) {
       place_ = places_.converters[i];
       converter(settings_.converters[i]);
@@ -99,6 +101,24 @@ class Validator {
       say(who + "`url` must begin with https://");
     } else if (c.url.find('@') < c.url.find('/', c.url.find("://") + 3)) {
       say(who + "`url` holds a user or password; use `api_key`");
+    }
+  }
+
+  void events(const EventsSettings& e) {
+    if (e.listen == "off") return;
+    if (e.secret.where == SecretRef::Where::None) {
+      say("`events` has no `secret`: anybody could push; add secret = { env = \"NAME\" }");
+    }
+    if (e.certificate.empty() != e.private_key.empty()) {
+      say("`certificate` and `private_key` of `events` belong together; set both or none");
+    }
+    const std::size_t colon = e.listen.rfind(':');
+    std::string_view host = std::string_view(e.listen).substr(0, std::min(colon, e.listen.size()));
+    if (colon == std::string::npos) {
+      say("`listen` of `events` must be an address and a port, as in 127.0.0.1:8652");
+    } else if (host != "[::1]" && !is_loopback(host) && e.certificate.empty()) {
+      say("`events` would take its secret from the network unencrypted; add `certificate` and "
+          "`private_key`, or listen on 127.0.0.1 behind a proxy that has TLS");
     }
   }
 

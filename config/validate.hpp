@@ -14,6 +14,7 @@ struct Place {
 };
 
 struct Places {  // where each section stands, in the order of Settings
+  Place events;
   std::vector<Place> converters;
   std::vector<Place> stores;
   std::vector<Place> folders;

@@ -255,6 +255,13 @@ Result<std::string> AgentView::status() {
     json["connections"] = {
         {"requests", wire.requests}, {"opened", wire.connections}, {"tls_resumed", wire.resumed}};
   }
+  if (events_ != nullptr && settings().events.listen != "off") {
+    json["events"] = {{"listen", settings().events.listen},
+                      {"accepted", events_->accepted.load()},
+                      {"refused", events_->refused.load()},
+                      {"unreadable", events_->unreadable.load()},
+                      {"looked_at", events_->looked_at.load()}};
+  }
   if (const auto extra = reader_->possible_extra_bills()) json["possible_extra_bills"] = *extra;
   return document(json);
 }

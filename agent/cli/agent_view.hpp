@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/control/control.hpp"
+#include "agent/events/event_server.hpp"
 #include "agent/ledger/ledger.hpp"
 #include "agent/pipeline/engine.hpp"
 #include "config/settings.hpp"
@@ -22,6 +23,9 @@ class AgentView final : public ControlledAgent {
   // `engine` null: no agent runs. `reload_settings` is what reload() calls; may be empty.
   AgentView(Engine* engine, Settings settings, std::unique_ptr<LedgerReader> reader,
             std::function<Result<void>()> reload_settings = {});
+
+  // What status() tells of pushed events; before anybody asks. They outlive us.
+  void show_events(const EventCounts& counts) { events_ = &counts; }
 
   Result<std::string> status() override;
   Result<std::string> failures() override;
@@ -39,6 +43,7 @@ class AgentView final : public ControlledAgent {
                                        const std::vector<JobView>& rows) const;
 
   Engine* engine_;
+  const EventCounts* events_ = nullptr;
   const Settings settings_;
   std::unique_ptr<LedgerReader> reader_;
   std::function<Result<void>()> reload_settings_;

@@ -99,8 +99,10 @@ Result<void> state_dir_apart(const Settings& settings) {
 }
 
 Places unknown_places(const Settings& settings) {
-  return {std::vector<Place>(settings.converters.size()),
-          std::vector<Place>(settings.stores.size()), std::vector<Place>(settings.folders.size())};
+  return {{},
+          std::vector<Place>(settings.converters.size()),
+          std::vector<Place>(settings.stores.size()),
+          std::vector<Place>(settings.folders.size())};
 }
 
 Settings with_real_places(const Settings& settings) {

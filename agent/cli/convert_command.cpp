@@ -72,7 +72,7 @@ class BatchRun {
     const Duration patience = parse_duration(options_.patience).value_or(std::chrono::minutes{10});
     const IdleEnd end =
         wait_until_idle(*engine_, **reader, patience, *signals,
-                        [&](std::int64_t waiting) { return each_turn(waiting, **reader); });
+                        [&](const IdleEnd& so_far) { return each_turn(so_far, **reader); });
     progress_.finish();
     took_ = clock_.now() - began_;
     const bool all_back = engine_->stop();
@@ -128,20 +128,20 @@ class BatchRun {
     if (!written) file_trouble_ = written.error().message;
   }
 
-  Standing standing(const Tally& tally, std::int64_t waiting) const {
-    return {tally, waiting, done_before(), engine_->all_seen(), took_each_.percentile(0.95)};
+  Standing standing(const Tally& tally, const IdleEnd& so_far) const {
+    return {tally, so_far.waiting, done_before(), so_far.all_seen, took_each_.percentile(0.95)};
   }
 
-  bool each_turn(std::int64_t waiting, LedgerReader& reader) {
+  bool each_turn(const IdleEnd& so_far, LedgerReader& reader) {
     const Tally tally = engine_->tally();
     const TimePoint now = clock_.now();
-    progress_.show(standing(tally, waiting), now);
+    progress_.show(standing(tally, so_far), now);
     if (failures_) note_trouble(failures_->write_noted(reader));
     if (guard_.tripped(tally)) {
       stopped_because_ = "too many files failed (--max-failures " + options_.max_failures + ")";
     } else if (const auto unseen = why_unseen(*engine_, true)) {
       stopped_because_ = *unseen;
-    } else if (waiting > 0) {
+    } else if (so_far.waiting > 0) {
       stopped_because_ = why_hopeless(*engine_, reader).value_or("");
     }
     return stopped_because_.empty();

@@ -65,7 +65,7 @@ std::optional<std::string> why_unseen(const Engine& engine, bool for_good) {
 
 IdleEnd wait_until_idle(Engine& engine, LedgerReader& reader, Duration patience,
                         SignalSource& signals,
-                        const std::function<bool(std::int64_t waiting)>& each_turn) {
+                        const std::function<bool(const IdleEnd& so_far)>& each_turn) {
   const Settings settings = engine.settings();
   IdleEnd end;
   std::int64_t ended = -1;
@@ -81,11 +81,12 @@ IdleEnd wait_until_idle(Engine& engine, LedgerReader& reader, Duration patience,
     const bool idle = engine.idle();
     if (idle || now >= next_count) {
       // Asked before the count: what ended in between is then counted as still waiting.
+      end.all_seen = engine.all_seen();
       end.waiting = count_waiting(settings, reader);
       next_count = now + kCountEvery;
       if (idle && end.waiting == 0 && engine.idle()) return end;
     }
-    if (each_turn && !each_turn(end.waiting)) {
+    if (each_turn && !each_turn(end)) {
       end.guarded = true;
       return end;
     }

@@ -14,16 +14,17 @@ namespace millrace {
 
 struct IdleEnd {
   std::int64_t waiting = 0;  // targets of the engine's folders that are not final
+  bool all_seen = false;     // the engine had seen everything before they were counted
   bool stopped = false;      // by a signal
   bool given_up = false;     // no progress for as long as patience lasts
   bool guarded = false;      // `each_turn` said to stop
 };
 
 // Returns when nothing is left, when nothing has moved for `patience`, or on a signal. `each_turn`
-// is called a few times a second with the number of targets that wait; false ends the wait.
+// is called many times a second with what is known so far; false ends the wait.
 IdleEnd wait_until_idle(Engine& engine, LedgerReader& reader, Duration patience,
                         SignalSource& signals,
-                        const std::function<bool(std::int64_t waiting)>& each_turn);
+                        const std::function<bool(const IdleEnd& so_far)>& each_turn);
 
 // Why nothing that waits can move before a person does something (a key, a quota, a budget): all of
 // it needs converters that are shut for good. Nothing while one of them may be asked.

@@ -7,8 +7,10 @@
 #include "agent/cli/check_paths.hpp"
 #include "agent/cli/context.hpp"
 #include "agent/cli/idle_wait.hpp"
+#include "agent/events/event_server.hpp"
 #include "agent/ledger/sqlite_ledger.hpp"
 #include "agent/pipeline/engine.hpp"
+#include "agent/pipeline/services.hpp"
 #include "agent/report/log.hpp"
 #include "config/values.hpp"
 #include "platform/base/mutex.hpp"
@@ -55,6 +57,7 @@ class Agent {
     notify_service_manager("STOPPING=1");
     log(Level::Info, "millrace stops");
     control_.reset();
+    events_.reset();
     const bool all_back = engine_->stop();
     log(Level::Info, "millrace stopped");
     const bool log_written = stop_log();
@@ -87,9 +90,30 @@ class Agent {
     if (!reader) return std::unexpected(reader.error());
     view_ = std::make_unique<AgentView>(engine_.get(), context_.settings, std::move(*reader),
                                         [this] { return reload(); });
+    view_->show_events(event_counts_);
+    if (!options_.once)
+      if (auto listening = listen_for_events(context_.settings.events); !listening)
+        return listening;
     auto control = start_control(control_socket(context_.settings, context_.folders), *view_);
     if (!control) return std::unexpected(control.error());
     control_ = std::move(*control);
+    return {};
+  }
+
+  Result<void> listen_for_events(const EventsSettings& settings) {
+    events_.reset();
+    if (settings.listen == "off") return {};
+    auto secret = read_key(settings.secret, context_.config_file.parent_path());
+    if (!secret) return with_context(secret.error(), "[events] secret");
+    if (secret->empty()) return fail(ErrorKind::Configuration, "[events] secret: it is empty");
+    const auto look = [this](const PushedObject& object) {
+      return engine_->hint(object.bucket, object.key);
+    };
+    auto started = EventServer::start({settings.listen, std::move(*secret), settings.certificate,
+                                       settings.private_key, event_counts_, look});
+    if (!started) return fail(ErrorKind::Configuration, "[events] " + started.error().message);
+    events_ = std::move(*started);
+    log(Level::Info, "stores may push events", {{"address", events_->address()}});
     return {};
   }
 
@@ -134,12 +158,12 @@ class Agent {
     const Duration patience = parse_duration(options_.patience).value_or(std::chrono::minutes{10});
     std::string stopped_because;
     const IdleEnd end =
-        wait_until_idle(*engine_, **reader, patience, signals, [&](std::int64_t waiting) {
+        wait_until_idle(*engine_, **reader, patience, signals, [&](const IdleEnd& so_far) {
           if (const auto unseen = why_unseen(*engine_, true)) {
             stopped_because = *unseen;
             return false;
           }
-          if (waiting == 0 || !engine_->all_seen()) return true;
+          if (so_far.waiting == 0 || !engine_->all_seen()) return true;
           stopped_because = why_hopeless(*engine_, **reader).value_or("");
           return stopped_because.empty();
         });
@@ -177,10 +201,14 @@ class Agent {
     }
     if (auto apart = state_dir_apart(*loaded); !apart) return apart;
     notify_service_manager("RELOADING=1");
+    const EventsSettings before = engine_->settings().events;
+    const EventsSettings events = loaded->events;
     auto done = engine_->reload(std::move(*loaded));
     notify_service_manager("READY=1");
-    if (done) log(Level::Info, "configuration reloaded");
-    return done;
+    if (!done) return done;
+    log(Level::Info, "configuration reloaded");
+    if (options_.once || events == before) return done;
+    return listen_for_events(events);
   }
 
   static void report(const Result<void>& reloaded) {
@@ -195,6 +223,8 @@ class Agent {
   Mutex reload_mutex_;
   std::unique_ptr<InstanceLock> lock_;
   std::unique_ptr<Engine> engine_;
+  EventCounts event_counts_;
+  std::unique_ptr<EventServer> events_;  // start, stop and reload only, one at a time
   std::unique_ptr<AgentView> view_;
   std::unique_ptr<ControlServer> control_;
 };

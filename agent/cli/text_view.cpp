@@ -95,6 +95,14 @@ std::string fetch_text(const Json& fetch) {
   return text + "\n";
 }
 
+std::string events_text(const Json& events) {
+  std::string text = "events at " + events.value("listen", "") + ": " + number(events, "accepted") +
+                     " messages, " + number(events, "looked_at") + " objects looked at";
+  for (const char* trouble : {"refused", "unreadable"})
+    if (events.value(trouble, 0) > 0) text += ", " + number(events, trouble) + " " + trouble;
+  return text + "\n";
+}
+
 }  // namespace
 
 std::string status_text(const Json& status) {
@@ -108,6 +116,7 @@ std::string status_text(const Json& status) {
     text += "no agent runs; this is what the ledger remembers\n";
   for (const Json& folder : status["folders"]) text += folder_text(folder);
   for (const Json& converter : status["converters"]) text += converter_text(converter);
+  if (status.contains("events")) text += events_text(status["events"]);
   if (status.value("possible_extra_bills", 0) > 0) {
     text += number(status, "possible_extra_bills") +
             " requests may have been billed twice; `millrace failures --json` and the ledger list "

@@ -13,6 +13,8 @@ namespace {
 // How often the sink is asked whether it has room.
 constexpr Duration kAskForRoom = std::chrono::milliseconds{200};
 constexpr std::size_t kProbesAtOnce = 32;
+// A request each; a listing tells of a thousand with one.
+constexpr std::size_t kMostHints = 5000;
 
 // A store that is away or busy comes back by itself.
 bool asks_for_person(ErrorKind kind) {
@@ -40,6 +42,14 @@ void BucketRoot::start() {
     run(stop);
     board_.set_stopped();
   });
+}
+
+void BucketRoot::hint(const Name& name) {
+  if (board_.probes() >= kMostHints) {
+    board_.want_rescan(Haste::Now);
+  } else {
+    board_.post_probes({{settings_.index, name}});
+  }
 }
 
 RootHealth BucketRoot::health() const { return board_.health(clock_.now(), Duration::max()); }

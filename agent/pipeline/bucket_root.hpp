@@ -61,6 +61,8 @@ class BucketRoot final : public Root {
     board_.wake();
   }
   void request_rescan(Haste haste) override { board_.want_rescan(haste); }
+  // Where very many wait to be looked at, a listing is cheaper and costs no memory.
+  void hint(const Name& name) override;
   void acknowledge(const Name&, std::string_view) override {}  // the ledger remembers
   void wake() override { board_.wake(); }
   RootHealth health() const override;

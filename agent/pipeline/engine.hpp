@@ -102,6 +102,8 @@ class Engine {
   // Nothing: all folders. False if there is no folder of that name.
   bool rescan(const std::optional<std::string>& folder);
   Result<int> retry(JobId job);  // 0: all that failed
+  // An event of a store says that this object changed. True if an inbox holds it.
+  bool hint(const std::string& bucket, const std::string& key);
   // What the settle stage says of a file; nothing if it does not hold it.
   std::optional<std::string> explain(const std::string& folder, const Name& name) const;
   Settings settings() const;

@@ -136,6 +136,9 @@ class Root {
   // Answered through RootSink::probed in order, as soon as the root can be reached.
   virtual void request_probes(std::vector<ProbeRequest> probes) = 0;
   virtual void request_rescan(Haste haste) = 0;
+  // Somebody else saw this one change, and may be wrong. A root without events of its own looks at
+  // it soon.
+  virtual void hint(const Name& name) = 0;
   // Rescans pass over exactly this version from now on, as long as it lies in the root.
   virtual void acknowledge(const Name& name, std::string_view version) = 0;
   virtual void wake() = 0;
@@ -170,6 +173,7 @@ class FolderRoot final : public Root {
   void start() override;
   void request_probes(std::vector<ProbeRequest> probes) override;
   void request_rescan(Haste haste) override;
+  void hint(const Name&) override {}  // it has events of its own, or polls
   void acknowledge(const Name& name, std::string_view version) override;
   void forget_acknowledged();  // the next scan reports everything again
   void wake() override;

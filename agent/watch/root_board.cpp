@@ -91,6 +91,11 @@ void RootBoard::give_back_probes(std::vector<ProbeRequest> probes) {
                  std::make_move_iterator(probes.end()));
 }
 
+std::size_t RootBoard::probes() const {
+  MutexLock lock(mutex_);
+  return probes_.size();
+}
+
 bool RootBoard::has_probes() const {
   MutexLock lock(mutex_);
   return !probes_.empty();

@@ -34,6 +34,7 @@ class RootBoard {
   std::vector<ProbeRequest> take_probes(std::size_t most);
   void give_back_probes(std::vector<ProbeRequest> probes);
   bool has_probes() const;
+  std::size_t probes() const;
   std::optional<Haste> take_rescan();
   bool is_acknowledged(std::string_view name, std::string_view version);
   void begin_sweep();

@@ -35,11 +35,13 @@ MAY_INCLUDE = {
     "agent/ledger": JOB | {"platform/fs"},
     "agent/report": BASE,
     "agent/control": JOB | {"platform/http", "agent/report"},
+    "agent/events": BASE | {"platform/http", "agent/report"},
     "agent/serve": BASE | {"platform/fs", "platform/process", "platform/http", "agent/transfer",
                            "agent/report"},
     "agent/render": BASE | {"platform/fs", "platform/process"},
     "agent/pipeline": PIPELINE,
-    "agent/cli": PIPELINE | {"agent/pipeline", "agent/control", "agent/serve"},
+    "agent/cli": PIPELINE | {"agent/pipeline", "agent/control", "agent/events",
+                             "agent/serve"},
 }
 
 # Start of a header's name -> the one unit whose sources may include it; None: any unit's sources.
