@@ -18,7 +18,7 @@ struct Values {
 
 struct Placeholder {
   std::string_view text;
-  std::string_view Values::*value;
+  std::string_view Values::* value;
 };
 constexpr Placeholder kPlaceholders[] = {
     {"stem", &Values::stem}, {"name", &Values::name}, {"ext", &Values::ext}, {"to", &Values::to}};

@@ -142,7 +142,8 @@ def test_a_redirect_to_another_region_is_signed_for_it_and_never_followed(gatewa
                 return None
             permanent = asked.method == "GET"
             return error(301 if permanent else 307,
-                         "PermanentRedirect" if permanent else "TemporaryRedirect", Location=address, x_amz_bucket_region="eu-west-1")
+                         "PermanentRedirect" if permanent else "TemporaryRedirect", Location=address,
+                         x_amz_bucket_region="eu-west-1")
 
         with desk_of(gateway, "moved", before) as desk:
             desk.agent.start()
