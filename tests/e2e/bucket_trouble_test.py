@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from books import expect_books_agree
 from bucket_inbox_test import expect_made, fill
 from buckets import KEYS, Bucket, main_with_gateway, store_toml
-from harness import (Agent, ApiServer, Scratch, converter_toml, eventually, folder_toml)
+from harness import Agent, ApiServer, Scratch, converter_toml, eventually, folder_toml
 from store_proxy import Answer, StoreProxy, error
 
 FILES = 20
@@ -140,8 +140,10 @@ def test_a_redirect_to_another_region_is_signed_for_it_and_never_followed(gatewa
         def before(asked):
             if "/eu-west-1/s3/" in asked.headers["Authorization"]:
                 return None
-            status, code = (301, "PermanentRedirect") if asked.method == "GET" else (307, "TemporaryRedirect")
-            return error(status, code, Location=address, x_amz_bucket_region="eu-west-1")
+            permanent = asked.method == "GET"
+            return error(301 if permanent else 307,
+                         "PermanentRedirect" if permanent else "TemporaryRedirect", Location=address,
+                         x_amz_bucket_region="eu-west-1")
 
         with desk_of(gateway, "moved", before) as desk:
             desk.agent.start()

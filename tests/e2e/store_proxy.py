@@ -49,8 +49,8 @@ class Server(ThreadingHTTPServer):
 
 
 class StoreProxy:
-    """`before(asked)` gives an Answer in the store's place, or None; `after(asked, answer)` sees what
-    the store answered before the agent does. Both run on threads of the proxy's own."""
+    """`before(asked)` gives an Answer in the store's place, or None; `after(asked, answer)` sees
+    what the store answered before the agent does. Both run on threads of the proxy's own."""
 
     def __init__(self, store, before=lambda asked: None, after=lambda asked, answer: None):
         self.store, self.before, self.after = urlsplit(store.plain).netloc, before, after
@@ -102,8 +102,8 @@ class StoreProxy:
                 query = parse_qs(url.query, keep_blank_values=True)
                 headers = {name: value for name, value in self.headers.items()
                            if name.lower() not in ("expect", "connection")}
-                answer = proxy.answer(Asked(self.command, url.path, query, headers), self.path, body)
-                self.reply(answer)
+                asked = Asked(self.command, url.path, query, headers)
+                self.reply(proxy.answer(asked, self.path, body))
 
             def reply(self, answer):
                 self.send_response_only(answer.status)
