@@ -87,7 +87,7 @@ Result<void> DownloadRun::open() {
   curl.on_multiplexed = [this](const std::string& host) {
     const MutexLock lock(mutex_);
     window_.set_multiplexed(host);
-    changed_.notify_all();
+    work_.notify_all();
   };
   auto http = start_curl_http(std::move(curl));
   if (!http) return std::unexpected(http.error());
@@ -106,14 +106,15 @@ bool DownloadRun::stop() {
   stop_.request_stop();
   {
     const MutexLock lock(mutex_);
-    changed_.notify_all();
+    work_.notify_all();
+    room_.notify_all();
   }
   workers_.clear();
   publisher_.reset();
   MutexLock lock(mutex_);
   const TimePoint deadline = std::chrono::steady_clock::now() + kPatienceWithList;
   while (feeder_.joinable() && !feeder_ended_)
-    if (!changed_.wait_until(lock, deadline)) return feeder_ended_;
+    if (!ends_.wait_until(lock, deadline)) return feeder_ended_;
   return true;
 }
 
@@ -162,7 +163,7 @@ void DownloadRun::feed(const std::stop_token& stop) {
   const MutexLock lock(mutex_);
   tally_.list_ended = !stop.stop_requested();
   feeder_ended_ = true;
-  changed_.notify_all();
+  ends_.notify_all();
 }
 
 // False at the end of the list.
@@ -184,7 +185,7 @@ bool DownloadRun::read_line() {
 
 void DownloadRun::wait_a_little() {
   MutexLock lock(mutex_);
-  changed_.wait_until(lock, clock_.now() + kPostponement);
+  room_.wait_until(lock, clock_.now() + kPostponement);
 }
 
 void DownloadRun::take_postponed() {
@@ -197,7 +198,7 @@ void DownloadRun::take_postponed() {
 
 bool DownloadRun::wait_for_room(const std::stop_token& stop) {
   MutexLock lock(mutex_);
-  while (!window_.has_room() && !stop.stop_requested()) changed_.wait(lock);
+  while (!window_.has_room() && !stop.stop_requested()) room_.wait(lock);
   return !stop.stop_requested();
 }
 
@@ -228,7 +229,7 @@ void DownloadRun::take_line(ListItem item) {
   task.item = std::move(item);
   task.record = std::move(*record);
   window_.add(std::move(task));
-  changed_.notify_all();
+  work_.notify_one();
 }
 
 // What is known of the line; a new line gets a name that nobody else has.
@@ -275,12 +276,11 @@ std::optional<DownloadTask> DownloadRun::next_task(const std::stop_token& stop) 
   MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
     const TimePoint now = clock_.now();
-    if (auto task = window_.next(now)) {
-      changed_.notify_all();
-      return task;
-    }
+    auto task = window_.next(now);
+    if (window_.has_room()) room_.notify_one();
+    if (task) return task;
     const auto due = window_.next_due().value_or(now + kLongestWait);
-    changed_.wait_until(lock, std::clamp(due, now, now + kLongestWait));
+    work_.wait_until(lock, std::clamp(due, now, now + kLongestWait));
   }
   return std::nullopt;
 }
@@ -298,7 +298,7 @@ void DownloadRun::fetch(DownloadTask task, const std::stop_token& stop) {
       window_.abandoned(task.host);
     else
       window_.answered(task.host, error, now - began, now);
-    changed_.notify_all();
+    work_.notify_one();
   }
   if (error != nullptr) return try_again(std::move(task), *error, bad_sha256);
   if (fetched->file == nullptr)
@@ -316,7 +316,7 @@ MoreRequests DownloadRun::more_of(const std::string& host) {
           [this, host] {
             const MutexLock lock(mutex_);
             window_.abandoned(host);
-            changed_.notify_all();
+            work_.notify_one();
           }};
 }
 
@@ -358,7 +358,7 @@ void DownloadRun::try_again(DownloadTask task, Error error, const std::string& b
   task.reason = error.message;
   const MutexLock lock(mutex_);
   window_.add_later(std::move(task), now + decision.delay);
-  changed_.notify_all();
+  work_.notify_one();
 }
 
 // ---- the ends ----------------------------------------------------------------------------------
@@ -374,7 +374,7 @@ void DownloadRun::end(const LineEnd& line) {
     ++tally_.failed;
     if (failures_.size() < kMostTroubles) failures_.push_back({line.line, line.name, line.reason});
   }
-  changed_.notify_all();
+  ends_.notify_all();
 }
 
 DownloadTally DownloadRun::tally() const {
@@ -394,7 +394,7 @@ bool DownloadRun::wait_done(std::chrono::milliseconds most) const {
   const TimePoint deadline = std::chrono::steady_clock::now() + most;
   MutexLock lock(mutex_);
   while (!(tally_.list_ended && listed_ == tally_.ended()))
-    if (!changed_.wait_until(lock, deadline)) break;
+    if (!ends_.wait_until(lock, deadline)) break;
   return tally_.list_ended && listed_ == tally_.ended();
 }
 

@@ -133,7 +133,9 @@ class DownloadRun {
   const Clock& clock_;
 
   mutable Mutex mutex_;
-  mutable CondVar changed_;
+  CondVar work_;          // of workers: a task or a place for one; each event wakes one of them
+  CondVar room_;          // of the feeder: the window takes a line
+  mutable CondVar ends_;  // of who waits for an end
   DownloadWindow window_ GUARDED_BY(mutex_);
   DownloadTally tally_ GUARDED_BY(mutex_);
   std::int64_t listed_ GUARDED_BY(mutex_) = 0;  // lines that were read

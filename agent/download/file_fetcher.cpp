@@ -147,7 +147,8 @@ Result<FileFetcher::Part> FileFetcher::begin(const ListItem& item, const FileRec
 }
 
 Result<void> FileFetcher::receive(const DownloadAnswer& answer, Part& part) {
-  std::vector<std::byte> piece(kPieceOfFile);
+  const auto room = std::make_unique_for_overwrite<std::byte[]>(kPieceOfFile);
+  const std::span piece(room.get(), kPieceOfFile);
   for (;;) {
     const auto got = answer.exchange->read(piece);
     if (!got) return std::unexpected(as_input(got.error()));
@@ -155,7 +156,7 @@ Result<void> FileFetcher::receive(const DownloadAnswer& answer, Part& part) {
     received_.fetch_add(*got, std::memory_order_relaxed);
     if (part.expected && part.record.size + *got > *part.expected)
       return bad_answer(answer.host, "the file is longer than it should be");
-    if (auto wrote = part.write(std::span(piece).first(*got)); !wrote) return wrote;
+    if (auto wrote = part.write(piece.first(*got)); !wrote) return wrote;
   }
   // libcurl before 8.0 takes a stream of HTTP/2 that was cut off for a whole one.
   if (part.expected && part.record.size < *part.expected)
