@@ -142,8 +142,7 @@ class SqliteReader final : public LedgerReader {
   template <typename... Values>
   Result<std::int64_t> number(std::string_view sql, const Values&... values) {
     std::int64_t count = 0;
-    auto read = each(
-        sql, [&](const Statement& row) { count = row.integer(0); }, values...);
+    auto read = each(sql, [&](const Statement& row) { count = row.integer(0); }, values...);
     if (!read) return std::unexpected(read.error());
     return count;
   }
