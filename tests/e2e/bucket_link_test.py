@@ -4,6 +4,7 @@ for the content."""
 
 import os
 import signal
+import sqlite3
 import subprocess
 
 from books import expect_books_agree
@@ -13,6 +14,7 @@ from commands_test import User
 from harness import (MILLRACE, Agent, ApiServer, Scratch, converter_toml, eventually, folder_toml,
                      png)
 from serve_test import Serve
+from store_proxy import StoreProxy, error
 
 ODD = ["a.png", "deep/er/b.png", "sp ace+plus%41&?#.png", "ü/日本.png", "x//y.png", "/lead.png",
        "../up.png", "./dot.png", "con.png", "q'\"<>|*.png", "~!*'();:@&=+$,?#[].png",
@@ -104,6 +106,35 @@ def test_a_link_names_the_version_where_the_bucket_keeps_them(gateway):
         assert process.returncode == 0 and '"delivered":1' in said, said
         assert api.bill()["posts"] == 1  # the answer is of the version that was asked for
         assert user.json(*words, **KEYS)["delivered"] == 1 and api.bill()["posts"] == 2
+
+
+def test_a_link_that_expired_on_its_way_costs_an_attempt_and_no_file(gateway):
+    refused = []
+
+    def before(asked):
+        if "X-Amz-Signature" not in asked.query or refused:
+            return None
+        refused.append(asked)
+        return error(403, "AccessDenied")  # what S3 says of a link that has expired
+
+    with Scratch() as home, StoreProxy(gateway, before) as proxy:
+        user, bucket = User(home), Bucket(gateway, "expired")
+        fill(bucket, ["a.png"])
+        place = proxy.url.partition("://")[2]
+        with Serve(home, "--allow-fetch", place) as serve:
+            serve.url = serve.base + "/v1/convert"
+            words = by_link(home, gateway, serve, "s3://ceph@expired/in/", "--out", "made")
+            (home / "config.toml").write_text(store_toml(gateway, endpoint=proxy.url))
+            summary = user.json(*words, **KEYS)
+            assert summary["delivered"] == 1 and summary["failed"] == 0, summary
+            assert proxy.count(lambda asked: "X-Amz-Signature" in asked.query) == 2
+            assert converted(serve) == 1
+            [ledger] = home.rglob("ledger.db")
+            with sqlite3.connect(ledger) as book:
+                rows = book.execute("SELECT status, reason FROM attempt ORDER BY number")
+                first, second = list(rows)
+            assert first[0] == 422 and f"fetch_failed: {place} answered with status 403" in first[1]
+            assert second[0] == 200, second
 
 
 def test_a_service_that_fetches_nothing_from_there_stops_the_converter(gateway):
