@@ -35,6 +35,17 @@ def command(home, gateway, api, source, *out):
             "--workers", "4"]
 
 
+def convert_and_amid_the_first_request(do, user, api, words, keys=KEYS):
+    """What it said on standard output."""
+    process = subprocess.Popen([MILLRACE, *words, "--json"], cwd=user.home, text=True,
+                               env=user.environment | keys, stdout=subprocess.PIPE)
+    eventually(lambda: api.bill()["posts"] >= 1, what="the first post")
+    do()
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    return said
+
+
 def hash_made_from(home, data):
     (home / "one").write_bytes(data)
     return made_from(home / "one")
@@ -140,12 +151,8 @@ def test_an_object_that_is_replaced_before_it_is_read_is_converted_as_it_is_then
         words = command(home, gateway, api, "s3://ceph@moving/in/", "--out",
                         "s3://ceph@moving/out/")
         words[words.index("--workers") + 1] = "1"
-        process = subprocess.Popen([MILLRACE, *words], cwd=home, env=user.environment | KEYS,
-                                   stdout=subprocess.PIPE)
-        eventually(lambda: api.bill()["posts"] >= 1, what="the first post")
-        sources |= fill(bucket, ["b.png"], seed=77)
-        said, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+        convert_and_amid_the_first_request(
+            lambda: sources.update(fill(bucket, ["b.png"], seed=77)), user, api, words)
         expect_made(home, bucket, sources)
         assert api.bill()["posts"] == 2
 

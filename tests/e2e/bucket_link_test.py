@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 
 from books import expect_books_agree
-from bucket_inbox_test import command, fill
+from bucket_inbox_test import command, convert_and_amid_the_first_request, fill
 from buckets import KEYS, Bucket, keys_of, main_with_gateway, store_toml
 from commands_test import User
 from harness import (MILLRACE, Agent, ApiServer, Scratch, converter_toml, eventually, folder_toml,
@@ -77,12 +77,9 @@ def test_an_answer_is_thrown_away_if_the_object_was_replaced_meanwhile(gateway):
         user, bucket = User(home), Bucket(gateway, "replaced")
         fill(bucket, ["a.png"])
         words = by_link(home, gateway, api, "s3://ceph@replaced/in/", "--out", "made")
-        process = subprocess.Popen([MILLRACE, *words, "--json"], cwd=home, text=True,
-                                   env=user.environment | KEYS, stdout=subprocess.PIPE)
-        eventually(lambda: api.bill()["posts"] >= 1, what="the first post")
-        fill(bucket, ["a.png"], seed=77)
-        said, _ = process.communicate(timeout=120)
-        assert process.returncode == 0 and '"delivered":1' in said, said
+        said = convert_and_amid_the_first_request(lambda: fill(bucket, ["a.png"], seed=77), user, api,
+                                                  words)
+        assert '"delivered":1' in said, said
         # One for each version: the first was paid for and is of no use.
         bill = api.bill()
         assert bill["billed"] == 2 and bill["keys"] == 2 and bill["keys_billed_twice"] == 0, bill
@@ -98,12 +95,9 @@ def test_a_link_names_the_version_where_the_bucket_keeps_them(gateway):
                                             VersioningConfiguration={"Status": "Enabled"})
         fill(bucket, ["a.png"])
         words = by_link(home, gateway, api, "s3://ceph@versions/in/", "--out", "made")
-        process = subprocess.Popen([MILLRACE, *words, "--json"], cwd=home, text=True,
-                                   env=user.environment | KEYS, stdout=subprocess.PIPE)
-        eventually(lambda: api.bill()["posts"] >= 1, what="the first post")
-        fill(bucket, ["a.png"], seed=77)
-        said, _ = process.communicate(timeout=120)
-        assert process.returncode == 0 and '"delivered":1' in said, said
+        said = convert_and_amid_the_first_request(lambda: fill(bucket, ["a.png"], seed=77), user, api,
+                                                  words)
+        assert '"delivered":1' in said, said
         assert api.bill()["posts"] == 1  # the answer is of the version that was asked for
         assert user.json(*words, **KEYS)["delivered"] == 1 and api.bill()["posts"] == 2
 

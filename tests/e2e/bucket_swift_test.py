@@ -2,14 +2,14 @@
 are those of any bucket."""
 
 import os
-import subprocess
 
-from bucket_inbox_test import (command, convert_killed_five_times, fill,
+from bucket_inbox_test import (command, convert_and_amid_the_first_request,
+                               convert_killed_five_times, fill,
                                test_a_watched_bucket_is_converted_as_it_fills)
 from bucket_link_test import convert_killed_five_times_by_link
 from buckets import Bucket, keys_of, main_with_gateway
 from commands_test import User
-from harness import MILLRACE, ApiServer, Scratch, eventually
+from harness import ApiServer, Scratch
 from swift_store import Store
 
 
@@ -26,12 +26,8 @@ def test_what_somebody_else_puts_there_meanwhile_stays(store):
         user, bucket = User(home), Bucket(store, "theirs")
         fill(bucket, ["a.png"])
         words = command(home, store, api, "s3://ceph@theirs/in/", "--out", "s3://ceph@theirs/out/")
-        process = subprocess.Popen([MILLRACE, *words], cwd=home, stdout=subprocess.PIPE,
-                                   env=user.environment | keys_of(store))
-        eventually(lambda: api.bill()["posts"] == 1, what="the request")
-        bucket.put("out/a.webp", b"somebody's")
-        said, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+        convert_and_amid_the_first_request(lambda: bucket.put("out/a.webp", b"somebody's"), user, api,
+                                           words, keys_of(store))
         assert bucket.get("out/a.webp")[0] == b"somebody's"
         assert bucket.keys() == ["in/a.png", "out/a.webp"], bucket.keys()
 
