@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kPart = 16 << 20;  // 5 MiB at least, 10,000 parts at most
 constexpr std::uint64_t kMostParts = 10'000;
-constexpr std::size_t kHashPiece = 256 * 1024;
+constexpr std::size_t kReadPiece = 256 * 1024;
 
 std::unexpected<S3Failure> as_failure(const Error& error) {
   return std::unexpected(S3Failure{error, {}, 0});
@@ -27,7 +27,7 @@ Result<PartHashes> hashes_of(const UploadBody& body, Sha256& whole) {
   if (!read) return std::unexpected(read.error());
   Sha256 hash;
   PartEtag etag;
-  std::vector<std::byte> buffer(kHashPiece);
+  std::vector<std::byte> buffer(kReadPiece);
   for (;;) {
     const auto got = (*read)(buffer);
     if (!got) return std::unexpected(got.error());
