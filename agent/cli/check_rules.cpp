@@ -49,7 +49,7 @@ constexpr std::array kAdvice{
            "environment are not used"},
 };
 
-std::string share_text(std::uint64_t part, std::uint64_t whole) {
+std::string percent_text(std::uint64_t part, std::uint64_t whole) {
   return std::to_string(part * 100 / whole) + " %";
 }
 
@@ -68,7 +68,7 @@ std::string bytes_text(std::uint64_t bytes) {
 std::optional<Finding> judge_space(std::string subject, const Space& space) {
   if (space.total_bytes == 0) return std::nullopt;
   const std::string message = bytes_text(space.free_bytes) + " free (" +
-                              share_text(space.free_bytes, space.total_bytes) + ")";
+                              percent_text(space.free_bytes, space.total_bytes) + ")";
   if (space.free_bytes < space_reserve(space.total_bytes)) {
     return Finding{FindingLevel::Error, std::move(subject), "the disk is full: " + message,
                    "make room; nothing is converted until there is some"};
