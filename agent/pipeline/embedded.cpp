@@ -13,7 +13,8 @@
 namespace millrace {
 namespace {
 
-constexpr Duration kReadyWithin = std::chrono::seconds{10};
+// A machine that has just been started is busy; a child that has died is not waited for.
+constexpr Duration kReadyWithin = std::chrono::seconds{60};
 constexpr Duration kFirstRestart = std::chrono::milliseconds{200};
 constexpr Duration kLongestRestart = std::chrono::seconds{30};
 // A child that lived this long was well: the next restart is quick again.
