@@ -33,7 +33,7 @@ class Desk:
         return word in row.get("blocked", "") + row["health"].get("why", "")
 
     def expect_all(self):
-        eventually(lambda: self.agent.all_done("objects", FILES), 60, "all results")
+        eventually(lambda: self.agent.all_done("objects", FILES), 300, "all results")
         expect_made(self.home, self.bucket, self.sources)
         expect_books_agree(self.api, self.agent.state / "ledger.db", FILES)
 
