@@ -65,10 +65,10 @@ def test_bursts_of_slow_down_are_backed_off_from(gateway):
     with desk_of(gateway, "slow", trouble.before) as desk:
         desk.agent.start()
         for burst in range(1, 4):
-            eventually(lambda: desk.api.bill()["posts"] >= 5 * burst, what="the next posts")
+            eventually(lambda: desk.api.bill()["posts"] >= 5 * burst, 300, "the next posts")
             before = trouble.count
             trouble.on.set()
-            eventually(lambda: trouble.count > before, what="a request amid the burst")
+            eventually(lambda: trouble.count > before, 300, "a request amid the burst")
             time.sleep(2)  # how long the burst takes
             trouble.on.clear()
         # Without waits between them it would be thousands.
