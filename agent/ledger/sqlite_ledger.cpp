@@ -40,10 +40,10 @@ class SqliteLedger final : public Ledger {
         writer_(std::move(core), path_) {}
 
   Result<Known> look_up(const Candidate& candidate) override {
-    return writer_.ask([&](LedgerCore& core) { return core.look_up(candidate); });
+    return writer_.read_committed([&](LedgerCore& core) { return core.look_up(candidate); });
   }
   Result<std::vector<Known>> look_up_all(std::span<const Candidate> candidates) override {
-    return writer_.ask([&](LedgerCore& core) { return core.look_up_all(candidates); });
+    return writer_.read_committed([&](LedgerCore& core) { return core.look_up_all(candidates); });
   }
   Result<void> admit(const Candidate& candidate, std::span<const TargetSpec> targets,
                      WallTime now) override {

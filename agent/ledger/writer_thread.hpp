@@ -83,6 +83,12 @@ class WriterThread {
     }
     return call(Answer::WhenRun, Telling::Nothing, std::move(body));
   }
+  // The same for what changes nothing, and only of what is committed: all else may be taken back.
+  template <typename Body>
+  auto read_committed(Body body) {
+    if (const auto resting = writer_at_rest(); resting && !core_->dirty()) return body(*core_);
+    return ask_committed(std::move(body));
+  }
   template <typename Body>
   auto ask_committed(Body body) {
     return call(Answer::WhenCommitted, Telling::Nothing, std::move(body));

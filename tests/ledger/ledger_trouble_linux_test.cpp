@@ -77,6 +77,27 @@ TEST_CASE("on a full disk no attempt begins, and with space all goes on [J2]") {
   CHECK(*ledger->attempts_billed_since("api", kNow) == begun + 1);
 }
 
+// A root passes over what the ledger says that it knows, for as long as the file lies there.
+TEST_CASE("what the ledger says that it knows is on disk [J2] [P2]") {
+  const Scratch scratch;
+  const SmallDisk disk(scratch / "disk");
+  if (!disk.mounted()) FAIL("this test needs root: it mounts a small disk");
+  const auto ledger = opened(scratch / "disk" / "ledger.db");
+  disk.fill();
+  int refused = 0;
+  for (int i = 0; i < 300 && refused < 10; ++i) {
+    const Candidate one = candidate(std::to_string(i) + std::string(200, 'n'));
+    CHECK(ledger->admit(one, std::span(&kWebp, 1), kNow));  // written later, or not
+    const auto told = ledger->look_up(one);
+    (void)ledger->flush();
+    const auto there = ledger->look_up(one);
+    REQUIRE(there);
+    if (told) CHECK(*told == *there);
+    refused += *there == Known::New ? 1 : 0;
+  }
+  CHECK(refused == 10);
+}
+
 TEST_CASE("the end of a job that cannot be written is written later, with its attempt [J2]") {
   const Scratch scratch;
   const SmallDisk disk(scratch / "disk");
