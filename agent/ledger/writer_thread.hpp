@@ -75,18 +75,13 @@ class WriterThread {
   // What it changes is committed with the next task.
   template <typename Body>
   auto ask(Body body) {
-    if (const auto resting = writer_at_rest()) {
-      core_->answers_early(true);
-      auto answered = body(*core_);
-      if (core_->take_failure()) undo_group(answered ? not_written() : answered.error());
-      return answered;
-    }
+    if (const auto resting = writer_at_rest()) return run_at_rest(body);
     return call(Answer::WhenRun, Telling::Nothing, std::move(body));
   }
   // The same for what changes nothing, and only of what is committed: all else may be taken back.
   template <typename Body>
   auto read_committed(Body body) {
-    if (const auto resting = writer_at_rest(); resting && !core_->dirty()) return body(*core_);
+    if (const auto resting = writer_at_rest(); resting && !core_->dirty()) return run_at_rest(body);
     return ask_committed(std::move(body));
   }
   template <typename Body>
@@ -129,6 +124,14 @@ class WriterThread {
   }
 
  private:
+  template <typename Body>
+  auto run_at_rest(Body& body) {
+    core_->answers_early(true);
+    auto answered = body(*core_);
+    if (core_->take_failure()) undo_group(answered ? not_written() : answered.error());
+    return answered;
+  }
+
   template <typename Body>
   auto call(Answer when, Telling telling, Body body) {
     using Answered = std::invoke_result_t<Body, LedgerCore&>;
