@@ -277,7 +277,7 @@ std::optional<DownloadTask> DownloadRun::next_task(const std::stop_token& stop) 
   while (!stop.stop_requested()) {
     const TimePoint now = clock_.now();
     auto task = window_.next(now);
-    if (window_.has_room()) room_.notify_one();
+    if (window_.has_much_room()) room_.notify_one();
     if (task) return task;
     const auto due = window_.next_due().value_or(now + kLongestWait);
     work_.wait_until(lock, std::clamp(due, now, now + kLongestWait));
@@ -374,8 +374,10 @@ void DownloadRun::end(const LineEnd& line) {
     ++tally_.failed;
     if (failures_.size() < kMostTroubles) failures_.push_back({line.line, line.name, line.reason});
   }
-  ends_.notify_all();
+  if (all_ended()) ends_.notify_all();
 }
+
+bool DownloadRun::all_ended() const { return tally_.list_ended && listed_ == tally_.ended(); }
 
 DownloadTally DownloadRun::tally() const {
   const MutexLock lock(mutex_);
@@ -387,15 +389,15 @@ DownloadTally DownloadRun::tally() const {
 
 bool DownloadRun::done() const {
   const MutexLock lock(mutex_);
-  return tally_.list_ended && listed_ == tally_.ended();
+  return all_ended();
 }
 
 bool DownloadRun::wait_done(std::chrono::milliseconds most) const {
   const TimePoint deadline = std::chrono::steady_clock::now() + most;
   MutexLock lock(mutex_);
-  while (!(tally_.list_ended && listed_ == tally_.ended()))
+  while (!all_ended())
     if (!ends_.wait_until(lock, deadline)) break;
-  return tally_.list_ended && listed_ == tally_.ended();
+  return all_ended();
 }
 
 std::optional<Error> DownloadRun::list_error() const {

@@ -125,6 +125,7 @@ class DownloadRun {
   void publish(DownloadTask task, Fetched fetched);
   void try_again(DownloadTask task, Error error, const std::string& bad_sha256) EXCLUDES(mutex_);
   void end(const LineEnd& line) EXCLUDES(mutex_);
+  bool all_ended() const REQUIRES(mutex_);
 
   ListReader list_;
   // Lines whose file somebody else asks for; the feeder's until it has ended.
@@ -135,7 +136,7 @@ class DownloadRun {
   mutable Mutex mutex_;
   CondVar work_;          // of workers: a task or a place for one; each event wakes one of them
   CondVar room_;          // of the feeder: the window takes a line
-  mutable CondVar ends_;  // of who waits for an end
+  mutable CondVar ends_;  // of who waits for the end of all lines, or of the feeder
   DownloadWindow window_ GUARDED_BY(mutex_);
   DownloadTally tally_ GUARDED_BY(mutex_);
   std::int64_t listed_ GUARDED_BY(mutex_) = 0;  // lines that were read

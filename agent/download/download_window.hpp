@@ -45,6 +45,10 @@ class DownloadWindow {
 
   // May one more line be read from the list?
   bool has_room() const { return ready_.size() < kMostReady && later_.size() < kMostLater; }
+  // Is there room for many? The reader that waits is woken for these, not for each.
+  bool has_much_room() const {
+    return ready_.size() <= kMostReady / 2 && later_.size() < kMostLater;
+  }
   bool empty() const { return ready_.empty() && later_.empty(); }
   std::size_t size() const { return ready_.size() + later_.size(); }
   void add(DownloadTask task) { ready_.push_back(std::move(task)); }

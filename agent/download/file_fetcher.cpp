@@ -147,8 +147,11 @@ Result<FileFetcher::Part> FileFetcher::begin(const ListItem& item, const FileRec
 }
 
 Result<void> FileFetcher::receive(const DownloadAnswer& answer, Part& part) {
-  const auto room = std::make_unique_for_overwrite<std::byte[]>(kPieceOfFile);
-  const std::span piece(room.get(), kPieceOfFile);
+  // Most files are small: less for the allocator to split and to join again.
+  const std::uint64_t left = part.expected.value_or(kPieceOfFile) - part.record.size;
+  const std::size_t size = std::clamp<std::uint64_t>(left, 1, kPieceOfFile);
+  const auto room = std::make_unique_for_overwrite<std::byte[]>(size);
+  const std::span piece(room.get(), size);
   for (;;) {
     const auto got = answer.exchange->read(piece);
     if (!got) return std::unexpected(as_input(got.error()));

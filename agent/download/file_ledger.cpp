@@ -1,5 +1,6 @@
 #include "agent/download/file_ledger.hpp"
 
+#include <array>
 #include <sstream>
 #include <utility>
 
@@ -15,9 +16,7 @@ using sqlite::Database;
 using sqlite::Statement;
 
 constexpr std::chrono::milliseconds kBusy{5000};
-constexpr std::int64_t kSchemaVersion = 3;
-
-constexpr const char* kSchema = R"sql(
+constexpr const char* kFirstVersion = R"sql(
 CREATE TABLE file (
   key BLOB PRIMARY KEY, folded BLOB NOT NULL UNIQUE, name BLOB NOT NULL,
   state INTEGER NOT NULL, temporary BLOB NOT NULL, size INTEGER NOT NULL, sha256 BLOB NOT NULL,
@@ -34,12 +33,34 @@ constexpr const char* kSecondVersion =
 constexpr const char* kThirdVersion =
     "ALTER TABLE file ADD COLUMN ranges BLOB NOT NULL DEFAULT x''; PRAGMA user_version=3;";
 
+// Rows in the order of their lines, so that what is written together lies together: in the order of
+// the keys, which are digests, every change of a row was a page of its own in the log.
+constexpr const char* kFourthVersion = R"sql(
+ALTER TABLE file RENAME TO file_by_key;
+DROP INDEX file_open;
+CREATE TABLE file (
+  id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, folded BLOB NOT NULL UNIQUE,
+  name BLOB NOT NULL, state INTEGER NOT NULL, temporary BLOB NOT NULL, size INTEGER NOT NULL,
+  sha256 BLOB NOT NULL, mtime INTEGER NOT NULL, etag BLOB NOT NULL, last_modified BLOB NOT NULL,
+  list BLOB NOT NULL, ranges BLOB NOT NULL
+) STRICT;
+INSERT INTO file (key, folded, name, state, temporary, size, sha256, mtime, etag, last_modified,
+  list, ranges)
+SELECT key, folded, name, state, temporary, size, sha256, mtime, etag, last_modified, list, ranges
+FROM file_by_key;
+DROP TABLE file_by_key;
+CREATE INDEX file_open ON file(state) WHERE state IN (1, 2);
+PRAGMA user_version=4;
+)sql";
+
+constexpr std::array kVersions{kFirstVersion, kSecondVersion, kThirdVersion, kFourthVersion};
+
 constexpr const char* kFind =
     "SELECT state, name, temporary, size, sha256, mtime, etag, last_modified, list, ranges "
     "FROM file WHERE key = ?";
 constexpr const char* kReserve =
     "INSERT OR IGNORE INTO file (key, folded, name, state, temporary, size, sha256, mtime, etag, "
-    "last_modified) VALUES (?, ?, ?, 0, x'', 0, x'', 0, x'', x'')";
+    "last_modified, list, ranges) VALUES (?, ?, ?, 0, x'', 0, x'', 0, x'', x'', x'', x'')";
 constexpr const char* kPut =
     "UPDATE file SET state = ?, temporary = ?, size = ?, sha256 = ?, mtime = ?, etag = ?, "
     "last_modified = ?, list = ?, ranges = ? WHERE key = ?";
@@ -70,16 +91,14 @@ class SqliteFileLedger final : public FileLedger {
     const MutexLock lock(mutex_);
     const auto version = database_.integer("PRAGMA user_version");
     if (!version) return std::unexpected(version.error());
-    if (*version > kSchemaVersion)
+    if (*version > static_cast<std::int64_t>(kVersions.size()))
       return fail(ErrorKind::Configuration, "the ledger of this batch is of a newer millrace");
-    if (*version == 0) {
-      if (auto made = database_.exec(kSchema); !made) return made;
-    }
-    if (*version < 2) {
-      if (auto added = database_.exec(kSecondVersion); !added) return added;
-    }
-    if (*version < 3) {
-      if (auto added = database_.exec(kThirdVersion); !added) return added;
+    std::string steps;
+    for (auto next = static_cast<std::size_t>(*version); next < kVersions.size(); ++next)
+      steps += kVersions[next];
+    // All or nothing, wherever the process ends.
+    if (!steps.empty()) {
+      if (auto made = database_.exec("BEGIN IMMEDIATE;" + steps + "COMMIT;"); !made) return made;
     }
     if (durable == Durable::No) {
       if (auto set = database_.exec("PRAGMA synchronous=NORMAL;"); !set) return set;

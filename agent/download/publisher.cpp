@@ -95,23 +95,41 @@ void Publisher::push(ReadyFile ready) {
   MutexLock lock(mutex_);
   while (queue_.size() >= kMostWaiting) room_.wait(lock);
   queue_.push_back(std::move(ready));
-  work_.notify_one();
+  // Those in between are found when the gathering ends.
+  if (queue_.size() == 1 || queue_.size() == kEnough) work_.notify_one();
 }
 
-std::vector<ReadyFile> Publisher::take() {
+// Nothing: the end, or nothing has come for a while and something waits to be committed.
+std::vector<ReadyFile> Publisher::take(Committed committed) {
   MutexLock lock(mutex_);
-  while (queue_.empty() && !stopping_) work_.wait(lock);
+  auto until = std::chrono::steady_clock::now() + kGathering;
+  while (queue_.empty() && !stopping_) {
+    if (committed == Committed::Yes)
+      work_.wait(lock);
+    else if (!work_.wait_until(lock, until))
+      return {};
+  }
+  until = std::chrono::steady_clock::now() + kGathering;
+  while (queue_.size() < kEnough && !stopping_ && work_.wait_until(lock, until)) {
+  }
   room_.notify_all();
   return std::exchange(queue_, {});
 }
 
-bool Publisher::is_idle() {
-  const MutexLock lock(mutex_);
-  return queue_.empty();
-}
-
 void Publisher::run() {
-  for (auto group = take(); !group.empty(); group = take()) publish(std::move(group));
+  Committed committed = Committed::Yes;
+  for (;;) {
+    auto group = take(committed);
+    if (group.empty() && committed == Committed::Yes) return;
+    if (group.empty()) {
+      // What this does not write is found out by recover().
+      static_cast<void>(ledger_.commit());
+      committed = Committed::Yes;
+    } else {
+      publish(std::move(group));
+      committed = Committed::No;
+    }
+  }
 }
 
 Result<void> Publisher::record_all(std::vector<ReadyFile>& group) {
@@ -120,12 +138,6 @@ Result<void> Publisher::record_all(std::vector<ReadyFile>& group) {
     if (auto put = ledger_.put(ready.record); !put) return put;
   }
   return ledger_.commit();
-}
-
-// Of the bytes, not of the name: it stays what it is when the file is renamed.
-std::int64_t Publisher::time_of(const ReadyFile& ready) const {
-  const auto info = folder_.info(ready.file->temporary_name());
-  return info ? info->mtime_ns : 0;
 }
 
 Result<void> Publisher::rename(ReadyFile& ready) {
@@ -145,13 +157,13 @@ Result<void> Publisher::sync_folders(const std::vector<ReadyFile>& group) {
 }
 
 // Where the folder is somebody's inbox the file may have been taken out of it by now.
-Result<void> Publisher::record_done(const ReadyFile& ready, std::int64_t mtime_ns) {
+Result<void> Publisher::record_done(const ReadyFile& ready) {
   auto done = as_done(folder_, ready.record);
   if (!done && done.error().kind != ErrorKind::Vanished) return std::unexpected(done.error());
   if (done) return ledger_.put(*done);
   FileRecord record = ready.record;
   record.state = FileState::Done;
-  record.mtime_ns = mtime_ns;
+  record.mtime_ns = ready.file->info().mtime_ns;  // of the bytes: no rename changes it
   record.temporary.clear();
   return ledger_.put(record);
 }
@@ -162,19 +174,13 @@ void Publisher::publish(std::vector<ReadyFile> group) {
     for (ReadyFile& ready : group) ready.then(recorded);
     return;
   }
-  std::vector<std::int64_t> times(group.size());
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    times[i] = time_of(group[i]);
-    results[i] = rename(group[i]);
-  }
+  for (std::size_t i = 0; i < group.size(); ++i) results[i] = rename(group[i]);
   const auto synced = sync_folders(group);
   for (std::size_t i = 0; i < group.size(); ++i) {
     if (results[i] && !synced) results[i] = synced;
-    if (results[i]) results[i] = record_done(group[i], times[i]);
+    if (results[i]) results[i] = record_done(group[i]);
     group[i].then(results[i]);
   }
-  // What is not written here is found out by recover().
-  if (is_idle()) static_cast<void>(ledger_.commit());
 }
 
 }  // namespace millrace

@@ -1,6 +1,8 @@
 // Puts finished files at their names, many with one commit and one sync of their folder.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,11 +25,15 @@ struct ReadyFile {
   std::function<void(Result<void>)> then;
 };
 
-// One thread of its own. Order for each group: records (Publishing), commit, renames, sync of the
-// directories, records (Done), which the next group's commit or the end of the queue writes.
+// One thread of its own, which gathers a group for some milliseconds. Order for each: records
+// (Publishing), commit, renames, sync of the directories, records (Done), which the next group's
+// commit writes, or one of their own if no group follows.
 class Publisher {
  public:
   static constexpr std::size_t kMostWaiting = 128;
+  // A file waits for others to be committed with, this long at most and for this many.
+  static constexpr std::chrono::milliseconds kGathering{10};
+  static constexpr std::size_t kEnough = 64;
 
   Publisher(Directory& folder, FileLedger& ledger, FileLedger::Durable durable);
   ~Publisher();  // publishes what waits, joins
@@ -36,15 +42,14 @@ class Publisher {
   void push(ReadyFile ready) EXCLUDES(mutex_);
 
  private:
+  enum class Committed { Yes, No };
   void run() EXCLUDES(mutex_);
-  std::vector<ReadyFile> take() EXCLUDES(mutex_);
-  bool is_idle() EXCLUDES(mutex_);
+  std::vector<ReadyFile> take(Committed committed) EXCLUDES(mutex_);
   void publish(std::vector<ReadyFile> group) EXCLUDES(mutex_);
   Result<void> record_all(std::vector<ReadyFile>& group);
-  std::int64_t time_of(const ReadyFile& ready) const;
   Result<void> rename(ReadyFile& ready);
   Result<void> sync_folders(const std::vector<ReadyFile>& group);
-  Result<void> record_done(const ReadyFile& ready, std::int64_t mtime_ns);
+  Result<void> record_done(const ReadyFile& ready);
 
   Directory& folder_;
   FileLedger& ledger_;

@@ -68,6 +68,16 @@ TEST_CASE("a host that asks for a pause leaves the window to the others") {
   CHECK(window.take(*window.next_due() + seconds{5}) > 0);
 }
 
+TEST_CASE("there is much room again when half of the window was taken") {
+  Window window;
+  for (std::size_t i = 0; i < DownloadWindow::kMostReady; ++i) window.add(task(std::to_string(i)));
+  while (window.size() > DownloadWindow::kMostReady / 2) {
+    CHECK_FALSE(window.has_much_room());
+    REQUIRE(window.next(kNow));
+  }
+  CHECK(window.has_much_room());
+}
+
 TEST_CASE("what an answer means is told by its status") {
   const WallTime now{};
   const auto kind = [&](int status, Headers headers = {}) {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <span>
 
+#include "agent/ledger/sqlite.hpp"
 #include "platform/base/sha256.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
@@ -23,6 +24,21 @@ FileRecord publishing(std::string_view bytes) {
   record.size = bytes.size();
   record.sha256 = to_hex(sha256(bytes));
   return record;
+}
+
+// A file with a record of its own, ready to be published.
+ReadyFile finished(Directory& folder, FileLedger& ledger, const std::string& name) {
+  ReadyFile ready;
+  ready.record = publishing("whole");
+  ready.record.key = ready.record.name = name;
+  REQUIRE(ledger.reserve(ready.record, name) == true);
+  auto file = AtomicFile::begin(folder, name, "fetch", Access::Shared);
+  REQUIRE(file);
+  REQUIRE((*file)->write(std::as_bytes(std::span(std::string_view("whole")))));
+  REQUIRE((*file)->finish());
+  ready.record.temporary = (*file)->temporary_name();
+  ready.file = std::move(*file);
+  return ready;
 }
 
 // A folder out of which somebody takes each file as soon as it is there.
@@ -72,24 +88,42 @@ TEST_CASE("a file that the next folder takes before it is on record is on record
   TakenFolder folder(std::move(*real));
   auto ledger = FileLedger::open(scratch / "downloads.db", FileLedger::Durable::Yes);
   REQUIRE(ledger);
-  FileRecord record = publishing("whole");
-  REQUIRE((*ledger)->reserve(record, "f"));
-  auto file = AtomicFile::begin(folder, "f", "fetch", Access::Shared);
-  REQUIRE(file);
-  REQUIRE((*file)->write(std::as_bytes(std::span(std::string_view("whole")))));
-  REQUIRE((*file)->finish());
-  record.temporary = (*file)->temporary_name();
+  ReadyFile ready = finished(folder, **ledger, "f");
   bool well = false;
+  ready.then = [&](const Result<void>& end) { well = end.has_value(); };
   {
     Publisher publisher(folder, **ledger, FileLedger::Durable::Yes);
-    publisher.push(
-        {std::move(*file), record, {}, [&](const Result<void>& end) { well = end.has_value(); }});
+    publisher.push(std::move(ready));
   }
   CHECK(well);
-  const auto found = (*ledger)->find("k");
+  const auto found = (*ledger)->find("f");
   REQUIRE((found && *found));
   CHECK((*found)->state == FileState::Done);
   CHECK((*found)->mtime_ns != 0);
+}
+
+TEST_CASE("the end of a file is committed, whether another follows or not") {
+  const Scratch scratch;
+  auto folder = real_file_system().open_directory(scratch.path());
+  REQUIRE(folder);
+  auto ledger = FileLedger::open(scratch / "downloads.db", FileLedger::Durable::Yes);
+  REQUIRE(ledger);
+  auto reader = sqlite::Database::open(scratch / "downloads.db", sqlite::Access::Read,
+                                       std::chrono::seconds{10});
+  REQUIRE(reader);
+  const auto committed = [&] {
+    return reader->integer("SELECT count(*) FROM file WHERE state = 3").value_or(-1);
+  };
+  std::vector<ReadyFile> files;
+  for (int i = 0; i < 2 * static_cast<int>(Publisher::kEnough); ++i) {
+    files.push_back(finished(**folder, **ledger, "f" + std::to_string(i)));
+    files.back().then = [](const Result<void>& end) { CHECK(end); };
+  }
+  Publisher publisher(**folder, **ledger, FileLedger::Durable::Yes);
+  publisher.push(std::move(files[0]));
+  CHECK(eventually([&] { return committed() == 1; }));
+  for (std::size_t i = 1; i < files.size(); ++i) publisher.push(std::move(files[i]));
+  CHECK(eventually([&] { return committed() == static_cast<int>(files.size()); }));
 }
 
 TEST_CASE("a run that was killed while it published is made good, whole or not at all [P5]") {
