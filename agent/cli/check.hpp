@@ -20,6 +20,9 @@ std::vector<Finding> check_configuration(const Context& context);
 std::vector<Finding> check_state_dir(const Context& context);
 std::vector<Finding> check_agent(const Context& context);
 
+// event_listener.cpp: where stores push events.
+std::vector<Finding> check_events(const Context& context);
+
 // check_folders.cpp, check_places.cpp, check_trees.cpp: what lies on disks.
 std::vector<Finding> check_inboxes(const Context& context);
 std::vector<Finding> check_outputs(const Context& context);

@@ -20,6 +20,7 @@ constexpr std::array kChecks{
     Check{"secret files", check_secret_files},
     Check{"local converter", check_renderer},
     Check{"servers and clock", check_servers},
+    Check{"events", check_events},
     Check{"agent", check_agent},
 };
 

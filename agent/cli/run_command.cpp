@@ -6,8 +6,8 @@
 #include "agent/cli/agent_view.hpp"
 #include "agent/cli/check_paths.hpp"
 #include "agent/cli/context.hpp"
+#include "agent/cli/event_listener.hpp"
 #include "agent/cli/idle_wait.hpp"
-#include "agent/events/event_server.hpp"
 #include "agent/ledger/sqlite_ledger.hpp"
 #include "agent/pipeline/engine.hpp"
 #include "agent/pipeline/services.hpp"
@@ -92,28 +92,22 @@ class Agent {
                                         [this] { return reload(); });
     view_->show_events(event_counts_);
     if (!options_.once)
-      if (auto listening = listen_for_events(context_.settings.events); !listening)
-        return listening;
+      if (auto listening = listen(context_.settings.events); !listening) return listening;
     auto control = start_control(control_socket(context_.settings, context_.folders), *view_);
     if (!control) return std::unexpected(control.error());
     control_ = std::move(*control);
     return {};
   }
 
-  Result<void> listen_for_events(const EventsSettings& settings) {
+  Result<void> listen(const EventsSettings& settings) {
     events_.reset();
-    if (settings.listen == "off") return {};
-    auto secret = read_key(settings.secret, context_.config_file.parent_path());
-    if (!secret) return with_context(secret.error(), "[events] secret");
-    if (secret->empty()) return fail(ErrorKind::Configuration, "[events] secret: it is empty");
-    const auto look = [this](const PushedObject& object) {
-      return engine_->hint(object.bucket, object.key);
-    };
-    auto started = EventServer::start({settings.listen, std::move(*secret), settings.certificate,
-                                       settings.private_key, event_counts_, look});
-    if (!started) return fail(ErrorKind::Configuration, "[events] " + started.error().message);
-    events_ = std::move(*started);
-    log(Level::Info, "stores may push events", {{"address", events_->address()}});
+    auto listening = listen_for_events(
+        settings, context_.config_file.parent_path(), event_counts_,
+        [this](const PushedObject& object) { return engine_->hint(object.bucket, object.key); });
+    if (!listening) return fail(ErrorKind::Configuration, listening.error().message);
+    events_ = std::move(*listening);
+    if (events_ != nullptr)
+      log(Level::Info, "stores may push events", {{"address", events_->address()}});
     return {};
   }
 
@@ -208,7 +202,7 @@ class Agent {
     if (!done) return done;
     log(Level::Info, "configuration reloaded");
     if (options_.once || events == before) return done;
-    return listen_for_events(events);
+    return listen(events);
   }
 
   static void report(const Result<void>& reloaded) {

@@ -1,5 +1,7 @@
 #include "platform/http/listening_asio.hpp"
 
+#include <filesystem>
+
 #include "platform/base/native_path.hpp"
 #include "platform/http/local_files.hpp"
 #include "platform/http/wire_text.hpp"
@@ -16,6 +18,15 @@ std::unexpected<Error> refused(const std::string& what, const error_code& error)
   return fail(ErrorKind::Configuration, what + ": " + error.message(), error.value());
 }
 
+// OpenSSL has no words of its own for a file that cannot be opened.
+std::unexpected<Error> unusable(const std::string& what, const std::filesystem::path& file,
+                                const error_code& error) {
+  std::error_code ignored;
+  const bool there = std::filesystem::is_regular_file(file, ignored);
+  const std::string why = there ? error.message() + "; a PEM file is needed" : "no such file";
+  return fail(ErrorKind::Configuration, what + " " + path_text(file) + ": " + why);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ssl::context>> server_tls_context(const ServerOptions& options) {
@@ -26,11 +37,11 @@ Result<std::unique_ptr<ssl::context>> server_tls_context(const ServerOptions& op
   // An encrypted key must fail, never ask on the terminal of a service.
   const auto no_password = [](auto, auto) { return std::string(); };
   if (context->set_password_callback(no_password, error))
-    return refused("private key " + path_text(options.private_key), error);
+    return unusable("private key", options.private_key, error);
   if (context->use_certificate_chain_file(path_text(options.certificate), error))
-    return refused("certificate " + path_text(options.certificate), error);
+    return unusable("certificate", options.certificate, error);
   if (context->use_private_key_file(path_text(options.private_key), ssl::context::pem, error))
-    return refused("private key " + path_text(options.private_key), error);
+    return unusable("private key", options.private_key, error);
   if (SSL_CTX_check_private_key(context->native_handle()) != 1)
     return fail(ErrorKind::Configuration, "certificate and private key do not belong together");
   return context;
@@ -47,7 +58,11 @@ Result<TcpAcceptor> open_tcp_acceptor(asio::io_context& io, const std::string& a
   Tcp::acceptor acceptor(io);
   if (acceptor.open(endpoint.protocol(), error)) return refused(what, error);
   prepare_listener(static_cast<std::intptr_t>(acceptor.native_handle()));
-  if (acceptor.bind(endpoint, error)) return refused(what, error);
+  if (acceptor.bind(endpoint, error)) {
+    if (error == asio::error::address_in_use)
+      return fail(ErrorKind::Exists, what + ": somebody else does already", error.value());
+    return refused(what, error);
+  }
   if (acceptor.listen(Tcp::acceptor::max_listen_connections, error)) return refused(what, error);
   const auto bound = acceptor.local_endpoint(error);
   const std::string shown = host.is_v6() ? "[" + place->host + "]" : place->host;

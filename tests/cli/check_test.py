@@ -283,6 +283,23 @@ class Folders(Setup):
             fcntl.lockf(lock, fcntl.LOCK_EX)
             self.assert_finding(self.check(0), "agent", "ok", "runs")
 
+    def test_the_address_of_events_is_tried(self):
+        self.env["PUSH"] = CANARY
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            events = f'[events]\nlisten = "127.0.0.1:{taken.getsockname()[1]}"\n'
+            secret = events + 'secret = { env = "PUSH" }\n'
+            self.configure(self.url, more=secret)
+            self.assert_finding(self.check(2), "events", "error", "somebody else", "`listen`")
+            os.makedirs(self.at("state/millrace"), 0o700)
+            with open(self.at("state/millrace/lock"), "w") as lock:
+                fcntl.lockf(lock, fcntl.LOCK_EX)
+                self.assert_finding(self.check(0), "events", "ok", "while the agent runs")
+        self.assert_finding(self.check(0), "events", "ok", "not encrypted, on this machine")
+        self.configure(self.url, more=events + 'secret = { env = "NO_SUCH_KEY" }\n')
+        self.assert_finding(self.check(2), "events", "error", "NO_SUCH_KEY", "set NO_SUCH_KEY")
+        self.configure(self.url, more=secret + 'certificate = "/none.pem"\nprivate_key = "/k"\n')
+        self.assert_finding(self.check(2), "events", "error", "no such file", "[events]")
+
     def test_a_state_folder_that_cannot_be_made_is_an_error(self):
         self.configure(self.url, more=f'[agent]\nstate_dir = "{self.at("file")}/state"\n')
         open(self.at("file"), "w").close()

@@ -314,6 +314,23 @@ TEST_CASE("TLS is spoken with its certificate, at 1.2 or newer [E8]") {
   CHECK(!test::ask_tls(server->address(), other.ca, close).shaken);
   options.private_key = other.key;
   CHECK(start_http_server(options, describe).error().kind == ErrorKind::Configuration);
+  for (const std::string why : {"no such file", "a PEM file is needed"}) {
+    options.certificate = scratch / "none.pem";
+    if (why != "no such file") test::write_file(options.certificate, "none");
+    const auto refused = start_http_server(options, describe);
+    REQUIRE(!refused);
+    CHECK(refused.error().message.ends_with(why));
+  }
+}
+
+TEST_CASE("an address that somebody else has is told apart from one that is wrong") {
+  const Scratch scratch;
+  auto options = options_in(scratch);
+  const auto first = start(options);
+  options.address = first->address().substr(std::string_view("http://").size());
+  const auto second = start_http_server(options, describe);
+  REQUIRE(!second);
+  CHECK(second.error().kind == ErrorKind::Exists);
 }
 
 TEST_CASE("an address that is none is refused") {
