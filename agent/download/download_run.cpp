@@ -240,8 +240,8 @@ Result<FileRecord> DownloadRun::record_for(const ListItem& item) {
   if (*known) return settle_record(std::move(**known));
   FileRecord record;
   record.key = key;
-  for (Name name : {item_name(item), other_item_name(item)}) {
-    record.name = std::move(name);
+  for (const auto name_of : {item_name, other_item_name}) {
+    record.name = name_of(item);
     const auto reserved = ledger_->reserve(record, fold_name(record.name));
     if (!reserved) return std::unexpected(reserved.error());
     if (*reserved) return record;
