@@ -352,7 +352,9 @@ std::string why_no_configuration(const std::filesystem::path& file) {
     case std::filesystem::file_type::socket:
       return "is no regular file; copy the configuration into one";
     default:
-      return problem ? "cannot be read: " + problem.message() : "";
+      if (!problem) return "";
+      return "cannot be read: " + problem.message() +
+             (problem == std::errc::permission_denied ? "; " + how_to_let_read(file) : "");
   }
 }
 
@@ -371,7 +373,7 @@ LoadResult load_settings_file(const std::filesystem::path& file, const Surroundi
     return refused("cannot be read: " + std::generic_category().message(number) + "; " +
                    how_to_let_read(file));
   }
-  return load_settings(text, std::filesystem::absolute(file), around);
+  return load_settings(text, full_path(file, std::filesystem::current_path()), around);
 }
 
 std::string to_text(const std::vector<Problem>& problems, const std::filesystem::path& file) {

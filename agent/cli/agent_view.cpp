@@ -288,7 +288,7 @@ Json failures_of_batches(const fs::path& state_dir) {
 Result<std::string> AgentView::explain(const std::string& file) {
   const bool in_bucket = parse_bucket_url(file).has_value();
   const fs::path path =
-      in_bucket ? native_path(file) : fs::absolute(native_path(file)).lexically_normal();
+      in_bucket ? native_path(file) : full_path(native_path(file), fs::current_path());
   for (const FolderSettings& folder : settings().folders) {
     if (in_bucket != bucket_of(folder.inbox).has_value()) continue;
     const auto name =

@@ -191,11 +191,11 @@ Result<fs::path> find_outbox(const std::string& out, const Settings& base) {
   auto bucket = find_bucket(out, base);
   if (!bucket) return with_context(bucket.error(), "--out");
   if (*bucket) return std::move(**bucket);
-  const fs::path path = fs::absolute(native_path(out));
-  if (const auto trouble = why_not_writable(path.lexically_normal()))
+  fs::path path = full_path(native_path(out), fs::current_path());
+  if (const auto trouble = why_not_writable(path))
     return fail(ErrorKind::Configuration,
                 "--out: " + trouble->message + "; " + trouble->what_to_do);
-  return path.lexically_normal();
+  return path;
 }
 
 Result<void> check_links(const ConverterSettings* via, const Namings& places) {
@@ -264,8 +264,9 @@ Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& 
   folder.skip_same_format = options.out.empty();
 
   Batch batch;
-  const fs::path root =
-      options.state_dir.empty() ? state_root : fs::absolute(native_path(options.state_dir));
+  const fs::path root = options.state_dir.empty()
+                            ? state_root
+                            : full_path(native_path(options.state_dir), fs::current_path());
   batch.state_dir = root / "batch" / batch_id(folder, *places, *out, options);
   base.folders.clear();
   for (const auto& [place, names] : *places) {

@@ -139,10 +139,13 @@ std::string advice_for(const Error& unreachable, const std::string& ca_file) {
     }
   }
   if (unreachable.message.find("not trusted by") != std::string::npos) {
-    return ca_file.empty()
-               ? "if the server is yours, set `ca_file` to its authority's certificate (PEM); if "
-                 "not, somebody may be listening in"
-               : "put the certificate of the server's authority (PEM) into " + ca_file;
+    if (!ca_file.empty()) {
+      return "put the certificate of the server's authority (PEM) into " + ca_file;
+    }
+    const std::string more = how_to_trust_more();
+    return "if the server is yours, set `ca_file` to its authority's certificate (PEM); if not, "
+           "somebody may be listening in" +
+           (more.empty() ? "" : "; " + more);
   }
   return "check `url`";
 }

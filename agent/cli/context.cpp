@@ -66,7 +66,8 @@ std::expected<Context, int> load_context(const Options& options) {
 }
 
 std::expected<fs::path, int> state_root(const Options& options) {
-  if (!options.state_dir.empty()) return fs::absolute(native_path(options.state_dir));
+  if (!options.state_dir.empty())
+    return full_path(native_path(options.state_dir), fs::current_path());
   const auto folders = standard_folders();
   if (!folders) {
     say_error(options, folders.error());

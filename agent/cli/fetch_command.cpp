@@ -49,7 +49,8 @@ std::expected<FetchSettings, int> fetch_settings(const Options& options) {
     const auto* download = context->settings.converter("download");
     if (download != nullptr) settings.headers = headers_of(download->headers, file.parent_path());
   }
-  if (!options.state_dir.empty()) settings.state = fs::absolute(native_path(options.state_dir));
+  if (!options.state_dir.empty())
+    settings.state = full_path(native_path(options.state_dir), fs::current_path());
   return settings;
 }
 
@@ -76,6 +77,7 @@ DownloadOptions download_options(const Options& options, const fs::path& into) {
   for (const std::string& place : options.allow_fetch)
     download.fetch.allow.push_back(to_lower_ascii(place));
   download.fetch.ca_file = options.ca_file;
+  download.fetch.hashing = Hashing::IfListed;  // nobody is told of it
   download.refresh = options.refresh ? Refresh::Yes : Refresh::No;
   if (options.no_sync) {
     download.durable = FileLedger::Durable::No;
@@ -126,6 +128,8 @@ class FetchRun {
     if (!records) return std::unexpected(records.error());
     download.records = std::move(*records);
     download.fetch.headers = headers_;
+    // Another run, into a folder around this one or within it, must not take ours for leftovers.
+    download.fetch.owner = "fetch-" + to_hex(sha256(path_text(state_dir_))).substr(0, 12);
     auto started = DownloadRun::start(std::move(*list), std::move(download), clock_);
     if (!started) return std::unexpected(started.error());
     run_ = std::move(*started);

@@ -159,8 +159,7 @@ int run_explain(const Options& options) {
   if (!context) return context.error();
   Options absolute = options;
   if (!parse_bucket_url(options.name)) {
-    fs::path path = fs::absolute(native_path(options.name)).lexically_normal();
-    if (!path.has_filename()) path = path.parent_path();  // without a slash at the end
+    const fs::path path = full_path(native_path(options.name), fs::current_path());
     absolute.name = path_text(as_configured(path, context->settings));
   }
   const auto answer =

@@ -136,6 +136,7 @@ class Agent {
       if (clock_.now() < next_check) continue;
       next_check = clock_.now() + kLedgerCheck;
       engine_->refresh_budgets();
+      engine_->forget_old();
       if (auto healthy = engine_->ledger().healthy(); !healthy) {
         log_error(Level::Error,
                   "the ledger was changed from outside; stopping before anything is "

@@ -41,7 +41,7 @@ Result<ConversionServerOptions> server_options(const Options& options,
   server.allow_fetch = options.allow_fetch;
   server.scratch = options.scratch.empty()
                        ? folders.state_dir / "serve"
-                       : std::filesystem::absolute(native_path(options.scratch));
+                       : full_path(native_path(options.scratch), std::filesystem::current_path());
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   server.renderers = options.renderers > 0 ? options.renderers : static_cast<int>(cores);
   const auto size = parse_size(options.max_size);

@@ -29,6 +29,43 @@ std::vector<std::string> printable_lines(const std::vector<std::string>& lines) 
   return safe;
 }
 
+std::vector<fs::path> folders_made_later(const Settings& settings) {
+  std::vector<fs::path> made;
+  for (const FolderSettings& folder : settings.folders) {
+    if (folder.after == AfterSuccess::Archive && !bucket_of(folder.archive))
+      made.push_back(folder.archive);
+    if (folder.failed == AfterFailure::Quarantine && !bucket_of(folder.quarantine))
+      made.push_back(folder.quarantine);
+  }
+  if (!settings.agent.log_file.empty()) made.push_back(settings.agent.log_file.parent_path());
+  return made;
+}
+
+// Certificates and keys that a person has put somewhere; `millrace check` tells of those that are
+// not there.
+std::vector<fs::path> files_of(const Settings& settings) {
+  std::vector<fs::path> files{settings.events.certificate, settings.events.private_key};
+  std::vector<const SecretRef*> secrets{&settings.events.secret};
+  for (const ConverterSettings& converter : settings.converters) {
+    files.push_back(native_path(converter.ca_file));
+    secrets.push_back(&converter.api_key);
+    for (const DownloadHeader& header : converter.headers) secrets.push_back(&header.value);
+  }
+  for (const S3Settings& store : settings.stores) {
+    files.push_back(native_path(store.ca_file));
+    for (const auto* secret :
+         {&store.access_key_id, &store.secret_access_key, &store.session_token})
+      secrets.push_back(secret);
+  }
+  for (const SecretRef* secret : secrets)
+    if (secret->where == SecretRef::Where::File) files.push_back(native_path(secret->name));
+  std::erase_if(files, [](const fs::path& file) {
+    std::error_code problem;
+    return !fs::is_regular_file(file, problem);
+  });
+  return files;
+}
+
 // What the service uses by the configuration as it is now; a wrong one is told and mended later.
 Result<void> add_used(ServiceSetup& setup, const StandardFolders& folders) {
   setup.used = {setup.config_file};
@@ -42,6 +79,9 @@ Result<void> add_used(ServiceSetup& setup, const StandardFolders& folders) {
     for (const auto& place : {folder.inbox, folder.outbox})
       if (!bucket_of(place)) setup.used.push_back(place);
   }
+  const auto files = files_of(*loaded);
+  setup.used.insert(setup.used.end(), files.begin(), files.end());
+  setup.made_later = folders_made_later(*loaded);
   return {};
 }
 
@@ -51,7 +91,7 @@ Result<Said> install(ServiceManager& manager, const Options& options) {
   ServiceSetup setup;
   setup.program = own_executable();
   std::error_code problem;
-  setup.config_file = fs::absolute(config_file_of(options, *folders), problem).make_preferred();
+  setup.config_file = full_path(config_file_of(options, *folders), fs::current_path(problem));
   setup.own_folder = folders->config_file.parent_path();
   if (options.grant) setup.access = AccountAccess::Granted;
   std::vector<std::string> notes;
@@ -129,7 +169,7 @@ int run_service(const Options& options) {
     say_error(options, manager.error());
     return kWrongUse;
   }
-  const auto* action = std::ranges::find(kActions, options.action, &Action::name);
+  const auto action = std::ranges::find(kActions, options.action, &Action::name);
   if (options.grant && action->run != install) {
     say_error(options, {ErrorKind::Configuration, "--grant belongs to `service install`", 0, {}});
     return kWrongUse;

@@ -137,11 +137,11 @@ class BucketOutbox final : public Outbox {
   }
 
   // Nothing if the temporary is gone or cut off. Its bytes are not read for that: the store refuses
-  // others than those of the hash.
+  // others than those of the hash. After Input the temporary is gone.
   Result<std::optional<OutputIdentity>> send_spooled(
       const Name& temporary_name, const std::string& key, const Content& content,
       const std::optional<OutputIdentity>& replaces) {
-    const auto file = folder_->open(temporary_name);
+    auto file = folder_->open(temporary_name);
     if (!file && file.error().kind == ErrorKind::Vanished) return std::nullopt;
     if (!file) return std::unexpected(outbox_error(file.error()));
     const auto info = (*file)->info();
@@ -149,8 +149,20 @@ class BucketOutbox final : public Outbox {
     if (info->size != content.size) return std::nullopt;
     UploadNote note(*folder_, temporary_name, key);
     auto put = upload_.put(key, {**file, content.size, content.sha256, note}, replaces);
-    if (!put) return std::unexpected(outbox_error(put.error()));
-    return std::move(*put);
+    if (put) return std::move(*put);
+    Error error = outbox_error(put.error());
+    if (error.kind == ErrorKind::Input) {
+      file->reset();
+      discard(temporary_name, note, key);
+    }
+    return std::unexpected(std::move(error));
+  }
+
+  // What the store will never take is of no use to a later try. A note whose upload cannot be
+  // aborted now stays, and is then one of an orphan.
+  void discard(const Name& temporary_name, UploadNote& note, const std::string& key) {
+    static_cast<void>(upload_.drop_parts(key, note));
+    static_cast<void>(forget(temporary_name));
   }
 
   Result<void> forget(const Name& temporary_name) {

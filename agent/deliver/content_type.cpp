@@ -36,8 +36,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kContent
 
 std::string content_type_of(const std::string& key) {
   const std::string extension = to_lower_ascii(key.substr(key.rfind('.') + 1));
-  const auto* known = std::ranges::find(kContentTypes, extension,
-                                        &std::pair<std::string_view, std::string_view>::first);
+  const auto known = std::ranges::find(kContentTypes, extension,
+                                       &std::pair<std::string_view, std::string_view>::first);
   return known == kContentTypes.end() ? std::string() : std::string(known->second);
 }
 

@@ -76,6 +76,9 @@ S3Result<OutputIdentity> ObjectUpload::put(const std::string& key, const LocalRe
     end_parts(key, result.memory, **ours);
     return std::move(**ours);
   }
+  // Whether the name is taken by others is not known yet, and a stop is none of our errors.
+  if (!ours && (sent.error().kind == ErrorKind::Exists || ours.error().kind == ErrorKind::Stopped))
+    return std::unexpected(ours.error());
   if (ours && is_final(sent.error())) static_cast<void>(drop_parts(key, result.memory));
   return sent;
 }
@@ -107,8 +110,11 @@ S3Result<OutputIdentity> ObjectUpload::send_looking(const std::string& key,
     if (!before) return std::unexpected(before.error());
     if (*before) return taken(key);
   }
-  const auto stored = result.size > parts_above_ ? PartUpload(*client_, key, result, stop_).send()
-                                                 : send_bytes(key, result, IfTaken::Replace);
+  // Parts take long, so that PartUpload looks once more before it completes them.
+  const auto stored = result.size > parts_above_
+                          ? PartUpload(*client_, key, result, stop_)
+                                .send(replace ? IfTaken::Replace : IfTaken::Refuse)
+                          : send_bytes(key, result, IfTaken::Replace);
   if (!stored) return std::unexpected(stored.error());
   const auto after = find(key);
   if (!after) return std::unexpected(after.error());

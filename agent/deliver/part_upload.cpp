@@ -56,7 +56,7 @@ UploadBody body_of_file(InputFile& file, std::uint64_t offset, std::uint64_t len
   return body;
 }
 
-S3Result<Stored> PartUpload::send() {
+S3Result<Stored> PartUpload::send(IfTaken if_taken) {
   if (auto taken_up = take_up(); !taken_up) return std::unexpected(taken_up.error());
   const std::uint64_t size = std::max(kPart, result_.size / kMostParts + 1);
   std::vector<Part> parts;
@@ -69,7 +69,7 @@ S3Result<Stored> PartUpload::send() {
   }
   if (to_hex(whole.finish()) != result_.sha256)
     return as_failure({ErrorKind::Environment, "the result changed while it was sent", 0, {}});
-  auto stored = client_.complete(key_, id_, parts, IfTaken::Replace, stop_);
+  auto stored = client_.complete(key_, id_, parts, if_taken, stop_);
   if (!stored) return stored;
   // The object is there; a memory that stays is found to be of no upload.
   static_cast<void>(result_.memory.forget());

@@ -42,8 +42,9 @@ class PartUpload {
   PartUpload(S3Client& client, std::string key, const LocalResult& result, std::stop_token stop)
       : client_(client), key_(std::move(key)), result_(result), stop_(std::move(stop)) {}
 
-  // Replaces what is there. After a failure the parts stay, for another send() or for drop().
-  S3Result<Stored> send();
+  // Exists, with Refuse, if an object is there when all parts are. After a failure the parts stay,
+  // for another send() or for drop().
+  S3Result<Stored> send(IfTaken if_taken);
   // Aborts the upload that is remembered, if any: parts that nobody completes cost. It may be asked
   // for although we are to stop.
   static S3Result<void> drop(S3Client& client, const std::string& key, UploadMemory& memory);

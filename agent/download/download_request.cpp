@@ -9,15 +9,11 @@
 #include "platform/base/text.hpp"
 
 namespace millrace {
-namespace {
-
-// "host:443" of "https://host:443".
-std::string place_of_origin(const std::string& origin) {
+std::string place_of(const std::string& url) {
+  const std::string origin = origin_of(url);
   const auto slashes = origin.find("://");
-  return slashes == origin.npos ? std::string() : origin.substr(slashes + 3);
+  return printable(slashes == origin.npos ? "" : origin.substr(slashes + 3), 200);
 }
-
-}  // namespace
 
 std::unexpected<Error> bad_answer(const std::string& host, std::string_view what) {
   return fail(ErrorKind::Transient, host + ": " + std::string(what));
@@ -52,26 +48,45 @@ Result<HttpRequest> DownloadRequests::request_for(const std::string& url, const 
   return request;
 }
 
-Result<DownloadAnswer> DownloadRequests::get(std::string url, const Headers& headers,
-                                             const std::stop_token& stop) const {
-  for (int hop = 0; hop <= kMostRedirects; ++hop) {
-    DownloadAnswer answer;
-    answer.host = printable(place_of_origin(origin_of(url)), 200);
-    auto request = request_for(url, answer.host, headers);
-    if (!request) return std::unexpected(as_input(request.error()));
-    auto exchange = http_.start(std::move(*request), stop);
-    if (!exchange) return std::unexpected(as_input(exchange.error()));
-    auto head = (*exchange)->head();
+Result<DownloadQuestion> DownloadRequests::ask(std::string url, const Headers& headers,
+                                               const std::stop_token& stop,
+                                               OnAnswer on_answer) const {
+  DownloadQuestion question;
+  question.host = place_of(url);
+  auto request = request_for(url, question.host, headers);
+  if (!request) return std::unexpected(as_input(request.error()));
+  request->on_answer = std::move(on_answer);
+  auto exchange = http_.start(std::move(*request), stop);
+  if (!exchange) return std::unexpected(as_input(exchange.error()));
+  question.exchange = std::move(*exchange);
+  question.url = std::move(url);
+  return question;
+}
+
+Result<DownloadAnswer> DownloadRequests::answer(DownloadQuestion question, const Headers& headers,
+                                                const std::stop_token& stop) const {
+  for (int hops = 0;; ++hops) {
+    auto head = question.exchange->head();
     if (!head) return std::unexpected(as_input(head.error()));
-    answer.exchange = std::move(*exchange);
-    answer.head = std::move(*head);
-    if (!is_redirect(answer.head.status)) return answer;
-    auto next = redirect_target(url, answer.head.header("location").value_or(""));
-    if (!next) return with_context(next.error(), answer.host);
-    url = std::move(*next);
+    if (!is_redirect(head->status))
+      return DownloadAnswer{std::move(question.exchange), std::move(*head),
+                            std::move(question.host)};
+    if (hops == kMostRedirects) break;
+    auto next = redirect_target(question.url, head->header("location").value_or(""));
+    if (!next) return with_context(next.error(), question.host);
+    auto asked = ask(std::move(*next), headers, stop, {});
+    if (!asked) return std::unexpected(asked.error());
+    question = std::move(*asked);
   }
   return fail(ErrorKind::Input,
               "more than " + std::to_string(kMostRedirects) + " redirects, one after another");
+}
+
+Result<DownloadAnswer> DownloadRequests::get(std::string url, const Headers& headers,
+                                             const std::stop_token& stop) const {
+  auto question = ask(std::move(url), headers, stop, {});
+  if (!question) return std::unexpected(question.error());
+  return answer(std::move(*question), headers, stop);
 }
 
 }  // namespace millrace

@@ -14,6 +14,11 @@
 
 namespace millrace {
 
+// Of what is downloaded the SHA-256 is taken always, or only where the list names one to compare.
+enum class Hashing { Always, IfListed };
+
+std::string place_of(const std::string& url);  // "host:443", printable; empty: it is no URL
+
 struct FetchRules {
   // "host:443" wherever it leads, and without TLS on loopback; every other host must be https and
   // have a public address, which is looked at when the connection is made.
@@ -31,23 +36,37 @@ struct FetchRules {
   std::uint64_t ranges = 4;
   std::string owner = "fetch";  // of temporary files, see AtomicFile
   Durability durability = Durability::DirectoryByCaller;
+  Hashing hashing = Hashing::Always;
+};
+
+// Under way; its answer may not have come.
+struct DownloadQuestion {
+  std::unique_ptr<HttpExchange> exchange;
+  std::string url;
+  std::string host;  // that is asked: place_of(url)
 };
 
 struct DownloadAnswer {
   std::unique_ptr<HttpExchange> exchange;
   HttpHead head;
-  std::string host;  // that gave it; "host:443", printable
+  std::string host;  // that gave it, as place_of() names it
 };
 
-// Thread-safe; calls block on the network.
+// Thread-safe.
 class DownloadRequests {
  public:
   static constexpr int kMostRedirects = 5;
 
   DownloadRequests(HttpClient& http, const FetchRules& rules) : http_(http), rules_(rules) {}
 
-  // The answer that is no redirect. Input for what may not be asked. No message holds a path or a
-  // query of a URL.
+  // Never blocks on the network. Input for what may not be asked. No message of any of these holds
+  // a path or a query of a URL.
+  Result<DownloadQuestion> ask(std::string url, const Headers& headers, const std::stop_token& stop,
+                               OnAnswer on_answer) const;
+  // The answer that is no redirect: those are followed, with the same headers. Blocks until then.
+  Result<DownloadAnswer> answer(DownloadQuestion question, const Headers& headers,
+                                const std::stop_token& stop) const;
+  // Both at once.
   Result<DownloadAnswer> get(std::string url, const Headers& headers,
                              const std::stop_token& stop) const;
 

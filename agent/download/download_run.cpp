@@ -1,16 +1,13 @@
 #include "agent/download/download_run.hpp"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "agent/deliver/naming.hpp"
 #include "agent/download/item_names.hpp"
 #include "agent/transfer/curl_http.hpp"
-#include "agent/transfer/url_parts.hpp"
 #include "platform/base/text.hpp"
 #include "platform/base/thread.hpp"
-#include "platform/fs/path_text.hpp"
 
 namespace millrace {
 namespace {
@@ -24,12 +21,6 @@ constexpr std::size_t kMostPostponed = 1000;
 
 constexpr const char* kFetchedAnew = "it changed while it was fetched, and was fetched anew";
 
-std::string host_of(const std::string& url) {
-  const std::string origin = origin_of(url);
-  const auto slashes = origin.find("://");
-  return printable(slashes == origin.npos ? "" : origin.substr(slashes + 3), 200);
-}
-
 LineEnd ended(LineEnd::How how, std::uint64_t line, std::string_view name, std::string reason) {
   LineEnd end;
   end.how = how;
@@ -40,22 +31,12 @@ LineEnd ended(LineEnd::How how, std::uint64_t line, std::string_view name, std::
 }
 
 LineEnd with_record(LineEnd end, const FileRecord& record) {
-  if (record.sha256.empty()) return end;
   end.size = record.size;
   end.sha256 = record.sha256;
   return end;
 }
 
 }  // namespace
-
-Result<std::shared_ptr<DownloadRecords>> DownloadRecords::open(const std::filesystem::path& file,
-                                                               FileLedger::Durable durable) {
-  auto ledger = FileLedger::open(file, durable);
-  if (!ledger) return std::unexpected(ledger.error());
-  auto records = std::make_shared<DownloadRecords>();
-  records->ledger = std::move(*ledger);
-  return records;
-}
 
 DownloadRun::DownloadRun(ListReader list, DownloadOptions options, const Clock& clock)
     : list_(std::move(list)),
@@ -78,7 +59,8 @@ Result<void> DownloadRun::open() {
   if (!folder) return std::unexpected(folder.error());
   folder_ = std::move(*folder);
   ledger_ = options_.records->ledger.get();
-  if (auto removed = remove_leftovers(); !removed) return removed;
+  if (auto removed = options_.records->remove_leftovers(*folder_, options_.fetch.owner); !removed)
+    return removed;
 
   CurlOptions curl;
   curl.version = HttpVersion::Http2;
@@ -86,8 +68,7 @@ Result<void> DownloadRun::open() {
   curl.max_host_connections = static_cast<unsigned>(options_.window.max_connections);
   curl.on_multiplexed = [this](const std::string& host) {
     const MutexLock lock(mutex_);
-    window_.set_multiplexed(host);
-    work_.notify_all();
+    if (window_.set_multiplexed(host)) work_.notify_all();
   };
   auto http = start_curl_http(std::move(curl));
   if (!http) return std::unexpected(http.error());
@@ -110,39 +91,13 @@ bool DownloadRun::stop() {
     room_.notify_all();
   }
   workers_.clear();
+  give_up_requests();
   publisher_.reset();
   MutexLock lock(mutex_);
   const TimePoint deadline = std::chrono::steady_clock::now() + kPatienceWithList;
   while (feeder_.joinable() && !feeder_ended_)
     if (!ends_.wait_until(lock, deadline)) return feeder_ended_;
   return true;
-}
-
-// Temporaries that a run of another process left and that no record needs.
-Result<void> DownloadRun::remove_leftovers() {
-  const MutexLock lock(options_.records->mutex);
-  if (options_.records->leftovers_removed) return {};
-  auto needed = ledger_->temporaries();
-  if (!needed) return std::unexpected(needed.error());
-  const std::set<std::string> keep(needed->begin(), needed->end());
-  std::vector<std::string> folders{""};
-  while (!folders.empty()) {
-    const std::string folder = std::move(folders.back());
-    folders.pop_back();
-    std::vector<std::string> ours;
-    auto listed = folder_->list(folder, [&](const Directory::Entry& entry) {
-      if (entry.type == FileType::Directory) folders.push_back(entry.name);
-      if (temporary_owner(leaf_of(entry.name)) == options_.fetch.owner &&
-          !keep.contains(entry.name))
-        ours.push_back(entry.name);
-      return Visit::Continue;
-    });
-    // A folder that is somebody else's may be closed to us, and then holds nothing of ours.
-    if (!listed && folder.empty()) return listed;
-    for (const std::string& name : ours) static_cast<void>(folder_->remove(name));
-  }
-  options_.records->leftovers_removed = true;
-  return {};
 }
 
 // ---- the feeder --------------------------------------------------------------------------------
@@ -225,11 +180,11 @@ void DownloadRun::take_line(ListItem item) {
   const MutexLock lock(mutex_);
   DownloadTask task;
   task.claim = std::move(claim);
-  task.host = host_of(item.url);
+  task.host = place_of(item.url);
   task.item = std::move(item);
   task.record = std::move(*record);
   window_.add(std::move(task));
-  work_.notify_one();
+  if (answers_.short_of_workers(clock_.now())) work_.notify_one();
 }
 
 // What is known of the line; a new line gets a name that nobody else has.
@@ -269,43 +224,117 @@ Result<FileRecord> DownloadRun::settle_record(FileRecord record) {
 // ---- the workers -------------------------------------------------------------------------------
 
 void DownloadRun::work(const std::stop_token& stop) {
-  while (auto task = next_task(stop)) fetch(std::move(*task), stop);
-}
-
-std::optional<DownloadTask> DownloadRun::next_task(const std::stop_token& stop) {
-  MutexLock lock(mutex_);
-  while (!stop.stop_requested()) {
-    const TimePoint now = clock_.now();
-    auto task = window_.next(now);
-    if (window_.has_much_room()) room_.notify_one();
-    if (task) return task;
-    const auto due = window_.next_due().value_or(now + kLongestWait);
-    work_.wait_until(lock, std::clamp(due, now, now + kLongestWait));
+  Step step;
+  for (;;) {
+    step = next_step(step, stop);
+    if (auto* question = std::get_if<Question>(&step))
+      ask(std::move(*question), stop);
+    else if (auto* taken = std::get_if<AnswerQueue::Taken>(&step))
+      fetch(std::move(*taken->request), stop);
+    else
+      return;
   }
-  return std::nullopt;
 }
 
-void DownloadRun::fetch(DownloadTask task, const std::stop_token& stop) {
-  const TimePoint began = clock_.now();
-  if (!task.first_tried) task.first_tried = began;
-  std::string bad_sha256;
-  auto fetched = fetcher_->fetch(task.item, task.record, stop, more_of(task.host), bad_sha256);
-  const Error* error = fetched ? nullptr : &fetched.error();
+// Asking comes first: it takes no time, and the server works meanwhile. Nothing: the end.
+DownloadRun::Step DownloadRun::next_step(const Step& last, const std::stop_token& stop) {
+  MutexLock lock(mutex_);
+  TimePoint now = clock_.now();
+  if (const auto* taken = std::get_if<AnswerQueue::Taken>(&last)) answers_.back(*taken, now);
+  if (const auto* question = std::get_if<Question>(&last)) answers_.back_from_sending(question->at);
+  while (!stop.stop_requested()) {
+    if (auto request = next_request(now))
+      return Question{answers_.begin(now), now, std::move(request)};
+    // What a time makes due waits for a place, or for this worker.
+    const auto due = answers_.size() < most_under_way() ? window_.next_due() : std::nullopt;
+    if (answers_.has_answer()) {
+      auto taken = answers_.take(now);
+      const bool nobody_waits = due && taken.how == Arrival::Begun;
+      if (nobody_waits || answers_.wants_worker(now)) work_.notify_one();
+      return taken;
+    }
+    const TimePoint longest = now + kLongestWait;
+    work_.wait_until(lock, std::clamp(due.value_or(longest), now, longest));
+    now = clock_.now();
+  }
+  return {};
+}
+
+std::unique_ptr<Underway> DownloadRun::next_request(TimePoint now) {
+  if (answers_.size() >= most_under_way()) return nullptr;
+  auto task = window_.next(now);
+  if (window_.has_much_room()) room_.notify_one();
+  if (!task) return nullptr;
+  if (!task->first_tried) task->first_tried = now;
+  auto request = std::make_unique<Underway>();
+  request->task = std::move(*task);
+  request->began = now;
+  return request;
+}
+
+void DownloadRun::ask(Question question, const std::stop_token& stop) {
+  const DownloadTask& task = question.request->task;
+  auto asked = fetcher_->ask(task.item, task.record, stop,
+                             [this, id = question.id](Arrival how) { on_answer(id, how); });
+  if (asked) {
+    question.request->asked = std::move(*asked);
+    const MutexLock lock(mutex_);
+    return answers_.sent(question.id, std::move(question.request));
+  }
   {
     const MutexLock lock(mutex_);
-    const TimePoint now = clock_.now();
-    if (error != nullptr && error->kind == ErrorKind::Stopped)
-      window_.abandoned(task.host);
-    else
-      window_.answered(task.host, error, now - began, now);
-    work_.notify_one();
+    answers_.not_sent(question.id);
   }
-  if (error != nullptr) return try_again(std::move(task), *error, bad_sha256);
+  request_ended(*question.request, &asked.error());
+  try_again(std::move(question.request->task), asked.error(), {});
+}
+
+void DownloadRun::on_answer(AnswerQueue::Id id, Arrival how) {
+  bool wake = false;
+  {
+    const MutexLock lock(mutex_);
+    answers_.answered(id, how);
+    wake = answers_.wants_worker(clock_.now());
+  }
+  // Without the lock, so that the woken worker does not sleep again on it.
+  if (wake) work_.notify_one();
+}
+
+void DownloadRun::request_ended(const Underway& request, const Error* error) {
+  const MutexLock lock(mutex_);
+  const TimePoint now = clock_.now();
+  if (error != nullptr && error->kind == ErrorKind::Stopped)
+    window_.abandoned(request.task.host);
+  else
+    window_.answered(request.task.host, error, now - request.began, now);
+}
+
+void DownloadRun::fetch(Underway request, const std::stop_token& stop) {
+  DownloadTask& task = request.task;
+  std::string bad_sha256;
+  auto fetched = fetcher_->fetch(std::move(request.asked), task.item, task.record, stop,
+                                 more_of(task.host), bad_sha256);
+  request_ended(request, fetched ? nullptr : &fetched.error());
+  if (!fetched) return try_again(std::move(task), fetched.error(), bad_sha256);
   if (fetched->file == nullptr)
     return end(with_record(
         ended(LineEnd::How::Skipped, task.item.line, task.record.name, "it has not changed"),
         task.record));
   publish(std::move(task), std::move(*fetched));
+}
+
+// What was asked for when the workers ended.
+void DownloadRun::give_up_requests() {
+  std::vector<std::unique_ptr<Underway>> given;
+  {
+    const MutexLock lock(mutex_);
+    given = answers_.give_up();
+  }
+  const Error stopped{ErrorKind::Stopped, "the download was stopped", 0, {}};
+  for (const auto& request : given) {
+    request_ended(*request, &stopped);
+    try_again(std::move(request->task), stopped, {});
+  }
 }
 
 MoreRequests DownloadRun::more_of(const std::string& host) {
@@ -351,8 +380,10 @@ void DownloadRun::try_again(DownloadTask task, Error error, const std::string& b
                       options_.window.random);
   }
   const bool again = decision.step == NextStep::Retry || decision.step == NextStep::Wait;
-  // What was received of it may be on record by now.
-  if (auto known = ledger_->find(task.record.key); known && *known) task.record = **known;
+  // What was received of it may be on record by now. (Done is the record of a file that is gone.)
+  if (auto known = ledger_->find(task.record.key);
+      known && *known && (*known)->state != FileState::Done)
+    task.record = **known;
   if (!again)
     return end(ended(LineEnd::How::Failed, task.item.line, task.record.name, error.message));
   task.reason = error.message;
@@ -423,7 +454,8 @@ std::vector<DownloadTrouble> DownloadRun::waiting() const {
 void DownloadRun::each_waiting(const LineEndSink& visit) const {
   const MutexLock lock(mutex_);
   window_.each([&](const DownloadTask& task) {
-    visit(ended(LineEnd::How::Waiting, task.item.line, task.record.name, task.reason));
+    visit(ended(LineEnd::How::Waiting, task.item.line, task.record.name,
+                task.reason.empty() ? "it was not asked for yet" : task.reason));
   });
   if (!feeder_ended_) return;
   for (const ListItem& item : postponed_)

@@ -2,8 +2,9 @@
 //
 //   list --feeder--> window --workers--> publisher --> ledger
 //
-// One feeder thread reads the list while the window has room, N workers fetch, one thread
-// publishes. Memory is bounded by the window, whatever the list holds.
+// One feeder thread reads the list while the window has room, N workers ask for what it holds and
+// take what answers, N at a time, one thread publishes. Memory is bounded by the window, whatever
+// the list holds.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +14,13 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <variant>
 #include <vector>
 
+#include "agent/download/answer_queue.hpp"
+#include "agent/download/download_records.hpp"
 #include "agent/download/download_window.hpp"
 #include "agent/download/file_fetcher.hpp"
-#include "agent/download/line_claims.hpp"
 #include "agent/download/line_end.hpp"
 #include "agent/download/list_reader.hpp"
 #include "agent/download/publisher.hpp"
@@ -33,18 +36,6 @@ enum class Refresh {
 };
 
 enum class IntoIfMissing { Make, Fail };
-
-// What runs into one folder have in common. Thread-safe.
-struct DownloadRecords {
-  // `file`: of the FileLedger, in a folder that exists.
-  static Result<std::shared_ptr<DownloadRecords>> open(const std::filesystem::path& file,
-                                                       FileLedger::Durable durable);
-
-  std::unique_ptr<FileLedger> ledger;
-  LineClaims claims;
-  Mutex mutex;  // held while leftovers are removed, so that no run begins meanwhile
-  bool leftovers_removed GUARDED_BY(mutex) = false;
-};
 
 struct DownloadOptions {
   std::filesystem::path into;
@@ -107,7 +98,6 @@ class DownloadRun {
  private:
   DownloadRun(ListReader list, DownloadOptions options, const Clock& clock);
   Result<void> open();
-  Result<void> remove_leftovers();
   void feed(const std::stop_token& stop);
   bool read_line();
   bool wait_for_room(const std::stop_token& stop) EXCLUDES(mutex_);
@@ -119,8 +109,20 @@ class DownloadRun {
   Result<FileRecord> settle_record(FileRecord record);
 
   void work(const std::stop_token& stop);
-  std::optional<DownloadTask> next_task(const std::stop_token& stop) EXCLUDES(mutex_);
-  void fetch(DownloadTask task, const std::stop_token& stop);
+  struct Question {
+    AnswerQueue::Id id;
+    TimePoint at;
+    std::unique_ptr<Underway> request;
+  };
+  using Step = std::variant<std::monostate, Question, AnswerQueue::Taken>;
+  Step next_step(const Step& last, const std::stop_token& stop) EXCLUDES(mutex_);
+  std::unique_ptr<Underway> next_request(TimePoint now) REQUIRES(mutex_);
+  std::size_t most_under_way() const { return static_cast<std::size_t>(options_.window.workers); }
+  void ask(Question question, const std::stop_token& stop) EXCLUDES(mutex_);
+  void on_answer(AnswerQueue::Id id, Arrival how) EXCLUDES(mutex_);
+  void fetch(Underway request, const std::stop_token& stop);
+  void request_ended(const Underway& request, const Error* error) EXCLUDES(mutex_);
+  void give_up_requests() EXCLUDES(mutex_);
   MoreRequests more_of(const std::string& host) EXCLUDES(mutex_);
   void publish(DownloadTask task, Fetched fetched);
   void try_again(DownloadTask task, Error error, const std::string& bad_sha256) EXCLUDES(mutex_);
@@ -134,10 +136,11 @@ class DownloadRun {
   const Clock& clock_;
 
   mutable Mutex mutex_;
-  CondVar work_;          // of workers: a task or a place for one; each event wakes one of them
+  CondVar work_;          // of workers: a task, a place for one, or an answer
   CondVar room_;          // of the feeder: the window takes a line
   mutable CondVar ends_;  // of who waits for the end of all lines, or of the feeder
   DownloadWindow window_ GUARDED_BY(mutex_);
+  AnswerQueue answers_ GUARDED_BY(mutex_);
   DownloadTally tally_ GUARDED_BY(mutex_);
   std::int64_t listed_ GUARDED_BY(mutex_) = 0;  // lines that were read
   bool feeder_ended_ GUARDED_BY(mutex_) = false;

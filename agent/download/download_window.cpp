@@ -89,10 +89,11 @@ void DownloadWindow::abandoned(const std::string& name) {
   host.gate->abandoned();
 }
 
-void DownloadWindow::set_multiplexed(const std::string& name) {
+bool DownloadWindow::set_multiplexed(const std::string& name) {
   Host& host = this->host(name);
-  if (std::exchange(host.multiplexed, true)) return;
+  if (std::exchange(host.multiplexed, true)) return false;
   host.gate->set_rules(gate_rules(true));
+  return true;
 }
 
 void DownloadWindow::each(const std::function<void(const DownloadTask&)>& visit) const {

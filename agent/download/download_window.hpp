@@ -62,8 +62,8 @@ class DownloadWindow {
   bool take_room(const std::string& host, TimePoint now);
   // The end of a request; `error` null for success.
   void answered(const std::string& host, const Error* error, Duration took, TimePoint now);
-  void abandoned(const std::string& host);  // the request was stopped by us
-  void set_multiplexed(const std::string& host);
+  void abandoned(const std::string& host);        // the request was stopped by us
+  bool set_multiplexed(const std::string& host);  // false: that was known
   void each(const std::function<void(const DownloadTask&)>& visit) const;
 
  private:

@@ -22,14 +22,14 @@ std::string remembered(const HttpHead& head, std::string_view name) {
 
 struct FileFetcher::Part {
   std::unique_ptr<AtomicFile> file;
-  Sha256 hash;
+  std::optional<Sha256> hash;
   FileRecord record;
   std::optional<std::uint64_t> expected;  // bytes in all
   bool resumable = false;                 // recorded, so that its bytes are worth keeping
 
   Result<void> write(std::span<const std::byte> bytes) {
     if (auto wrote = file->write(bytes); !wrote) return std::unexpected(on_disk(wrote.error()));
-    hash.update(bytes);
+    if (hash) hash->update(bytes);
     record.size += bytes.size();
     return {};
   }
@@ -38,7 +38,7 @@ struct FileFetcher::Part {
     if (resumable && file->finish()) file->keep();
   }
   Result<void> check(const ListItem& item, const std::string& host, std::string& bad_sha256) {
-    record.sha256 = to_hex(hash.finish());
+    record.sha256 = hash ? to_hex(hash->finish()) : std::string();
     if (expected && record.size != *expected)
       return bad_answer(host, "the file has " + std::to_string(record.size) + " bytes and not " +
                                   std::to_string(*expected));
@@ -131,6 +131,7 @@ Result<FileFetcher::Part> FileFetcher::begin(const ListItem& item, const FileRec
       AtomicFile::begin(folder_, record.name, rules_.owner, Access::Shared, rules_.durability);
   if (!file) return std::unexpected(on_disk(file.error()));
   part.file = std::move(*file);
+  if (rules_.hashing == Hashing::Always || !item.sha256.empty()) part.hash.emplace();
   part.record.temporary = part.file->temporary_name();
   if (auto copied = have > 0 ? copy_kept(record, have, part) : Result<void>{}; !copied)
     return std::unexpected(copied.error());
@@ -147,19 +148,14 @@ Result<FileFetcher::Part> FileFetcher::begin(const ListItem& item, const FileRec
 }
 
 Result<void> FileFetcher::receive(const DownloadAnswer& answer, Part& part) {
-  // Most files are small: less for the allocator to split and to join again.
-  const std::uint64_t left = part.expected.value_or(kPieceOfFile) - part.record.size;
-  const std::size_t size = std::clamp<std::uint64_t>(left, 1, kPieceOfFile);
-  const auto room = std::make_unique_for_overwrite<std::byte[]>(size);
-  const std::span piece(room.get(), size);
   for (;;) {
-    const auto got = answer.exchange->read(piece);
-    if (!got) return std::unexpected(as_input(got.error()));
-    if (*got == 0) break;
-    received_.fetch_add(*got, std::memory_order_relaxed);
-    if (part.expected && part.record.size + *got > *part.expected)
+    const auto piece = answer.exchange->next();
+    if (!piece) return std::unexpected(as_input(piece.error()));
+    if (piece->empty()) break;
+    received_.fetch_add(piece->size(), std::memory_order_relaxed);
+    if (part.expected && part.record.size + piece->size() > *part.expected)
       return bad_answer(answer.host, "the file is longer than it should be");
-    if (auto wrote = part.write(piece.first(*got)); !wrote) return wrote;
+    if (auto wrote = part.write(*piece); !wrote) return wrote;
   }
   // libcurl before 8.0 takes a stream of HTTP/2 that was cut off for a whole one.
   if (part.expected && part.record.size < *part.expected)
@@ -175,13 +171,27 @@ bool FileFetcher::may_be_divided(const ListItem& item, const FileRecord& record,
          (!item.size || item.size == head.length);
 }
 
-Result<Fetched> FileFetcher::fetch(const ListItem& item, const FileRecord& record,
+Result<Asked> FileFetcher::ask(const ListItem& item, const FileRecord& record,
+                               const std::stop_token& stop, OnAnswer on_answer) {
+  Asked asked;
+  if (record.state == FileState::Partial && !record.ranges.empty()) {
+    on_answer(Arrival::Begun);
+    return asked;
+  }
+  asked.have = kept_bytes(record);
+  asked.conditions = conditions(record, asked.have);
+  auto question = requests_.ask(item.url, asked.conditions, stop, std::move(on_answer));
+  if (!question) return std::unexpected(question.error());
+  asked.question = std::move(*question);
+  return asked;
+}
+
+Result<Fetched> FileFetcher::fetch(Asked asked, const ListItem& item, const FileRecord& record,
                                    std::stop_token stop, const MoreRequests& more,
                                    std::string& bad_sha256) {
-  if (record.state == FileState::Partial && !record.ranges.empty())
-    return fetch_ranges(item, record, std::nullopt, stop, more, bad_sha256);
-  const std::uint64_t have = kept_bytes(record);
-  auto answer = requests_.get(item.url, conditions(record, have), stop);
+  if (!asked.question) return fetch_ranges(item, record, std::nullopt, stop, more, bad_sha256);
+  const std::uint64_t have = asked.have;
+  auto answer = requests_.answer(std::move(*asked.question), asked.conditions, stop);
   if (!answer) return std::unexpected(answer.error());
   const int status = answer->head.status;
   if (status == 304 && record.state == FileState::Done) return Fetched{nullptr, record};

@@ -17,13 +17,20 @@
 
 namespace millrace {
 
+// An attempt that has begun; its answer may not have come.
+struct Asked {
+  Headers conditions;
+  std::uint64_t have = 0;                    // bytes that an earlier attempt has kept
+  std::optional<DownloadQuestion> question;  // none: ranges are on record, and asked for by fetch()
+};
+
 struct Fetched {
   std::unique_ptr<AtomicFile> file;  // finished; none: nothing has changed since the record
   FileRecord record;                 // of these bytes, not yet written anywhere
   bool anew = false;                 // it changed meanwhile, and was fetched a second time
 };
 
-// Thread-safe; calls block on the network and the disk.
+// Thread-safe; calls block on the disk, and fetch() on the network.
 class FileFetcher {
  public:
   // All of them must outlive it.
@@ -34,10 +41,14 @@ class FileFetcher {
   // Errors are of the kinds that the retry policy knows;
   // what is wrong with the line or the answer for good is Input. No message holds a path or a
   // query of a URL.
+  // Tells `on_answer` when fetch() can go on without waiting (see HttpRequest); after an error it
+  // may be told too.
+  Result<Asked> ask(const ListItem& item, const FileRecord& record, const std::stop_token& stop,
+                    OnAnswer on_answer);
   // `bad_sha256` is set where the bytes came whole and are not those of the list (Transient).
   // `more`: for the ranges of a long file.
-  Result<Fetched> fetch(const ListItem& item, const FileRecord& record, std::stop_token stop,
-                        const MoreRequests& more, std::string& bad_sha256);
+  Result<Fetched> fetch(Asked asked, const ListItem& item, const FileRecord& record,
+                        std::stop_token stop, const MoreRequests& more, std::string& bad_sha256);
   std::uint64_t received() const { return received_.load(std::memory_order_relaxed); }
 
  private:

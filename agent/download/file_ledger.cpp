@@ -53,17 +53,21 @@ CREATE INDEX file_open ON file(state) WHERE state IN (1, 2);
 PRAGMA user_version=4;
 )sql";
 
-constexpr std::array kVersions{kFirstVersion, kSecondVersion, kThirdVersion, kFourthVersion};
+constexpr const char* kFifthVersion =
+    "ALTER TABLE file ADD COLUMN made INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=5;";
+
+constexpr std::array kVersions{kFirstVersion, kSecondVersion, kThirdVersion, kFourthVersion,
+                               kFifthVersion};
 
 constexpr const char* kFind =
-    "SELECT state, name, temporary, size, sha256, mtime, etag, last_modified, list, ranges "
+    "SELECT state, name, temporary, size, sha256, mtime, etag, last_modified, list, ranges, made "
     "FROM file WHERE key = ?";
 constexpr const char* kReserve =
     "INSERT OR IGNORE INTO file (key, folded, name, state, temporary, size, sha256, mtime, etag, "
     "last_modified, list, ranges) VALUES (?, ?, ?, 0, x'', 0, x'', 0, x'', x'', x'', x'')";
 constexpr const char* kPut =
     "UPDATE file SET state = ?, temporary = ?, size = ?, sha256 = ?, mtime = ?, etag = ?, "
-    "last_modified = ?, list = ?, ranges = ? WHERE key = ?";
+    "last_modified = ?, list = ?, ranges = ?, made = ? WHERE key = ?";
 
 std::string text_of(const std::vector<FileRange>& ranges) {
   std::string text;
@@ -131,6 +135,7 @@ class SqliteFileLedger final : public FileLedger {
     record.last_modified = find_.text(7);
     record.list = find_.text(8);
     record.ranges = ranges_of(find_.text(9));
+    record.made_ns = find_.integer(10);
     return record;
   }
 
@@ -145,12 +150,15 @@ class SqliteFileLedger final : public FileLedger {
   Result<void> put(const FileRecord& record) override {
     const MutexLock lock(mutex_);
     if (auto begun = begin(); !begun) return begun;
-    return put_
-        .bind(static_cast<std::int64_t>(record.state), Bytes{record.temporary}, record.size,
-              Bytes{record.sha256}, record.mtime_ns, Bytes{record.etag},
-              Bytes{record.last_modified}, Bytes{record.list}, Bytes{text_of(record.ranges)},
-              Bytes{record.key})
-        .run();
+    auto done = put_.bind(static_cast<std::int64_t>(record.state), Bytes{record.temporary},
+                          record.size, Bytes{record.sha256}, record.mtime_ns, Bytes{record.etag},
+                          Bytes{record.last_modified}, Bytes{record.list},
+                          Bytes{text_of(record.ranges)}, record.made_ns, Bytes{record.key})
+                    .run();
+    // Names that were reserved go with a commit that fails; the next run reserves them again.
+    if (done && database_.changes() == 0)
+      return fail(ErrorKind::Input, "the record of this file could not be kept; run again");
+    return done;
   }
 
   Result<void> commit() override {

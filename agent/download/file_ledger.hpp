@@ -7,9 +7,9 @@
 //     +-----------------------------------------------+                 +--> Publishing
 //
 // Named: the name is ours, nothing is there. Partial: a temporary holds the first bytes of what the
-// validator names, or several hold ranges of it. Publishing: whole bytes of this SHA-256 lie under
-// the temporary or the final name, nobody knows which. Done: they lay under the final name when it
-// was written.
+// validator names, or several hold ranges of it. Publishing: whole bytes of this SHA-256, or of
+// this time where it is not known, lie under the temporary or the final name, nobody knows which.
+// Done: they lay under the final name when it was written.
 #pragma once
 
 #include <cstdint>
@@ -36,10 +36,11 @@ struct FileRange {
 struct FileRecord {
   std::string key;  // of the line in the list, see item_key()
   FileState state = FileState::Named;
-  std::string name;        // final, beneath the folder
-  std::string temporary;   // Partial, Publishing
-  std::uint64_t size = 0;  // Publishing, Done; bytes
-  std::string sha256;      // the same; hex
+  std::string name;          // final, beneath the folder
+  std::string temporary;     // Partial, Publishing
+  std::uint64_t size = 0;    // Publishing, Done; bytes
+  std::string sha256;        // the same; hex, or empty: nobody asked for it
+  std::int64_t made_ns = 0;  // Publishing: the time of the bytes, which no rename changes
   // Of the file that we made: Done; Publishing: of the one that is replaced; 0: there was none.
   std::int64_t mtime_ns = 0;
   std::string etag, last_modified;  // of the answer; Partial: what If-Range asks with

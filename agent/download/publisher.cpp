@@ -12,10 +12,11 @@
 namespace millrace {
 namespace {
 
-// Do exactly these bytes lie at the name?
+// Do the bytes of the record lie at the name?
 bool holds(Directory& folder, const std::string& name, const FileRecord& record) {
   const auto info = folder.info(name);
   if (!info || info->type != FileType::Regular || info->size != record.size) return false;
+  if (record.sha256.empty()) return info->mtime_ns == record.made_ns;
   const auto file = folder.open(name);
   if (!file) return false;
   Sha256 hash;
@@ -34,6 +35,7 @@ Result<FileRecord> as_done(Directory& folder, FileRecord record) {
   if (!info) return std::unexpected(info.error());
   record.state = FileState::Done;
   record.mtime_ns = info->mtime_ns;
+  record.made_ns = 0;
   record.temporary.clear();
   return record;
 }
@@ -135,6 +137,9 @@ void Publisher::run() {
 Result<void> Publisher::record_all(std::vector<ReadyFile>& group) {
   for (ReadyFile& ready : group) {
     ready.record.state = FileState::Publishing;
+    // Looked at when it is closed: only then its time is final. If it is gone, the rename says so.
+    const auto info = folder_.info(ready.record.temporary);
+    ready.record.made_ns = info ? info->mtime_ns : 0;
     if (auto put = ledger_.put(ready.record); !put) return put;
   }
   return ledger_.commit();
@@ -156,14 +161,11 @@ Result<void> Publisher::sync_folders(const std::vector<ReadyFile>& group) {
   return {};
 }
 
-// Where the folder is somebody's inbox the file may have been taken out of it by now.
-Result<void> Publisher::record_done(const ReadyFile& ready) {
-  auto done = as_done(folder_, ready.record);
-  if (!done && done.error().kind != ErrorKind::Vanished) return std::unexpected(done.error());
-  if (done) return ledger_.put(*done);
-  FileRecord record = ready.record;
+// Without another look: where the folder is somebody's inbox the file may have been taken by now,
+// and no rename changes its time.
+Result<void> Publisher::record_done(FileRecord record) {
   record.state = FileState::Done;
-  record.mtime_ns = ready.file->info().mtime_ns;  // of the bytes: no rename changes it
+  record.mtime_ns = std::exchange(record.made_ns, 0);
   record.temporary.clear();
   return ledger_.put(record);
 }
@@ -178,7 +180,7 @@ void Publisher::publish(std::vector<ReadyFile> group) {
   const auto synced = sync_folders(group);
   for (std::size_t i = 0; i < group.size(); ++i) {
     if (results[i] && !synced) results[i] = synced;
-    if (results[i]) results[i] = record_done(group[i]);
+    if (results[i]) results[i] = record_done(group[i].record);
     group[i].then(results[i]);
   }
 }

@@ -49,7 +49,7 @@ class Publisher {
   Result<void> record_all(std::vector<ReadyFile>& group);
   Result<void> rename(ReadyFile& ready);
   Result<void> sync_folders(const std::vector<ReadyFile>& group);
-  Result<void> record_done(const ReadyFile& ready);
+  Result<void> record_done(FileRecord record);
 
   Directory& folder_;
   FileLedger& ledger_;

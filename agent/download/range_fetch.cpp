@@ -117,9 +117,11 @@ void RangeFetch::fill_pieces() {
 void RangeFetch::fill_or_end(Piece& piece, std::optional<DownloadAnswer> answer) {
   auto filled = fill(piece, std::move(answer));
   if (filled) return;
-  stop_.request_stop();  // the others keep what they have
-  const MutexLock lock(mutex_);
-  if (!error_) error_ = std::move(filled.error());
+  {
+    const MutexLock lock(mutex_);
+    if (!error_) error_ = std::move(filled.error());
+  }
+  stop_.request_stop();  // the others keep what they have, and their ends are of this one
 }
 
 std::unexpected<Error> RangeFetch::lose(Lost what, const std::string& host) {
@@ -158,15 +160,14 @@ Result<void> RangeFetch::fill(Piece& piece, std::optional<DownloadAnswer> answer
     if (!asked) return std::unexpected(asked.error());
     answer = std::move(*asked);
   }
-  std::vector<std::byte> bytes(kPiece);
   for (std::uint64_t left = length_of(piece.range); left > 0;) {
-    const auto got = answer->exchange->read(bytes);
+    const auto got = answer->exchange->next();
     if (!got) return std::unexpected(as_input(got.error()));
-    if (*got == 0) return bad_answer(answer->host, "the answer is shorter than declared");
+    if (got->empty()) return bad_answer(answer->host, "the answer is shorter than declared");
     // Of the whole file's answer only the first range is wanted.
-    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(*got, left));
+    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(got->size(), left));
     tools_.received.fetch_add(n, std::memory_order_relaxed);
-    if (auto wrote = piece.file->write(std::span(bytes).first(n)); !wrote)
+    if (auto wrote = piece.file->write(got->first(n)); !wrote)
       return std::unexpected(on_disk(wrote.error()));
     left -= n;
   }

@@ -46,7 +46,7 @@ std::string_view to_string(JobState state) {
 }
 
 Result<JobState> job_state_from(std::string_view text) {
-  const auto* row = std::ranges::find(kStateNames, text, &StateName::name);
+  const auto row = std::ranges::find(kStateNames, text, &StateName::name);
   if (row == kStateNames.end()) {
     return fail(ErrorKind::Defect, "unknown job state \"" + std::string(text) + "\"");
   }

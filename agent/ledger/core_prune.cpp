@@ -7,7 +7,9 @@
 namespace millrace {
 namespace {
 
-constexpr int kVersionsAPiece = 5000;
+// Of one piece: what is read, and what is removed, while other work waits.
+constexpr int kReadAPiece = 20'000;
+constexpr std::size_t kForgottenAPiece = 1000;
 
 }  // namespace
 
@@ -18,22 +20,19 @@ Result<bool> LedgerCore::may_forget(const Statement& row, std::int64_t older_tha
   constexpr std::array<std::string_view, 5> kGone{"archived", "quarantined", "deleted",
                                                   "superseded", "gone"};
   if (row.integer(1) >= older_than) return false;
+  const bool replaced = row.integer(3) != 0;
+  if (!replaced && std::ranges::find(kGone, row.view(2)) == kGone.end()) return false;
   const auto summary = summary_of(row.integer(0));
   if (!summary) return std::unexpected(summary.error());
-  if (!summary->all_final()) return false;
-  for (const std::string_view gone : kGone) {
-    if (row.view(2) == gone) return true;
-  }
-  return row.integer(3) != 0;
+  return summary->all_final();
 }
 
+// Its output name stays its own: the result may still lie there when a file of that name comes
+// again.
 Result<void> LedgerCore::forget(SourceRowId row) {
   const auto jobs = targets_of(row);
   if (!jobs) return std::unexpected(jobs.error());
   for (const TargetRow& job : *jobs) {
-    Statement& outputs = sql_[Sql::DeleteOutputs];
-    outputs.bind(job.id, job.id);
-    if (auto ok = outputs.run(); !ok) return ok;
     counts_.add(job.folder, job.state, -1);
   }
   Statement& remove_jobs = sql_[Sql::DeleteJobs];
@@ -49,15 +48,19 @@ Result<Pruned> LedgerCore::prune(WallTime older_than, std::int64_t keep) {
   Pruned pruned;
   std::vector<SourceRowId> old;
   int looked_at = 0;
+  bool at_end = false;
   Statement& list = sql_[Sql::PruneCandidates];
   // The newest row stays in any case, so that no id is given twice.
   list.bind(pruned_up_to_, std::max<std::int64_t>(keep, 1));
   {
     Rows rows(list);
-    while (looked_at < kVersionsAPiece) {
+    while (looked_at < kReadAPiece && old.size() < kForgottenAPiece) {
       const auto more = rows.next();
       if (!more) return std::unexpected(more.error());
-      if (!*more) break;
+      if (!*more) {
+        at_end = true;
+        break;
+      }
       ++looked_at;
       pruned_up_to_ = rows->integer(0);
       const auto gone = may_forget(*rows.operator->(), to_unix_ms(older_than));
@@ -69,10 +72,10 @@ Result<Pruned> LedgerCore::prune(WallTime older_than, std::int64_t keep) {
     if (auto ok = forget(row); !ok) return std::unexpected(ok.error());
   }
   Statement& attempts = sql_[Sql::DeleteAttempts];
-  attempts.bind(to_unix_ms(older_than), kVersionsAPiece);
+  attempts.bind(to_unix_ms(older_than), static_cast<std::int64_t>(kForgottenAPiece));
   if (auto ok = attempts.run(); !ok) return std::unexpected(ok.error());
   pruned.removed = static_cast<std::int64_t>(old.size());
-  pruned.finished = looked_at < kVersionsAPiece && database_.changes() < kVersionsAPiece;
+  pruned.finished = at_end && database_.changes() < static_cast<int>(kForgottenAPiece);
   if (pruned.finished) pruned_up_to_ = 0;
   return pruned;
 }

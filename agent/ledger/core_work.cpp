@@ -226,9 +226,10 @@ Result<SourceSummary> LedgerCore::end_job(JobId job, int attempt, const JobEnd& 
     if (!noted) return std::unexpected(noted.error());
   }
   if (auto ok = write_end(claim, end, now); !ok) return std::unexpected(ok.error());
-  // What is gone may come back as it was: an object has the same ETag whenever its bytes are the
-  // same.
-  if (end.state == JobState::Cancelled && end.kind == ErrorKind::Vanished) {
+  // What is gone or another may come back as it was: an object has the same ETag whenever its bytes
+  // are the same.
+  const bool went = end.kind == ErrorKind::Vanished || end.kind == ErrorKind::Changed;
+  if (end.state == JobState::Cancelled && went) {
     Statement& mark = sql_[Sql::SetReplaced];
     mark.bind(1, claim.job.source_row);
     if (auto ok = mark.run(); !ok) return std::unexpected(ok.error());

@@ -63,8 +63,9 @@ struct AttemptStart {
   // The last attempt under this key is older than the idempotency window and its outcome is
   // unknown: this one may be billed a second time. Counted and listed.
   bool possible_extra_bill = false;
-  // The output name to reserve by the same change, in this outbox. For a job that has none yet and
-  // whose name has no other versions; any other asks reserve_name() before.
+  // The output name to reserve by the same change, in this outbox, where no other source owns it.
+  // For a job that has none yet and whose name has no other versions; any other asks
+  // reserve_name() before.
   std::optional<NameChoice> name = {};
   std::string outbox = {};
 };
@@ -237,8 +238,9 @@ class Ledger {
                                                      WallTime since) = 0;
   // Forgets versions seen before `older_than` that are not among the last `keep`, all final, and
   // replaced by a newer version or no longer in the inbox (action archived, quarantined, deleted,
-  // superseded, gone); a file that was kept there is never forgotten. Attempts of that age go as
-  // well. Does a bounded piece of the work. [durable]
+  // superseded, gone); a file that was kept there is never forgotten. Nor is whose an output
+  // name is: a later file of that name replaces its own result. Attempts of that age go as
+  // well, but for possible extra bills. Does a bounded piece of the work. [durable]
   virtual Result<Pruned> prune(WallTime older_than, std::int64_t keep) = 0;
 };
 

@@ -75,7 +75,8 @@ constexpr std::array kRows{
         " source_version, content_sha256 FROM output WHERE outbox=? AND folded=?"},
     Row{Sql::ReserveOutput,
         "INSERT INTO output(outbox, folded, name, folder, source, target, job)"
-        " VALUES(?,?,?,?,?,?,?) ON CONFLICT(outbox, folded) DO NOTHING"},
+        " VALUES(?,?,?,?,?,?,?) ON CONFLICT(outbox, folded) DO UPDATE SET name=output.name"
+        " WHERE folder=excluded.folder AND source=excluded.source AND target=excluded.target"},
     Row{Sql::PublishOutput,
         "UPDATE output SET name=?, job=?, published=1, size=?, version=?, sha256=?,"
         " source_version=?, content_sha256=? WHERE outbox=? AND folded=?"},
@@ -113,9 +114,6 @@ constexpr std::array kRows{
         " AND id<=(SELECT max(id) FROM source_version)-? ORDER BY id"},
     Row{Sql::DeleteVersion, "DELETE FROM source_version WHERE id=?"},
     Row{Sql::DeleteJobs, "DELETE FROM job WHERE id BETWEEN ? AND ?"},
-    Row{Sql::DeleteOutputs,
-        "DELETE FROM output WHERE job=? AND (outbox, folded) ="
-        " (SELECT outbox, output_folded FROM job WHERE id=?)"},
     Row{Sql::DeleteAttempts,
         "DELETE FROM attempt WHERE id IN (SELECT id FROM attempt INDEXED BY attempt_begun"
         " WHERE begun<? AND extra=0 LIMIT ?)"},

@@ -50,7 +50,6 @@ enum class Sql : std::size_t {
   PruneCandidates,
   DeleteVersion,
   DeleteJobs,
-  DeleteOutputs,
   DeleteAttempts,
   Count
 };

@@ -1,7 +1,5 @@
 #include "agent/pipeline/engine.hpp"
 
-#include <openssl/crypto.h>
-
 #include <algorithm>
 #include <optional>
 #include <random>
@@ -179,6 +177,10 @@ void Engine::job_finished(const Assignment& assignment, const JobEnd& end,
   if (summary != nullptr && summary->all_final() && summary->action.empty()) {
     act_on_source(*assignment.folder, *summary);
   }
+  if (const auto again = failed_actions_.take(assignment.job.candidate.folder, clock_.now())) {
+    finish_interrupted_action(*assignment.folder, *again);
+    act_on_source(*assignment.folder, *again);
+  }
   if (options_.on_end) options_.on_end(assignment, end);
   // While the folder's window is well filled the loop need not be woken for each job.
   const bool low = dispatcher_->queued(assignment.job.candidate.folder) <= kWellFilled;
@@ -188,9 +190,9 @@ void Engine::job_finished(const Assignment& assignment, const JobEnd& end,
 void Engine::act_on_source(const Folder& folder, const SourceSummary& summary) {
   const auto done = source_action(folder, summary);
   if (!done) {
-    log_error(Level::Warning, "the source stays where it is", done.error(),
+    log_error(Level::Warning, "the source stays where it is for now", done.error(),
               {{"folder", folder.settings.name}, {"file", summary.candidate.name}});
-    return;
+    return failed_actions_.add(summary, clock_.now());
   }
   const auto recorded = ledger_->record_source_action(summary.row, *done, clock_.wall_now());
   if (!recorded) log_error(Level::Error, "cannot record what became of a source", recorded.error());
@@ -251,42 +253,6 @@ Result<void> Engine::set_services(const Settings& settings) {
 
 bool Engine::alive() const { return clock_.now() - intake_->last_turn() < kAliveWithin; }
 
-void Engine::refresh_budgets() { count_spent(settings()); }
-
-void Engine::count_spent(const Settings& settings) {
-  const WallTime month = month_of(clock_.wall_now());
-  for (const ConverterSettings& converter : settings.converters) {
-    if (dispatcher_->account(converter.name).empty()) continue;
-    const auto spent = ledger_->attempts_billed_since(converter.name, month);
-    if (spent) {
-      dispatcher_->set_spent_since(month, converter.name, *spent);
-    } else {
-      log_error(Level::Error, "cannot count this month's conversions", spent.error());
-    }
-  }
-}
-
-void Engine::look_at_keys() {
-  const Settings now = settings();
-  for (const ConverterSettings& converter : now.converters) {
-    const auto gate = dispatcher_->gate(converter.name);
-    if (!gate || gate->state != GateState::Stopped) continue;
-    if (!note_key(converter)) continue;
-    log(Level::Info, "the key is another one now; the converter goes on",
-        {{"converter", converter.name}});
-    dispatcher_->resume_converter(converter.name);
-  }
-}
-
-// Whether the key can be read and differs from the one that was seen last.
-bool Engine::note_key(const ConverterSettings& converter) {
-  auto key = read_key(converter.api_key, options_.config_dir);
-  if (!key) return false;
-  const Digest digest = sha256(*key);
-  OPENSSL_cleanse(key->data(), key->size());
-  return std::exchange(keys_seen_[converter.name], digest) != digest;
-}
-
 Result<void> Engine::add_folder(const FolderSettings& settings) {
   const std::size_t index = next_root_++;
   const std::string owner = owner_of(options_.ledger_file, settings.name);
@@ -323,6 +289,7 @@ void Engine::remove_folder(const std::string& name) {
   std::erase_if(retired_roots_, [](const auto& root) { return root->wait_stopped(TimePoint{}); });
   retired_roots_.push_back(member.root);
   for (const Job& job : dispatcher_->remove_folder(name)) ledger_->release(job.id);
+  failed_actions_.drop(name);
 }
 
 Result<void> Engine::reload(Settings fresh) {

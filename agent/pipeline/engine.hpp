@@ -17,6 +17,7 @@
 #include "agent/pipeline/buckets.hpp"
 #include "agent/pipeline/dispatcher.hpp"
 #include "agent/pipeline/embedded.hpp"
+#include "agent/pipeline/failed_actions.hpp"
 #include "agent/pipeline/folder.hpp"
 #include "agent/pipeline/intake.hpp"
 #include "agent/pipeline/job_run.hpp"
@@ -87,6 +88,9 @@ class Engine {
   // Counts this month's conversions anew, so that budgets open again with a new month. To be called
   // now and then.
   void refresh_budgets();
+  // Forgets what is older than 90 days and gone from its inbox, a piece a call, once a day. To be
+  // called every few seconds, by one thread.
+  void forget_old();
   // Lets a converter that was stopped for its key (401) go on if the key is another one now. To be
   // called every few seconds, not beside reload().
   void look_at_keys();
@@ -138,6 +142,7 @@ class Engine {
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<Intake> intake_;
   KeptResults kept_;
+  FailedActions failed_actions_;
   std::stop_source stop_;
   std::stop_source stop_now_;
   std::unique_ptr<JobTools> tools_;
@@ -147,9 +152,11 @@ class Engine {
   Settings settings_ GUARDED_BY(mutex_);
   std::map<std::string, Member> members_ GUARDED_BY(mutex_);
   std::unique_ptr<EmbeddedConverter>
-      embedded_;                             // start and reload only, which the caller serialises
-  std::size_t next_root_ = 0;                // the same
-  std::map<std::string, Digest> keys_seen_;  // the same; by converter
+      embedded_;                              // start and reload only, which the caller serialises
+  std::size_t next_root_ = 0;                 // the same
+  std::map<std::string, Digest> keys_seen_;   // the same; by converter
+  std::optional<TimePoint> next_forgetting_;  // of who calls forget_old()
+  std::int64_t forgotten_ = 0;                // files, the same
   // Of folders that a reload removed; kept until their threads are back, which a hung share delays.
   std::vector<std::shared_ptr<Root>> retired_roots_;  // the same
 

@@ -36,6 +36,11 @@ bool is_format(const Name& name, const std::string& format) {
   return dot != Name::npos && canonical(to_lower_ascii(name.substr(dot + 1))) == canonical(format);
 }
 
+// An outbox that says so is not asked again by this run.
+bool is_for_good(const Error& error) {
+  return error.kind == ErrorKind::Stopped || error.kind == ErrorKind::Input;
+}
+
 Billing billing_of(const ConvertReply& reply) {
   if (reply.http_status >= 200 && reply.http_status < 300) return Billing::Yes;
   if (reply.http_status == 0 && reply.whole_request_sent) return Billing::Unknown;
@@ -57,14 +62,15 @@ void JobRun::run() {
   reader_.reset();
   payload_.reset();
   // A result that could not be published counts as a success of the converter.
-  const Error* error = ended || outbox_failed_ ? nullptr : &ended.error();
+  const bool delivering = outbox_failed_ || delivery_refused_;
+  const Error* error = ended || delivering ? nullptr : &ended.error();
   if (reply_) {
     end_attempt(error);
   } else {
     tools_.dispatcher.no_request(assignment_);
   }
   if (key_taken_) tools_.dispatcher.give_key_back(key_);
-  if (!parked_) finish(ended ? ended->value() : after_error(ended.error()));
+  if (!parked_ && !cut_off_) finish(ended ? ended->value() : after_error(ended.error()));
   if (!source_key_.empty()) tools_.dispatcher.give_key_back(source_key_);
   tools_.dispatcher.done(assignment_);
 }
@@ -116,6 +122,7 @@ JobRun::Step JobRun::publish_kept_result() {
     tools_.kept.keep(job_.id, std::move(*kept));
     return std::unexpected(identity.error());
   }
+  if (!identity && is_for_good(identity.error())) return end_delivery(identity.error());
   if (identity && *identity) return delivered(std::move(kept->output), **identity);
   // It is gone, or its name is taken: asked for again, with the same key.
   JobEnd end;
@@ -267,6 +274,10 @@ JobRun::Step JobRun::publish(OutputFile& file, const OutputRecord& record) {
     outbox_failed_ = false;
     return fail(ErrorKind::Busy, "somebody put a file of that name into the outbox meanwhile");
   }
+  if (!identity && is_for_good(identity.error())) {
+    if (identity.error().kind == ErrorKind::Stopped) file.keep();
+    return end_delivery(identity.error());
+  }
   if (!identity) {
     file.keep();  // paid for
     tools_.kept.keep(job_.id, {record, file.temporary_name(), replaces_});
@@ -274,6 +285,15 @@ JobRun::Step JobRun::publish(OutputFile& file, const OutputRecord& record) {
   }
   outbox_failed_ = false;
   return delivered(record, *identity);
+}
+
+// Stopped: what was under way to the store may arrive or not. The row stays as it is, and the next
+// start finds out and goes on. Input: the store never takes it.
+JobRun::Step JobRun::end_delivery(const Error& error) {
+  outbox_failed_ = false;
+  delivery_refused_ = true;
+  cut_off_ = error.kind == ErrorKind::Stopped;
+  return std::unexpected(error);
 }
 
 JobEnd JobRun::delivered(OutputRecord record, const OutputIdentity& identity) {

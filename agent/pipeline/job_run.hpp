@@ -63,6 +63,7 @@ class JobRun {
   Step not_begun(const Error& error);
   Step deliver(Artifact artifact);
   Step publish(OutputFile& file, const OutputRecord& record);
+  Step end_delivery(const Error& error);
   JobEnd delivered(OutputRecord record, const OutputIdentity& identity);
 
   Result<AttemptStart> plan_attempt() const;
@@ -95,7 +96,9 @@ class JobRun {
   int attempt_ = 0;
   std::optional<ConvertReply> reply_;
   AttemptEnd attempt_end_;
-  bool outbox_failed_ = false;  // which side an Environment error belongs to
+  bool outbox_failed_ = false;     // which side an Environment error belongs to
+  bool delivery_refused_ = false;  // the converter's answer was right, whatever the error says
+  bool cut_off_ = false;           // amid its delivery, which the next start ends
 };
 
 }  // namespace millrace

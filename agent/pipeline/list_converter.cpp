@@ -5,6 +5,7 @@
 #include <future>
 #include <istream>
 #include <random>
+#include <stdexcept>
 #include <streambuf>
 #include <utility>
 #include <vector>
@@ -34,10 +35,13 @@ class PayloadBuffer final : public std::streambuf {
 
  protected:
   int_type underflow() override {
-    if (error_) return traits_type::eof();
-    const auto got = next_piece();
-    if (!got) error_ = got.error();
-    if (!got || *got == 0) return traits_type::eof();
+    auto got = error_ ? std::unexpected(*error_) : next_piece();
+    if (!got) {
+      error_ = got.error();
+      // The stream is bad then, and not at its end: its last line may be half a line.
+      throw std::runtime_error(error_->message);
+    }
+    if (*got == 0) return traits_type::eof();
     setg(piece_.data(), piece_.data(), piece_.data() + *got);
     return traits_type::to_int_type(piece_.front());
   }

@@ -116,6 +116,7 @@ void Recovery::run(Task& task, const std::stop_token& stop) {
   for (Duration wait = kFirstWait; !stop.stop_requested();
        wait = std::min(2 * wait, kLongestWait)) {
     if (const auto away = recover(task); !away) {
+      if (away.error().kind == ErrorKind::Stopped) return;
       if (said != away.error().message) {
         said = away.error().message;
         log_error(Level::Warning, "the outbox cannot be looked through yet", away.error(),
@@ -177,10 +178,7 @@ void Recovery::act_on_sources(Folder& folder) {
   }
   for (const SourceSummary& summary : *pending) {
     if (summary.candidate.folder != folder.settings.name) continue;
-    if (auto done = finish_interrupted_action(folder, summary); !done) {
-      log_error(Level::Warning, "cannot end what was done with a source", done.error(),
-                {{"folder", folder.settings.name}, {"file", summary.candidate.name}});
-    }
+    finish_interrupted_action(folder, summary);
     act_(folder, summary);
   }
 }

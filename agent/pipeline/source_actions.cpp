@@ -85,14 +85,16 @@ Result<std::string> source_action(const Folder& folder, const SourceSummary& sum
   return done;
 }
 
-Result<void> finish_interrupted_action(const Folder& folder, const SourceSummary& summary) {
+void finish_interrupted_action(const Folder& folder, const SourceSummary& summary) {
+  Result<void> done;
   if (summary.failed > 0 && folder.settings.failed == AfterFailure::Quarantine) {
-    return folder.source->finish_shelving(summary.candidate, Shelf::Quarantine, note_for(summary));
+    done = folder.source->finish_shelving(summary.candidate, Shelf::Quarantine, note_for(summary));
+  } else if (summary.failed == 0 && folder.settings.after == AfterSuccess::Archive) {
+    done = folder.source->finish_shelving(summary.candidate, Shelf::Archive, {});
   }
-  if (summary.failed == 0 && folder.settings.after == AfterSuccess::Archive) {
-    return folder.source->finish_shelving(summary.candidate, Shelf::Archive, {});
-  }
-  return {};
+  if (!done)
+    log_error(Level::Warning, "cannot end what was done with a source", done.error(),
+              {{"folder", folder.settings.name}, {"file", summary.candidate.name}});
 }
 
 Result<std::optional<OutputRecord>> adopt_delivery(Folder& folder,
@@ -104,7 +106,9 @@ Result<std::optional<OutputRecord>> adopt_delivery(Folder& folder,
   const auto identity = (*outbox)->adopt(delivery.temporary_name, delivery.final_name,
                                          delivery.sha256, delivery.size, replaces);
   if (!identity) {
-    if (identity.error().kind == ErrorKind::Environment) return std::unexpected(identity.error());
+    const ErrorKind kind = identity.error().kind;
+    if (kind == ErrorKind::Environment || kind == ErrorKind::Stopped)
+      return std::unexpected(identity.error());
     log_error(Level::Warning, "cannot finish an interrupted delivery", identity.error(),
               {{"folder", folder.settings.name}, {"output", delivery.final_name}});
     return std::nullopt;

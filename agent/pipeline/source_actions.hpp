@@ -16,10 +16,10 @@ namespace millrace {
 Result<std::string> source_action(const Folder& folder, const SourceSummary& summary);
 
 // To be called before source_action() for a version whose action may have been cut off.
-Result<void> finish_interrupted_action(const Folder& folder, const SourceSummary& summary);
+void finish_interrupted_action(const Folder& folder, const SourceSummary& summary);
 
 // Looks for the bytes that were about to be published; their record if they are in place now.
-// Environment if the outbox cannot be looked at.
+// Environment if the outbox cannot be looked at; Stopped.
 Result<std::optional<OutputRecord>> adopt_delivery(Folder& folder,
                                                    const DeliveryInProgress& delivery);
 

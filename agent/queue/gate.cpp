@@ -38,7 +38,7 @@ constexpr std::array kMeanings{
 
 Meaning meaning_of(const Error* error) {
   if (error == nullptr) return Meaning::Accepted;
-  const auto* row = std::ranges::find(kMeanings, error->kind, &MeaningOfError::kind);
+  const auto row = std::ranges::find(kMeanings, error->kind, &MeaningOfError::kind);
   return row == kMeanings.end() ? Meaning::Nothing : row->meaning;
 }
 

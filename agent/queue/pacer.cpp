@@ -150,7 +150,7 @@ std::optional<double> Pacer::first_guess() const {
     return std::min(told_rate_.value_or(*configured_), configured_.value_or(*told_rate_));
   }
   if (*first_pause_ <= Duration{0}) return std::nullopt;
-  const auto* window = std::ranges::find_if(
+  const auto window = std::ranges::find_if(
       kUsualWindows, [&](Duration usual) { return *first_pause_ < usual + kRounded; });
   if (window == kUsualWindows.end()) return std::nullopt;
   const std::size_t most = most_within(*window);

@@ -56,7 +56,7 @@ Decision retry(const RetryRules& rules, int attempts, Duration age, double rando
 
 Decision decide(const RetryRules& rules, const Error& error, int attempts, Duration age,
                 const std::function<double()>& random) {
-  const auto* row = std::ranges::find(kRows, error.kind, &Row::kind);
+  const auto row = std::ranges::find(kRows, error.kind, &Row::kind);
   if (row == kRows.end()) return {NextStep::Fail, {}, false};
   Decision decision{row->step, row->least_wait, false};
   if (row->step == NextStep::Retry) decision = retry(rules, attempts, age, random());

@@ -127,7 +127,7 @@ void log_error(Level level, std::string_view message, const Error& error,
 }
 
 Result<void> start_log(std::string_view level, const LogFile& file, LogListener listener) {
-  const auto* row = std::ranges::find(kLevels, level, &LevelRow::name);
+  const auto row = std::ranges::find(kLevels, level, &LevelRow::name);
   if (row == kLevels.end()) {
     return fail(ErrorKind::Configuration, "log level \"" + printable(level) +
                                               "\" is none of debug, info, warning, error, off");

@@ -15,6 +15,10 @@ WallTime due_at(const Credentials& keys, WallTime now) {
 
 }  // namespace
 
+// What was reckoned with the time before says nothing now: the first answer of a server may teach
+// that this machine's clock is hours ahead.
+bool KeptCredentials::is_put_back(WallTime now) const { return now < fetched_at_ - kMostBack; }
+
 bool KeptCredentials::holds(WallTime now) const {
   return kept_ && (!kept_->expires || now < *kept_->expires);
 }
@@ -23,7 +27,8 @@ std::optional<Result<Credentials>> KeptCredentials::begin_fetch(WallTime now,
                                                                 const std::stop_token& stop) {
   MutexLock lock(mutex_);
   for (;;) {
-    if (kept_ && (now < fetch_again_at_ || (fetching_ && holds(now)))) return *kept_;
+    const bool fresh = now < fetch_again_at_ && !is_put_back(now);
+    if (kept_ && (fresh || (fetching_ && holds(now)))) return *kept_;
     if (!fetching_) break;
     if (stop.stop_requested()) return fail(ErrorKind::Stopped, "stopped while waiting for keys");
     changed_.wait_until(lock, std::chrono::steady_clock::now() + kLookForStop);
@@ -45,6 +50,7 @@ Result<Credentials> KeptCredentials::end_fetch(Result<Credentials> fetched, Wall
     return fetched;
   }
   if (!holds(now)) return fetched;
+  fetched_at_ = std::min(fetched_at_, now);
   fetch_again_at_ = now + kRetryAfter;
   return *kept_;
 }
@@ -59,7 +65,7 @@ void KeptCredentials::forget(const Credentials& keys, WallTime now) {
   const bool same = kept_ && kept_->access_key_id == keys.access_key_id &&
                     kept_->secret_access_key == keys.secret_access_key &&
                     kept_->session_token == keys.session_token;
-  if (same && now >= fetched_at_ + kForgetAfter) kept_.reset();
+  if (same && (now >= fetched_at_ + kForgetAfter || is_put_back(now))) kept_.reset();
 }
 
 }  // namespace millrace

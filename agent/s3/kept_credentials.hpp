@@ -4,6 +4,7 @@
 //                                                        |  --failed---> fresh for kRetryAfter,
 //                                                        while |               the keys still hold
 //   forget(): nothing kept
+//   get() with a time before the last fetch (the clock was put back): due
 // One caller fetches; the others get the keys that are kept, or wait if there are none that hold.
 #pragma once
 
@@ -18,6 +19,7 @@ class KeptCredentials final : public CredentialsProvider {
   static constexpr std::chrono::minutes kRetryAfter{1};  // a failure, or keys that are due at once
   static constexpr std::chrono::minutes kLookAgain{5};   // at keys that do not expire
   static constexpr std::chrono::seconds kForgetAfter{10};  // younger keys are not fetched anew
+  static constexpr std::chrono::minutes kMostBack{1};  // so far callers' times may be out of order
 
   explicit KeptCredentials(CredentialsSourcePtr source) : source_(std::move(source)) {}
 
@@ -29,6 +31,7 @@ class KeptCredentials final : public CredentialsProvider {
   std::optional<Result<Credentials>> begin_fetch(WallTime now, const std::stop_token& stop)
       EXCLUDES(mutex_);
   Result<Credentials> end_fetch(Result<Credentials> fetched, WallTime now) EXCLUDES(mutex_);
+  bool is_put_back(WallTime now) const REQUIRES(mutex_);
   bool holds(WallTime now) const REQUIRES(mutex_);
 
   const CredentialsSourcePtr source_;

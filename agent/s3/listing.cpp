@@ -13,6 +13,10 @@ namespace {
 constexpr std::string_view kRoot = "ListBucketResult";
 constexpr std::string_view kObject = "ListBucketResult/Contents";
 constexpr std::size_t kLongestKey = 1024;
+constexpr std::size_t kLongestWord = 1024;                // ETag, storage class
+constexpr std::size_t kLongestEncoded = 3 * kLongestKey;  // `%` and two digits a byte
+
+constexpr std::string_view kKeyTooLong = "has a key of more than 1,024 bytes";
 
 // Forms write a space as `+`, and so does S3 here.
 std::string decoded_key(std::string_view text) {
@@ -42,7 +46,12 @@ Result<void> ListingReader::element_begins(std::string_view path, const XmlAttri
 }
 
 Result<void> ListingReader::object_field(std::string_view name, std::string_view text) {
-  if (name == "Key") object_.key = encoded_ ? decoded_key(text) : std::string(text);
+  if (name == "Key") {
+    if (text.size() > kLongestEncoded) return broken(kKeyTooLong);
+    object_.key = text;
+  }
+  if ((name == "ETag" || name == "StorageClass") && text.size() > kLongestWord)
+    return broken("has an ETag or a storage class of more than 1,024 bytes");
   if (name == "ETag") object_.etag = bare_etag(text);
   if (name == "StorageClass") object_.storage_class = text;
   if (name == "LastModified") object_.modified = parse_iso_time(text);
@@ -56,9 +65,9 @@ Result<void> ListingReader::object_field(std::string_view name, std::string_view
 
 Result<void> ListingReader::object_ends() {
   if (object_.key.empty() || !has_size_) return broken("has an object without key or size");
-  if (object_.key.size() > kLongestKey) return broken("has a key of more than 1,024 bytes");
-  ++end_.count;
-  return sink_(std::exchange(object_, {}));
+  if (objects_.size() == kMostObjects) return broken("has more than 10,000 objects");
+  objects_.push_back(std::exchange(object_, {}));
+  return {};
 }
 
 Result<void> ListingReader::element_ends(std::string_view path, std::string_view text) {
@@ -68,10 +77,7 @@ Result<void> ListingReader::element_ends(std::string_view path, std::string_view
   path.remove_prefix(std::min(kRoot.size() + 1, path.size()));
   if (path == "IsTruncated") truncated_ = text == "true";
   if (path == "NextContinuationToken") end_.next_token = text;
-  if (path == "EncodingType") {
-    if (end_.count > 0) return broken("says too late that its keys are encoded");
-    encoded_ = text == "url";
-  }
+  if (path == "EncodingType") encoded_ = text == "url";
   return {};
 }
 
@@ -81,7 +87,20 @@ Result<ListingEnd> ListingReader::finish() {
   end_.truncated = *truncated_;
   if (end_.truncated && end_.next_token.empty())
     return broken("goes on, but does not say how to ask for more");
+  end_.count = objects_.size();
+  if (auto read = read_keys(); !read) return std::unexpected(read.error());
+  for (ListedObject& object : std::exchange(objects_, {}))
+    if (auto taken = sink_(std::move(object)); !taken) return std::unexpected(taken.error());
   return std::exchange(end_, {});
+}
+
+// Only now is it known whether they are encoded: MinIO says so behind the last.
+Result<void> ListingReader::read_keys() {
+  for (ListedObject& object : objects_) {
+    if (encoded_) object.key = decoded_key(object.key);
+    if (object.key.size() > kLongestKey) return broken(kKeyTooLong);
+  }
+  return {};
 }
 
 }  // namespace millrace

@@ -84,11 +84,11 @@ struct ListOptions {
 // Changed and Exists as said above.
 //
 // A server that does not know a condition says NotImplemented (501, Configuration), or says nothing
-// and does not keep it, as Ceph 16 with the conditions of copies and removals. So copy() and
-// remove() also look before (and copy() once more after) they act, and are sent again without a
-// condition that is 501: where the server keeps the condition, that is certain, and else a writer
-// in that moment may be missed. put() does not look: whether its condition is kept is for the
-// caller to find out, once for a bucket.
+// and does not keep it, as Ceph 16 with the conditions of copies and removals. So copy(),
+// complete() and remove() also look before (and copy() once more after) they act, and are sent
+// again without a condition that is 501: where the server keeps the condition, that is certain, and
+// else a writer in that moment may be missed. put() does not look: whether its condition is kept is
+// for the caller to find out, once for a bucket.
 class S3Client {
  public:
   S3Client(HttpClient& http, CredentialsProvider& keys, const Clock& clock, BucketPlace place)
@@ -113,7 +113,7 @@ class S3Client {
   // An object that is not there counts as removed. With `if_match`, another one stays: Changed.
   S3Result<void> remove(const std::string& key, const std::string& if_match, std::stop_token stop);
 
-  // One page. The sink runs on the caller's thread while the page arrives.
+  // One page. The sink runs on the caller's thread once the page is whole.
   S3Result<ListingEnd> list(const ListOptions& options, const ObjectSink& sink,
                             std::stop_token stop);
 
@@ -126,7 +126,8 @@ class S3Client {
   // What the server has of it, by number. Vanished if it was completed or aborted already.
   S3Result<std::vector<ListedPart>> list_parts(const std::string& key, const std::string& upload_id,
                                                std::stop_token stop);
-  // Vanished if the upload was completed or aborted already.
+  // Vanished if the upload was completed or aborted already; Exists, with Refuse, if an object is
+  // there.
   S3Result<Stored> complete(const std::string& key, const std::string& upload_id,
                             const std::vector<Part>& parts, IfTaken if_taken, std::stop_token stop);
   // One that is not there counts as aborted.

@@ -147,8 +147,15 @@ S3Result<Stored> S3Client::complete(const std::string& key, const std::string& u
   S3Request request{
       .method = "POST", .key = key, .query = {{"uploadId", upload_id}}, .body = &body};
   request.headers.emplace_back("Content-Type", "application/xml");
-  if (if_taken == IfTaken::Refuse) request.headers.emplace_back("If-None-Match", "*");
+  // Looked here and not by the caller: hours may lie between the first part and this. As with
+  // copies, there are servers that do not know the condition (501), and such as do not keep it.
+  if (if_taken == IfTaken::Refuse) {
+    if (const auto none = expect_none(key, stop); !none) return std::unexpected(none.error());
+    request.headers.emplace_back("If-None-Match", "*");
+  }
   auto text = sender_.send_for_text(request, stop);
+  if (!text && is_to_be_sent_without_condition(request, text.error()))
+    text = sender_.send_for_text(request, stop);
   if (!text) return std::unexpected(text.error());
   const auto etag = OneText::of(*text, "CompleteMultipartUploadResult/ETag");
   if (!etag) return no_answer(sender_.name_of(request), "ETag");

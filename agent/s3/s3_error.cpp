@@ -76,7 +76,8 @@ struct StatusRow {
   ErrorKind kind;
 };
 // The first row that fits; for answers without a code of the table. Without any code (an answer to
-// HEAD, a proxy's page) nothing is said against the request itself.
+// HEAD, a proxy's page) nothing is said against the request itself, and that nothing is there is
+// believed only where there are never words.
 constexpr auto kStatuses = std::to_array<StatusRow>({
     {200, 299, Transient},  // an error inside a success
     {300, 399, Configuration},
@@ -94,16 +95,17 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
     {500, 599, Transient},
 });
 
-ErrorKind kind_of(int status, const std::optional<S3Error>& own) {
+ErrorKind kind_of(int status, const std::optional<S3Error>& own, Words words) {
   if (own) {
     const auto row = std::ranges::find(kCodes, std::string_view(own->code), &CodeRow::code);
     if (row != kCodes.end()) return row->kind;
   }
-  for (const StatusRow& row : kStatuses) {
-    if (status < row.from || status > row.to) continue;
-    return row.kind == Input && !own ? Transient : row.kind;
-  }
-  return Transient;
+  const auto row = std::ranges::find_if(kStatuses, [&](const StatusRow& candidate) {
+    return candidate.from <= status && status <= candidate.to;
+  });
+  if (row == kStatuses.end()) return Transient;
+  const bool needs_words = row->kind == Input || (row->kind == Vanished && words == Words::Usual);
+  return needs_words && !own ? Transient : row->kind;
 }
 
 class ErrorHandler final : public XmlHandler {
@@ -130,13 +132,15 @@ std::optional<S3Error> parse_s3_error(std::string_view body) {
 }
 
 Error error_of_s3(std::string_view what, const HttpHead& head, const std::optional<S3Error>& own,
-                  WallTime now) {
+                  Words words, WallTime now) {
   Error error;
-  error.kind = kind_of(head.status, own);
+  error.kind = kind_of(head.status, own, words);
   error.message = std::string(what) + ": the server answered " + std::to_string(head.status);
   if (own) {
     error.message += ' ' + own->code;
     if (!own->message.empty()) error.message += ": " + own->message;
+  } else if (head.status == 404 && words == Words::Usual) {
+    error.message += ", and not in the words of S3";
   }
   if (const auto wait = parse_retry_after(head, now))
     error.retry_after = std::chrono::duration_cast<std::chrono::milliseconds>(*wait);

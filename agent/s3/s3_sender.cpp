@@ -129,7 +129,9 @@ S3Failure S3Sender::failure_of(const S3Request& request, S3Answer& answer, std::
   const auto named = answer.head.header("x-amz-bucket-region");
   if (named) region = *named;
   if (own && region.empty()) region = own->region;
-  S3Failure out = failure(error_of_s3(name_of(request), answer.head, own, clock_.wall_now()));
+  const Words words = request.method == "HEAD" ? Words::NeverThere : Words::Usual;
+  S3Failure out =
+      failure(error_of_s3(name_of(request), answer.head, own, words, clock_.wall_now()));
   out.status = answer.head.status;
   if (own) out.code = own->code;
   return out;
@@ -180,7 +182,8 @@ S3Result<std::string> S3Sender::send_for_text(const S3Request& request, std::sto
   // the wait with spaces.
   text->erase(0, text->find_first_not_of(" \t\r\n"));
   if (const auto own = parse_s3_error(*text)) {
-    S3Failure failed = failure(error_of_s3(name_of(request), answer->head, own, clock_.wall_now()));
+    S3Failure failed =
+        failure(error_of_s3(name_of(request), answer->head, own, Words::Usual, clock_.wall_now()));
     failed.status = answer->head.status;
     failed.code = own->code;
     return std::unexpected(std::move(failed));

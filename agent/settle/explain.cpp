@@ -31,7 +31,7 @@ constexpr std::array kEndMarks{
 
 std::string_view missing_mark(const Name& name) {
   const std::string lower = to_lower_ascii(name);
-  const auto* row = std::ranges::find_if(kEndMarks, [&](const MarkOfType& mark) {
+  const auto row = std::ranges::find_if(kEndMarks, [&](const MarkOfType& mark) {
     return lower.ends_with("." + std::string(mark.extension));
   });
   return row == kEndMarks.end() ? "its end is missing" : row->words;

@@ -1,7 +1,6 @@
 #include "agent/transfer/curl_http.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
@@ -35,21 +34,6 @@ class CurlExchange final : public HttpExchange {
 
   Result<HttpHead> head() override { return state_->head(); }
 
-  Result<std::size_t> read(std::span<std::byte> into) override {
-    if (at_ == arrived_.size()) {
-      arrived_.clear();
-      at_ = 0;
-      const auto taken = state_->take(arrived_);
-      if (!taken) return std::unexpected(taken.error());
-      tell(taken->tell);
-      if (taken->end) return 0;
-    }
-    const std::size_t n = std::min(into.size(), arrived_.size() - at_);
-    std::memcpy(into.data(), arrived_.data() + at_, n);
-    at_ += n;
-    return n;
-  }
-
   Progress progress() const override { return state_->progress(); }
 
  private:
@@ -61,6 +45,13 @@ class CurlExchange final : public HttpExchange {
     CurlExchange* exchange;
     void operator()() const { exchange->tell(exchange->state_->cancel_upload()); }
   };
+  Result<std::span<const std::byte>> take() override {
+    arrived_.clear();
+    const auto taken = state_->take(arrived_);
+    if (!taken) return std::unexpected(taken.error());
+    tell(*taken);
+    return std::span<const std::byte>(arrived_);
+  }
   void cancel() { tell(state_->cancel()); }
   // With nothing to tell the network may be gone already.
   void tell(ExchangeState::Tell what) {
@@ -76,7 +67,6 @@ class CurlExchange final : public HttpExchange {
   CurlNetwork& network_;
   const std::shared_ptr<ExchangeState> state_;
   std::vector<std::byte> arrived_;
-  std::size_t at_ = 0;
   // Last, so that they are gone before what they use.
   std::stop_callback<Cancel> on_stop_;
   std::stop_callback<CancelUpload> on_stop_upload_;

@@ -67,18 +67,15 @@ Result<HttpHead> ExchangeState::head() {
   return *head_;
 }
 
-Result<ExchangeState::Taken> ExchangeState::take(std::vector<std::byte>& into) {
+Result<ExchangeState::Tell> ExchangeState::take(std::vector<std::byte>& into) {
   MutexLock lock(mutex_);
   while (!has_much() && !cancelled_) wait(lock, Wait::ForAnswer);
-  Taken taken;
-  if (!down_.empty()) {
-    down_.swap(into);
-    if (std::exchange(download_paused_, false) && !finished_) taken.tell = Tell::Poke;
-    return taken;
+  if (down_.empty()) {
+    if (error_ || !finished_) return std::unexpected(why_ended());
+    return Tell::Nothing;
   }
-  if (error_ || !finished_) return std::unexpected(why_ended());
-  taken.end = true;
-  return taken;
+  down_.swap(into);
+  return std::exchange(download_paused_, false) && !finished_ ? Tell::Poke : Tell::Nothing;
 }
 
 ExchangeState::Tell ExchangeState::cancel() {
@@ -141,27 +138,39 @@ void ExchangeState::close_upload() {
   if (waits_ == Wait::ForRoom) changed_.notify_one();
 }
 
+// Is it now that on_answer is to be called?
+bool ExchangeState::is_answer() {
+  return request.on_answer && (finished_ || (head_ && has_much())) && !std::exchange(told_, true);
+}
+
 bool ExchangeState::append(std::span<const std::byte> bytes) {
-  const MutexLock lock(mutex_);
-  const bool fits = down_.empty() || down_.size() + bytes.size() <= kBuffer;
-  if (fits)
-    down_.insert(down_.end(), bytes.begin(), bytes.end());
-  else
-    download_paused_ = true;
-  if (waits_ == Wait::ForAnswer && has_much()) changed_.notify_one();
+  bool fits = false, answer = false;
+  {
+    const MutexLock lock(mutex_);
+    fits = down_.empty() || down_.size() + bytes.size() <= kBuffer;
+    if (fits)
+      down_.insert(down_.end(), bytes.begin(), bytes.end());
+    else
+      download_paused_ = true;
+    if (waits_ == Wait::ForAnswer && has_much()) changed_.notify_one();
+    answer = is_answer();
+  }
+  if (answer) request.on_answer(Arrival::Begun);
   return fits;
 }
 
 void ExchangeState::finish(std::optional<Error> error) {
-  bool wake = false;
+  bool wake = false, answer = false;
   {
     const MutexLock lock(mutex_);
     if (std::exchange(finished_, true)) return;
     error_ = std::move(error);
     wake = waits_ != Wait::No;
+    answer = is_answer();
   }
   // Without the lock, so that the woken worker does not sleep again on it.
   if (wake) changed_.notify_one();
+  if (answer) request.on_answer(Arrival::Whole);
 }
 
 }  // namespace millrace

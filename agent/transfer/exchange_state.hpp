@@ -45,12 +45,9 @@ class ExchangeState {
   // Start for a request without a body; Nothing otherwise. Asked once.
   Tell begin() EXCLUDES(mutex_);
   Result<HttpHead> head() EXCLUDES(mutex_);
-  struct Taken {
-    Tell tell = Tell::Nothing;
-    bool end = false;  // nothing more comes
-  };
-  // Blocks until there is something; swaps it into `into`, which is empty before.
-  Result<Taken> take(std::vector<std::byte>& into) EXCLUDES(mutex_);
+  // Blocks until there is something; swaps it into `into`, which is empty before, and after it
+  // where nothing more comes.
+  Result<Tell> take(std::vector<std::byte>& into) EXCLUDES(mutex_);
   // From any thread, any number of times: every wait ends with Stopped. Nothing of the body leaves
   // afterwards, so that progress() is final.
   Tell cancel() EXCLUDES(mutex_);
@@ -80,6 +77,7 @@ class ExchangeState {
   Tell submit() REQUIRES(mutex_);
   Tell stop() REQUIRES(mutex_);
   void wait(MutexLock& lock, Wait what) REQUIRES(mutex_);
+  bool is_answer() REQUIRES(mutex_);
   bool has_much() const REQUIRES(mutex_);
   Error why_ended() const REQUIRES(mutex_);
 
@@ -98,6 +96,7 @@ class ExchangeState {
   bool download_paused_ GUARDED_BY(mutex_) = false;
   bool cancelled_ GUARDED_BY(mutex_) = false;
   bool finished_ GUARDED_BY(mutex_) = false;
+  bool told_ GUARDED_BY(mutex_) = false;  // on_answer was called
   // Written by the network thread and read by anyone; sent_ under the mutex, for cancel().
   std::atomic<std::uint64_t> sent_{0};
   std::atomic<bool> connected_{false};

@@ -41,6 +41,13 @@ enum class PlainHttp { Loopback, MetadataServices };
 // after the client.
 using BeforeSending = std::function<void(std::function<void(std::optional<Error>)> go)>;
 
+// Tells that head() no longer blocks: the head and a good piece of the body are there, or the
+// exchange has ended. Whole: neither does read(), to the end of the answer. Called once, by the
+// thread of the network or by start(), perhaps after the exchange is gone but not after the client;
+// it must not block.
+enum class Arrival { Begun, Whole };
+using OnAnswer = std::function<void(Arrival)>;
+
 struct HttpRequest {
   std::string method = "POST";
   std::string url;          // https; http only to loopback, with `unix_socket`, or `plain_http`
@@ -55,6 +62,7 @@ struct HttpRequest {
   // Ends the exchange as its other stop token does, but only while the request is not whole.
   std::stop_token stop_upload = {};
   BeforeSending before_sending = {};  // nothing: it is sent at once
+  OnAnswer on_answer = {};            // for who waits for many exchanges at once
 };
 
 struct HttpHead {
@@ -78,8 +86,11 @@ class HttpExchange {
   virtual Result<Keep> send(std::span<const std::byte> bytes) = 0;
   // The final answer's head; body_length bytes must have been sent, unless send() said Enough.
   virtual Result<HttpHead> head() = 0;
-  // The answer's body; 0 at its end. Fails with Transient if it is shorter than was declared.
-  virtual Result<std::size_t> read(std::span<std::byte> into) = 0;
+  // The next bytes of the answer's body, which stay until the next call; none at its end. Fails
+  // with Transient if it is shorter than was declared.
+  Result<std::span<const std::byte>> next();
+  // The same, copied; 0 at the end.
+  Result<std::size_t> read(std::span<std::byte> into);
   // How far it came, for the attempt row. Valid at any time; it changes no more once a
   // stop has ended the exchange.
   struct Progress {
@@ -88,6 +99,10 @@ class HttpExchange {
     bool whole_request_sent = false;
   };
   virtual Progress progress() const = 0;
+
+ private:
+  virtual Result<std::span<const std::byte>> take() = 0;  // next(), of what has arrived
+  std::span<const std::byte> rest_;                       // of it, not given away by read()
 };
 
 // Thread-safe.

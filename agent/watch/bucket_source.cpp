@@ -1,8 +1,13 @@
 #include "agent/watch/bucket_source.hpp"
 
+#include <array>
+#include <cstring>
+#include <map>
 #include <optional>
+#include <string_view>
 #include <utility>
 
+#include "platform/base/mutex.hpp"
 #include "platform/base/text.hpp"
 #include "platform/fs/path_text.hpp"
 
@@ -11,6 +16,8 @@ namespace {
 
 constexpr std::size_t kLongestKey = 1024;  // bytes
 constexpr int kMostSameNames = 1000;       // on a shelf
+constexpr std::size_t kMostCopies = 10'000;
+constexpr std::string_view kNoteSuffix = ".error.json";
 
 // What a job does with it: settle anew, fail for good, stop. All else is of the store, which is
 // asked again later and costs the job no attempt.
@@ -32,6 +39,16 @@ Error source_error(const S3Failure& failure) {
 std::unexpected<Error> refused(const S3Failure& failure) {
   return std::unexpected(source_error(failure));
 }
+
+// The same for a note: whether it is there says nothing of the source.
+std::unexpected<Error> note_refused(const S3Failure& failure) {
+  Error error = failure;
+  if (error.kind != ErrorKind::Stopped && error.kind != ErrorKind::Input)
+    error.kind = ErrorKind::Environment;
+  return std::unexpected(std::move(error));
+}
+
+enum class Holds { Nothing, These, Others };
 
 class BucketReader final : public SourceReader {
  public:
@@ -133,17 +150,21 @@ class BucketSource final : public Source {
   Result<std::string> shelve(const Candidate& candidate, Shelf shelf,
                              const std::string& note) override {
     const std::string& prefix = shelf == Shelf::Archive ? settings_.archive : settings_.quarantine;
-    auto key = copy_to(prefix, candidate);
-    if (!key) return std::unexpected(key.error());
+    const std::string what = prefix + candidate.version + key_of(candidate);
+    std::optional<std::string> key = made_before(what);
+    if (!key) {
+      auto copy = copy_to(prefix, candidate, note.empty() ? 0 : kNoteSuffix.size());
+      if (!copy) return copy;
+      key = std::move(*copy);
+      remember(what, *key);
+    }
     if (!note.empty()) {
-      // One that is there already is of a run that was cut off behind this.
-      const auto written = client_->put(
-          *key + ".error.json", body_of(note),
-          {.if_taken = IfTaken::Replace, .content_type = "application/json"}, settings_.stop);
-      if (!written) return refused(written.error());
+      if (auto written = write_note(*key, note); !written) return std::unexpected(written.error());
     }
     if (auto removed = remove(candidate); !removed) return std::unexpected(removed.error());
-    return key;
+    const MutexLock lock(mutex_);
+    copies_.erase(what);
+    return std::move(*key);
   }
 
   // The source is deleted last, so that shelve() finds all that is left to do.
@@ -154,12 +175,14 @@ class BucketSource final : public Source {
  private:
   std::string key_of(const Candidate& candidate) const { return settings_.prefix + candidate.name; }
 
-  // Gives the key of the copy.
-  Result<std::string> copy_to(const std::string& prefix, const Candidate& candidate) {
+  // Gives the key of the copy, behind which `more` bytes fit.
+  Result<std::string> copy_to(const std::string& prefix, const Candidate& candidate,
+                              std::size_t more) {
     for (int number = 1; number <= kMostSameNames; ++number) {
       std::string key = prefix + numbered(candidate.name, number);
-      if (key.size() > kLongestKey)
-        return fail(ErrorKind::Input, "its key would be longer than 1,024 bytes there");
+      if (key.size() + more > kLongestKey)
+        return fail(ErrorKind::Input, "its key" + std::string(more > 0 ? " and its note's" : "") +
+                                          " would be longer than 1,024 bytes there");
       const auto copied = client_->copy(
           key_of(candidate), key, {.if_match = candidate.version, .if_taken = IfTaken::Refuse},
           settings_.stop);
@@ -172,6 +195,50 @@ class BucketSource final : public Source {
     return fail(ErrorKind::Environment, "there are too many of that name");
   }
 
+  // Behind the copy; what others have of that name stays.
+  Result<void> write_note(const std::string& copy, const std::string& note) {
+    for (int number = 1; number <= kMostSameNames; ++number) {
+      const std::string key = numbered(copy + std::string(kNoteSuffix), number);
+      if (key.size() > kLongestKey)
+        return fail(ErrorKind::Input, "its note's key would be longer than 1,024 bytes there");
+      auto there = look_at(key, note);
+      if (there && *there == Holds::Nothing) {
+        const auto written = put_note(key, note);
+        if (written) return {};
+        if (written.error().kind != ErrorKind::Exists) return note_refused(written.error());
+        there = look_at(key, note);
+      }
+      if (!there) return note_refused(there.error());
+      // Of a run that was cut off behind this.
+      if (*there == Holds::These) return {};
+    }
+    return fail(ErrorKind::Environment, "there are too many notes of that name");
+  }
+
+  S3Result<Stored> put_note(const std::string& key, const std::string& note) {
+    PutOptions options{.content_type = "application/json"};
+    auto written = client_->put(key, body_of(note), options, settings_.stop);
+    if (written || written.error().status != 501) return written;
+    // The store knows no conditions, but it was looked a moment ago.
+    options.if_taken = IfTaken::Replace;
+    return client_->put(key, body_of(note), options, settings_.stop);
+  }
+
+  S3Result<Holds> look_at(const std::string& key, std::string_view bytes) {
+    auto object = client_->get(key, {}, settings_.stop);
+    if (!object && object.error().kind == ErrorKind::Vanished) return Holds::Nothing;
+    if (!object) return std::unexpected(object.error());
+    std::array<std::byte, 4096> buffer;
+    for (;;) {
+      const auto got = object->read(buffer);
+      if (!got) return std::unexpected(S3Failure{got.error(), {}, 0});
+      if (*got == 0) return bytes.empty() ? Holds::These : Holds::Others;
+      if (*got > bytes.size() || std::memcmp(buffer.data(), bytes.data(), *got) != 0)
+        return Holds::Others;
+      bytes.remove_prefix(*got);
+    }
+  }
+
   static Name numbered(const Name& name, int number) {
     if (number == 1) return name;
     const std::size_t leaf = name.size() - leaf_of(name).size();
@@ -180,8 +247,24 @@ class BucketSource final : public Source {
     return name.substr(0, at) + " (" + std::to_string(number) + ")" + name.substr(at);
   }
 
+  std::optional<std::string> made_before(const std::string& what) {
+    const MutexLock lock(mutex_);
+    const auto found = copies_.find(what);
+    return found == copies_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  void remember(const std::string& what, const std::string& copy) {
+    const MutexLock lock(mutex_);
+    if (copies_.size() < kMostCopies) copies_[what] = copy;
+  }
+
   const BucketSourceSettings settings_;
   const std::shared_ptr<S3Client> client_;
+
+  Mutex mutex_;
+  // Keys of copies whose source could not be deleted yet. The store may give a copy another ETag
+  // (one of an object of parts, or with a key of its own), so that it is not known again by that.
+  std::map<std::string, std::string> copies_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

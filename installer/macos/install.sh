@@ -71,6 +71,8 @@ case "$bin" in
   *) bin=$(pwd)/$bin ;;
 esac
 program=$bin/millrace
+plist=$HOME/Library/LaunchAgents/com.millrace.agent.plist
+if [ -n "$scope" ]; then plist=/Library/LaunchDaemons/com.millrace.agent.plist; fi
 config="$HOME/Library/Application Support/Millrace/config.toml"
 
 # Written aside and renamed: macOS ends a program whose own file is written to. What a browser has
@@ -82,12 +84,14 @@ run xattr -c "$bin/.millrace.new"
 run mv -f "$bin/.millrace.new" "$program"
 
 if [ -n "$service" ]; then
-  # One that is there may name a program elsewhere.
+  # One that is there may name a program elsewhere. A status that fails may mean anything; where its
+  # list lies, launchd knows the service.
   if [ -n "$dry" ]; then
     echo "# if a service is installed already:"
     run "$program" service uninstall $scope
-  elif "$program" service status $scope >/dev/null 2>&1; then
-    "$program" service uninstall $scope
+  elif [ -e "$plist" ] || [ -L "$plist" ] || "$program" service status $scope >/dev/null 2>&1; then
+    "$program" service uninstall $scope ||
+      refuse "the new program is in place; the service is still the one from before"
   fi
   if [ -n "$dry" ]; then
     echo "# if $config is there:"

@@ -30,14 +30,20 @@ if [ -z "$bin" ]; then
   if [ -z "$scope" ] && [ -x "$HOME/.local/bin/millrace" ]; then bin=$HOME/.local/bin; fi
 fi
 program=$bin/millrace
+plist=$HOME/Library/LaunchAgents/com.millrace.agent.plist
+if [ -n "$scope" ]; then plist=/Library/LaunchDaemons/com.millrace.agent.plist; fi
 
 if [ -n "$dry" ]; then
   echo "$program service uninstall $scope"
   echo "rm -f $program"
 else
   [ -x "$program" ] || { echo "uninstall.sh: there is no $program; say --bin DIR" >&2; exit 2; }
-  if "$program" service status $scope >/dev/null 2>&1; then
-    "$program" service uninstall $scope
+  # A status that fails may mean anything; where its list lies, launchd knows the service.
+  if [ -e "$plist" ] || [ -L "$plist" ] || "$program" service status $scope >/dev/null 2>&1; then
+    "$program" service uninstall $scope || {
+      echo "uninstall.sh: the service is still there, and so is $program" >&2
+      exit 2
+    }
   fi
   rm -f "$program"
 fi

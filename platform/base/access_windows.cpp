@@ -85,9 +85,12 @@ Result<void> make_private_folder(const std::filesystem::path& folder) {
       is_well_known(security->owner, {WinLocalSystemSid, WinBuiltinAdministratorsSid})) {
     return {};
   }
-  return fail(ErrorKind::Environment, path_text(folder) +
-                                          " belongs to somebody who is neither this user nor an "
-                                          "administrator");
+  // Not taken over: what is in it, such as a configuration, may have been put there for us to obey.
+  return fail(ErrorKind::Environment,
+              path_text(folder) +
+                  " belongs to somebody who is neither this user nor an administrator; if all that "
+                  "is in it may be trusted, \"Run as administrator\": icacls \"" +
+                  path_text(folder) + "\" /setowner *S-1-5-32-544 /t /l");
 }
 
 Result<void> make_private(const std::filesystem::path& path) {
@@ -107,9 +110,10 @@ Result<void> make_private(const std::filesystem::path& path) {
   return windows_failure(ErrorKind::Environment, "set the access list of " + path_text(path), code);
 }
 
-Result<void> grant_use(const std::filesystem::path& path, const wchar_t* sid) {
-  // To read, write, run and delete, without the access list itself; to read.
+Result<void> grant_use(const std::filesystem::path& path, const wchar_t* sid, FileUse file_use) {
+  // To read, write, run and delete, without the access list itself; to read; to read and run.
   constexpr DWORD kModify = 0x1301bf, kRead = FILE_GENERIC_READ;
+  constexpr DWORD kRun = FILE_GENERIC_READ | FILE_GENERIC_EXECUTE;
   const auto security = security_of(path);
   if (!security) return std::unexpected(security.error());
   // Without a list everybody may do everything; one with a single entry would shut the others out.
@@ -122,7 +126,7 @@ Result<void> grant_use(const std::filesystem::path& path, const wchar_t* sid) {
   std::error_code problem;
   const bool folder = std::filesystem::is_directory(path, problem);
   EXPLICIT_ACCESSW entry{};
-  entry.grfAccessPermissions = folder ? kModify : kRead;
+  entry.grfAccessPermissions = folder ? kModify : file_use == FileUse::Run ? kRun : kRead;
   entry.grfAccessMode = GRANT_ACCESS;
   entry.grfInheritance = folder ? SUB_CONTAINERS_AND_OBJECTS_INHERIT : NO_INHERITANCE;
   entry.Trustee.TrusteeForm = TRUSTEE_IS_SID;

@@ -17,8 +17,10 @@ Result<void> make_private_folder(const std::filesystem::path& folder);
 Result<void> make_private(const std::filesystem::path& path);
 
 // Lets an account, given as a security identifier ("S-1-5-19"), read, write and delete a folder and
-// all in it, or read a file; what else the list says stays. Needs the right to change the list.
-// What is not there is Environment.
-Result<void> grant_use(const std::filesystem::path& path, const wchar_t* sid);
+// all in it, or read a file, or run it too; what else the list says stays. Needs the right to
+// change the list. What is not there is Environment.
+enum class FileUse { Read, Run };
+Result<void> grant_use(const std::filesystem::path& path, const wchar_t* sid,
+                       FileUse file_use = FileUse::Read);
 
 }  // namespace millrace

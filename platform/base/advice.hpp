@@ -22,5 +22,8 @@ std::string how_to_close(const std::filesystem::path& path);
 std::string how_to_keep_from_change(const std::filesystem::path& file);
 // So that the clock is right from now on.
 std::string how_to_set_clock();
+// So that an authority is trusted which the system could know by itself; empty where it knows all
+// of its own at once.
+std::string how_to_trust_more();
 
 }  // namespace millrace

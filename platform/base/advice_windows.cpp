@@ -72,4 +72,11 @@ std::string how_to_keep_from_change(const std::filesystem::path& file) {
 
 std::string how_to_set_clock() { return "w32tm /resync"; }
 
+// https://learn.microsoft.com/windows-server/identity/ad-cs/configure-trusted-roots-disallowed-certificates
+std::string how_to_trust_more() {
+  return "Windows fetches an authority when one of its own programs needs it first: open the "
+         "address once in Edge, or run certutil -syncWithWU FOLDER and certutil -addstore Root "
+         "FOLDER\\FILE, or set `ca_file`";
+}
+
 }  // namespace millrace

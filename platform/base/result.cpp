@@ -31,12 +31,12 @@ constexpr std::array kKindNames{
 }  // namespace
 
 std::string_view to_string(ErrorKind kind) {
-  const auto* row = std::ranges::find(kKindNames, kind, &KindName::kind);
+  const auto row = std::ranges::find(kKindNames, kind, &KindName::kind);
   return row == kKindNames.end() ? "defect" : row->name;
 }
 
 ErrorKind error_kind_from(std::string_view text) {
-  const auto* row = std::ranges::find(kKindNames, text, &KindName::name);
+  const auto row = std::ranges::find(kKindNames, text, &KindName::name);
   return row == kKindNames.end() ? ErrorKind::Defect : row->kind;
 }
 

@@ -6,6 +6,11 @@
 #include <cstring>
 #include <vector>
 
+#ifdef _MSC_VER  // its headers do not declare it, and its ntdll.lib has it
+extern "C" NTSTATUS NTAPI NtSetInformationFile(HANDLE file, IO_STATUS_BLOCK* io, void* data,
+                                               ULONG size, FILE_INFORMATION_CLASS what);
+#endif
+
 namespace millrace {
 namespace {
 
@@ -30,6 +35,12 @@ DWORD code_of(NTSTATUS status) {
 
 }  // namespace
 
+ULONG create_options(ULONG wanted) {
+  const ULONG options = wanted | FILE_OPEN_REPARSE_POINT | FILE_SYNCHRONOUS_IO_NONALERT;
+  const bool is_directory = (wanted & FILE_DIRECTORY_FILE) != 0;
+  return is_directory ? options : options | FILE_OPEN_NO_RECALL;
+}
+
 std::expected<Handle, DWORD> open_at(HANDLE root, const std::wstring& leaf, const OpenAt& how) {
   if (leaf.size() > 0x7FFF) return std::unexpected<DWORD>(ERROR_FILENAME_EXCED_RANGE);
   UNICODE_STRING name{};
@@ -43,11 +54,9 @@ std::expected<Handle, DWORD> open_at(HANDLE root, const std::wstring& leaf, cons
   attributes.SecurityDescriptor = how.security;
   IO_STATUS_BLOCK io{};
   HANDLE handle = nullptr;
-  const NTSTATUS status = ::NtCreateFile(
-      &handle, how.access | SYNCHRONIZE, &attributes, &io, nullptr, FILE_ATTRIBUTE_NORMAL,
-      how.share, how.disposition,
-      how.options | FILE_OPEN_REPARSE_POINT | FILE_OPEN_NO_RECALL | FILE_SYNCHRONOUS_IO_NONALERT,
-      nullptr, 0);
+  const NTSTATUS status = ::NtCreateFile(&handle, how.access | SYNCHRONIZE, &attributes, &io,
+                                         nullptr, FILE_ATTRIBUTE_NORMAL, how.share, how.disposition,
+                                         create_options(how.options), nullptr, 0);
   if (status < 0) return std::unexpected(code_of(status));
   return Handle(handle);
 }

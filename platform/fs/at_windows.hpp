@@ -30,6 +30,12 @@ struct OpenAt {
   PSECURITY_DESCRIPTOR security = nullptr;  // of a file that is made; inherited without
 };
 
+// The options of NtCreateFile for those that are wanted. Where a directory is, the I/O manager
+// takes only some others and answers ERROR_INVALID_PARAMETER to the rest, FILE_OPEN_NO_RECALL among
+// them (Wine looks at none of this); a directory has no bytes to fetch.
+// https://learn.microsoft.com/windows/win32/api/winternl/nf-winternl-ntcreatefile
+ULONG create_options(ULONG wanted);
+
 // A file that was opened, or the code of GetLastError() that says why not. Never through a link
 // that is the last part itself, and nothing is fetched from a cloud. An empty `leaf` opens anew
 // what `root` is.

@@ -103,9 +103,7 @@ Result<void> AtomicFile::finish() {
   if (auto ready = expect(State::Writing); !ready) return ready;
   if (auto synced = durability_ == Durability::None ? Result<void>{} : file_->sync(); !synced)
     return end_with(synced.error());
-  auto closed = file_->close();
-  if (!closed) return end_with(closed.error());
-  info_ = *closed;
+  if (auto closed = file_->close(); !closed) return end_with(closed.error());
   state_ = State::Finished;
   return {};
 }

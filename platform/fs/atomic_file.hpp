@@ -39,7 +39,6 @@ class AtomicFile {
   // Syncs (as durability says) and closes. After an error these bytes are lost and nothing is tried
   // on the same file again; the whole content may be written once more to a new AtomicFile.
   Result<void> finish();
-  const FileInfo& info() const { return info_; }  // what lay there when finish() closed it
   // Renames without replacing (Exists if the name is taken; may be called again) or over whatever
   // lies there, then syncs the directory. Only after finish().
   Result<void> publish();
@@ -59,7 +58,6 @@ class AtomicFile {
   const std::string temporary_;
   const Durability durability_;
   std::unique_ptr<NewFile> file_;
-  FileInfo info_;
   State state_ = State::Writing;
   bool removes_ = true;
 };

@@ -52,8 +52,8 @@ class NewFile {
  public:
   virtual ~NewFile() = default;
   virtual Result<void> write(std::span<const std::byte> bytes) = 0;
-  virtual Result<void> sync() = 0;       // fsync; F_FULLFSYNC. A failed sync is never repeated
-  virtual Result<FileInfo> close() = 0;  // as it is on disk; a late error of close counts
+  virtual Result<void> sync() = 0;   // fsync; F_FULLFSYNC. A failed sync is never repeated
+  virtual Result<void> close() = 0;  // a late error of close counts
 };
 
 struct Space {

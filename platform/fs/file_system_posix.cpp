@@ -157,7 +157,7 @@ class PosixDirectory final : public Directory {
                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     }));
     if (!file) return os_failure(errno, "create " + name);
-    return make_new_file(std::move(file), name, ids_);
+    return make_new_file(std::move(file), name);
   }
 
   Result<void> make_directories(const std::string& name) override {

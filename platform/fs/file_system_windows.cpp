@@ -19,6 +19,7 @@
 #include "platform/fs/os_error.hpp"
 #include "platform/fs/path_text.hpp"
 #include "platform/fs/publish_windows.hpp"
+#include "platform/fs/windows_facts.hpp"
 
 namespace millrace {
 namespace {
@@ -118,7 +119,7 @@ class WindowsDirectory final : public Directory {
     if (access == Access::OwnerOnly) how.security = owner_only.get()->lpSecurityDescriptor;
     crash_point();
     auto file = open_at(place->directory(), place->leaf(), how);
-    if (file) return make_new_file(std::move(*file), name, volume_);
+    if (file) return make_new_file(std::move(*file), name);
     const bool is_taken = file.error() == kIsDirectory || file.error() == ERROR_DELETE_PENDING ||
                           open_at(place->directory(), place->leaf(), {}).has_value();
     return os_failure(static_cast<int>(is_taken ? ERROR_FILE_EXISTS : file.error()),
@@ -291,9 +292,10 @@ class WindowsFileSystem final : public FileSystem {
   }
 
   Result<std::unique_ptr<Directory>> make_directory(const std::filesystem::path& path) override {
-    const std::filesystem::path wanted = without_prefix(verbatim(path));
-    std::filesystem::path here = wanted.root_path();
-    for (const auto& part : wanted.relative_path()) {
+    const std::wstring wanted = without_prefix(verbatim(path)).native();
+    const std::size_t root = root_length(wanted);
+    std::filesystem::path here = wanted.substr(0, root);
+    for (const auto& part : std::filesystem::path(wanted.substr(root))) {
       if (part.empty()) continue;
       if (auto made = make_beneath(here, part); !made) return std::unexpected(made.error());
       here /= part;
@@ -308,9 +310,10 @@ class WindowsFileSystem final : public FileSystem {
     const DWORD found = ::GetFileAttributesW(path.c_str());
     if (found != INVALID_FILE_ATTRIBUTES && (found & FILE_ATTRIBUTE_DIRECTORY) != 0) return {};
     const std::string text = path_text(above / leaf);
-    const Handle parent(::CreateFileW(
-        verbatim(above).c_str(), kDirectoryAccess | FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY,
-        kShareAll, nullptr, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, nullptr));
+    // In the root of a drive many may make folders and no files. It is enough to flush as well:
+    // the same bit is FILE_APPEND_DATA.
+    const Handle parent(::CreateFileW(verbatim(above).c_str(), FILE_ADD_SUBDIRECTORY, kShareAll,
+                                      nullptr, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, nullptr));
     if (!parent) return last_failure(text);
     auto made = make_one(parent.get(), leaf.native(), text);
     if (!made) return std::unexpected(made.error());

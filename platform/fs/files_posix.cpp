@@ -47,8 +47,7 @@ class PosixInputFile final : public InputFile {
 
 class PosixNewFile final : public NewFile {
  public:
-  PosixNewFile(Descriptor fd, std::string name, FileIds ids)
-      : fd_(std::move(fd)), name_(std::move(name)), ids_(ids) {}
+  PosixNewFile(Descriptor fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {}
 
   Result<void> write(std::span<const std::byte> bytes) override {
     if (!fd_) return closed();
@@ -74,20 +73,18 @@ class PosixNewFile final : public NewFile {
     return os_failure(errno, "sync " + name_);
   }
 
-  Result<FileInfo> close() override {
-    if (!fd_) return std::unexpected(closed().error());
-    auto info = info_of(fd_.get(), name_, ids_);
+  Result<void> close() override {
+    if (!fd_) return closed();
     crash_point();
     // Not repeated: the descriptor is gone even after an error, close(2).
     if (::close(fd_.release()) != 0) return os_failure(errno, "close " + name_);
-    return info;
+    return {};
   }
 
  private:
   Result<void> closed() const { return fail(ErrorKind::Defect, name_ + " is closed already"); }
   Descriptor fd_;
   const std::string name_;
-  const FileIds ids_;
   bool sync_failed_ = false;
 };
 
@@ -109,8 +106,8 @@ std::unique_ptr<InputFile> make_input_file(Descriptor fd, std::string name, File
   return std::make_unique<PosixInputFile>(std::move(fd), std::move(name), ids);
 }
 
-std::unique_ptr<NewFile> make_new_file(Descriptor fd, std::string name, FileIds ids) {
-  return std::make_unique<PosixNewFile>(std::move(fd), std::move(name), ids);
+std::unique_ptr<NewFile> make_new_file(Descriptor fd, std::string name) {
+  return std::make_unique<PosixNewFile>(std::move(fd), std::move(name));
 }
 
 }  // namespace millrace

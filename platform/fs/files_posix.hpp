@@ -30,6 +30,6 @@ std::unexpected<Error> folder_refused(int os_code, const std::filesystem::path& 
 FileInfo to_info(const struct stat& status, FileIds ids);
 
 std::unique_ptr<InputFile> make_input_file(Descriptor fd, std::string name, FileIds ids);
-std::unique_ptr<NewFile> make_new_file(Descriptor fd, std::string name, FileIds ids);
+std::unique_ptr<NewFile> make_new_file(Descriptor fd, std::string name);
 
 }  // namespace millrace

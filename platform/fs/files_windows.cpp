@@ -73,8 +73,7 @@ class WindowsInputFile final : public InputFile {
 
 class WindowsNewFile final : public NewFile {
  public:
-  WindowsNewFile(Handle file, std::string name, VolumeTraits volume)
-      : file_(std::move(file)), name_(std::move(name)), volume_(std::move(volume)) {}
+  WindowsNewFile(Handle file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
 
   Result<void> write(std::span<const std::byte> bytes) override {
     if (!file_) return closed();
@@ -101,19 +100,17 @@ class WindowsNewFile final : public NewFile {
     return last_failure("sync " + name_);
   }
 
-  Result<FileInfo> close() override {
-    if (!file_) return std::unexpected(closed().error());
-    auto info = info_of(file_.get(), name_, volume_);
+  Result<void> close() override {
+    if (!file_) return closed();
     crash_point();
     if (!::CloseHandle(file_.release())) return last_failure("close " + name_);
-    return info;
+    return {};
   }
 
  private:
   Result<void> closed() const { return fail(ErrorKind::Defect, name_ + " is closed already"); }
   Handle file_;
   const std::string name_;
-  const VolumeTraits volume_;
   bool sync_failed_ = false;
 };
 
@@ -169,8 +166,8 @@ Result<std::unique_ptr<InputFile>> make_input_file(Handle look, std::string name
   return file;
 }
 
-std::unique_ptr<NewFile> make_new_file(Handle file, std::string name, const VolumeTraits& volume) {
-  return std::make_unique<WindowsNewFile>(std::move(file), std::move(name), volume);
+std::unique_ptr<NewFile> make_new_file(Handle file, std::string name) {
+  return std::make_unique<WindowsNewFile>(std::move(file), std::move(name));
 }
 
 }  // namespace millrace

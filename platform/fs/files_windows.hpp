@@ -44,6 +44,6 @@ Result<FileInfo> info_of(HANDLE file, const std::string& name, const VolumeTrait
 // does not let others read is opened all the same: writer() says Open, and reading fails.
 Result<std::unique_ptr<InputFile>> make_input_file(Handle look, std::string name,
                                                    const VolumeTraits& volume);
-std::unique_ptr<NewFile> make_new_file(Handle file, std::string name, const VolumeTraits& volume);
+std::unique_ptr<NewFile> make_new_file(Handle file, std::string name);
 
 }  // namespace millrace

@@ -71,6 +71,28 @@ Result<void> check_windows_name(std::string_view name) {
   return fail(ErrorKind::Input, "name " + printable(name, 300) + " is none that Windows has");
 }
 
+std::size_t root_length(std::wstring_view path) {
+  constexpr std::wstring_view kVerbatim = L"\\\\?\\", kDeviceSpace = L"\\\\.\\";
+  constexpr std::wstring_view kVerbatimShare = L"\\\\?\\UNC\\", kShare = L"\\\\";
+  std::size_t end = 0;
+  int parts = 1;  // a drive or a volume; a share has its server too
+  if (path.starts_with(kVerbatimShare)) {
+    end = kVerbatimShare.size();
+    parts = 2;
+  } else if (path.starts_with(kVerbatim) || path.starts_with(kDeviceSpace)) {
+    end = kVerbatim.size();
+  } else if (path.starts_with(kShare)) {
+    end = kShare.size();
+    parts = 2;
+  }
+  for (; parts > 0; --parts) {
+    const std::size_t divides = path.find(L'\\', end);
+    if (divides == std::wstring_view::npos) return path.size();
+    end = divides + 1;
+  }
+  return end;
+}
+
 std::optional<PersonalDrive> personal_drive(std::string_view path, const DriveFacts& facts) {
   constexpr std::size_t kDrive = 2;  // "M:"
   std::string place = facts.share.starts_with("\\\\") ? facts.share : folder_behind(facts.device);

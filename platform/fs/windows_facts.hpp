@@ -1,6 +1,7 @@
 // What Windows says about files, as numbers: pure, so that its tables are tested everywhere.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,6 +37,11 @@ std::int64_t unix_ns_of(std::int64_t file_time);
 // control characters, for more than 255 units, and for text that no name gives (to_utf16). Devices
 // (`con.png`), dots and spaces at the end are names like any other here.
 Result<void> check_windows_name(std::string_view name);
+
+// How much of an absolute path, its parts divided by `\`, is the root that must be there before any
+// folder can be made: `C:\`, `\\server\share\`, and the same behind `\\?\` or `\\?\UNC\`. The path
+// of GCC's library takes a share for folders of the current drive.
+std::size_t root_length(std::wstring_view path);
 
 struct DriveFacts {
   std::string share;       // as WNetGetConnectionW names it: `\\nas\scans`

@@ -16,8 +16,9 @@
 namespace millrace {
 
 // Where things lie on this system for this user. Linux: the XDG Base Directory Specification.
-// Windows: %ProgramData%\Millrace, for the service and for a user alike. macOS: Millrace in
-// ~/Library/Application Support.
+// Windows: %ProgramData%\Millrace, for the service and for a user alike; who may not look at that
+// has state and sockets in %LOCALAPPDATA%\Millrace. macOS: Millrace in ~/Library/Application
+// Support.
 struct StandardFolders {
   std::filesystem::path home;
   std::filesystem::path config_file;  // config.toml, whether it is there or not

@@ -4,6 +4,7 @@
 #include <sys/event.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <string>
+#include <system_error>
 
 #include "platform/base/descriptor_posix.hpp"
 #include "platform/base/own_program_macos.hpp"
@@ -22,13 +24,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
+bool is_ours(const fs::path& folder) {
+  struct stat info{};
+  return stat(folder.c_str(), &info) == 0 && info.st_uid == geteuid();
+}
+
 // The system's folder of this user's temporary files, which is theirs alone; TMPDIR names it too,
-// but not in every process of a user. Sockets have 103 bytes, and it takes about 50.
-fs::path runtime_folder() {
+// but not in every process of a user. What lies there for three days may be swept away.
+fs::path temporary_folder() {
   std::array<char, 1024> text{};
   const std::size_t needed = confstr(_CS_DARWIN_USER_TEMP_DIR, text.data(), text.size());
   if (needed == 0 || needed > text.size()) return "/tmp/millrace-" + std::to_string(geteuid());
   return fs::path(text.data()) / "millrace";
+}
+
+// sudo keeps HOME: what root made there would shut its owner out.
+fs::path runtime_folder(const fs::path& home, const fs::path& wanted) {
+  if (wanted.empty() || !is_ours(home)) return temporary_folder();
+  std::error_code problem;  // which make_private() tells of
+  fs::create_directories(wanted.parent_path(), problem);
+  return wanted;
 }
 
 // kqueue hears of signals that are ignored, so that no thread has to block them.
@@ -67,7 +82,7 @@ Result<StandardFolders> standard_folders() {
   MacosFolders own = macos_folders(folders.home);
   folders.config_file = std::move(own.config_file);
   folders.state_dir = std::move(own.state_dir);
-  folders.runtime_dir = runtime_folder();
+  folders.runtime_dir = runtime_folder(folders.home, own.runtime_dir);
   if (auto made = make_private(folders.runtime_dir); !made) return std::unexpected(made.error());
   return folders;
 }

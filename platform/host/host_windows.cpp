@@ -139,13 +139,20 @@ Result<StandardFolders> standard_folders() {
   folders.home = fs::path(to_wide(environment_variable(L"USERPROFILE")));
   const fs::path data(to_wide(environment_variable(L"ProgramData")));
   if (data.empty()) return fail(ErrorKind::Environment, "%ProgramData% is not set");
-  const fs::path own = data / "Millrace";
+  fs::path own = data / "Millrace";
   folders.config_file = own / "config.toml";
+  auto made = make_private_folder(own);
+  if (const auto local = environment_variable(L"LOCALAPPDATA");
+      !made && made.error().os_code == ERROR_ACCESS_DENIED && !local.empty()) {
+    // It is the service's and the administrators'. What needs no configuration is for everybody.
+    own = fs::path(to_wide(local)) / "Millrace";
+    made = make_private_folder(own);
+  }
+  if (!made) return std::unexpected(made.error());
   folders.state_dir = own / "state";
   folders.runtime_dir = own / "run";
-  for (const fs::path& folder : {own, folders.runtime_dir}) {
-    if (auto made = make_private_folder(folder); !made) return std::unexpected(made.error());
-  }
+  made = make_private_folder(folders.runtime_dir);
+  if (!made) return std::unexpected(made.error());
   return folders;
 }
 

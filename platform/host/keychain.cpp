@@ -73,7 +73,7 @@ std::vector<std::string> words_to_remove(std::string_view name) {
 }
 
 Error error_of(int exit_status, std::string_view name) {
-  const auto* const known = std::ranges::find(kEnds, exit_status, &Words::status);
+  const auto known = std::ranges::find(kEnds, exit_status, &Words::status);
   const std::string secret = "the secret `" + std::string(name) + "` ";
   if (known != kEnds.end()) return {known->kind, secret + std::string(known->text), 0, {}};
   return {ErrorKind::Configuration,

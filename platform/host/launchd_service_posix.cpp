@@ -34,6 +34,11 @@ class LaunchdServiceManager final : public ServiceManager {
         target_(place_.domain + "/" + std::string(kLaunchdLabel)) {}
 
   Result<ServiceInstalled> install(const ServiceSetup& setup) override {
+    if (place_.account.empty()) {
+      return fail(ErrorKind::Configuration,
+                  "a daemon runs as the user who installs it, and not as root: log in as that user "
+                  "and run it with sudo");
+    }
     const auto before = look();
     if (!before) return std::unexpected(before.error());
     if (*before || has_list()) {
@@ -212,7 +217,9 @@ class LaunchdServiceManager final : public ServiceManager {
 
   std::vector<std::string> privacy_notes(const ServiceSetup& setup) const {
     std::vector<std::string> notes;
-    for (const fs::path& path : setup.used) {
+    std::vector<fs::path> used = setup.used;
+    used.insert(used.end(), setup.made_later.begin(), setup.made_later.end());
+    for (const fs::path& path : used) {
       const std::string folder = path_text(path);
       const std::string_view area = privacy_area(folder, path_text(place_.home));
       if (area == kFullDiskAccess) continue;

@@ -18,7 +18,7 @@ struct LaunchdPlace {
   std::filesystem::path folder;  // where its property lists lie
   std::filesystem::path error_file;
   std::filesystem::path home;  // of the account
-  std::string account;         // as which the agent runs
+  std::string account;         // as which the agent runs; empty: unknown, and none is installed
   bool daemon = false;         // runs with nobody logged in, as `account`
 };
 

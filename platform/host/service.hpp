@@ -40,6 +40,8 @@ struct ServiceSetup {
   std::filesystem::path config_file;        // absolute
   std::filesystem::path own_folder;         // ours alone: it is given to the service's account
   std::vector<std::filesystem::path> used;  // what the account must be able to use
+  // Folders that it must be able to use as well, and that the agent makes when it needs them first.
+  std::vector<std::filesystem::path> made_later;
   AccountAccess access = AccountAccess::Told;
 };
 

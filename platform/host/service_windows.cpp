@@ -7,12 +7,11 @@
 #include <chrono>
 #include <type_traits>
 
-#include "platform/base/access_windows.hpp"
 #include "platform/base/handle_windows.hpp"
 #include "platform/base/native_path.hpp"
-#include "platform/base/owner_only_windows.hpp"
 #include "platform/base/wide_windows.hpp"
 #include "platform/host/event_log_windows.hpp"
+#include "platform/host/service_access_windows.hpp"
 #include "platform/host/service_host_windows.hpp"
 
 namespace millrace {
@@ -20,10 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A virtual account: no password, no rights of a user, its own name in access lists.
-constexpr const wchar_t* kAccount = L"NT SERVICE\\Millrace";
-constexpr const wchar_t* kPlainAccount = L"NT AUTHORITY\\LocalService";
-constexpr const wchar_t* kPlainSid = L"S-1-5-19";
 constexpr DWORD kPreshutdown = 10'000;           // ms; twice what a stop may take
 constexpr DWORD kForgetFailures = 24 * 60 * 60;  // s
 constexpr std::chrono::seconds kStandsStill{30};
@@ -129,7 +124,7 @@ Result<Made> create(const ServiceSetup& setup, std::vector<std::string>& notes) 
   // To start it again after a failure is a right that the caller must have himself.
   constexpr DWORD kAccess = SERVICE_CHANGE_CONFIG | SERVICE_QUERY_CONFIG | SERVICE_START | DELETE;
   const std::wstring command = command_line(setup);
-  for (const wchar_t* account : {kAccount, kPlainAccount}) {
+  for (const wchar_t* account : {kServiceAccount, kPlainAccount}) {
     ServiceHandle service(::CreateServiceW(manager->get(), kServiceName, kServiceName, kAccess,
                                            SERVICE_WIN32_OWN_PROCESS, SERVICE_AUTO_START,
                                            SERVICE_ERROR_NORMAL, command.c_str(), nullptr, nullptr,
@@ -189,38 +184,6 @@ void set_settings(const ServiceHandle& service, std::vector<std::string>& notes)
   }
 }
 
-void note_failure(const Result<void>& result, std::vector<std::string>& notes) {
-  if (!result) notes.push_back(result.error().message);
-}
-
-// The service's account is on the list of all that is ours.
-void give(const fs::path& own_folder, std::vector<std::string>& notes) {
-  note_failure(make_private(own_folder), notes);
-  // These have lists of their own, and take none over.
-  std::error_code problem;
-  for (const char* name : {"run", "secrets"}) {
-    const fs::path folder = own_folder / name;
-    if (!fs::is_directory(folder, problem)) continue;
-    note_failure(make_private(folder), notes);
-    for (fs::directory_iterator entry(folder, problem), end; !problem && entry != end;
-         entry.increment(problem)) {
-      note_failure(make_private(entry->path()), notes);
-    }
-  }
-}
-
-bool is_beneath(const fs::path& path, const fs::path& folder) {
-  const fs::path relative = path.lexically_relative(folder);
-  return !relative.empty() && *relative.begin() != "..";
-}
-
-std::string how_to_give(const fs::path& path, const std::string& account) {
-  std::error_code problem;
-  const bool file = fs::is_regular_file(path, problem);
-  return account + " needs " + path_text(path) + "; run: icacls \"" + path_text(path) +
-         "\" /grant \"" + account + (file ? ":R\"" : ":(OI)(CI)M\"");
-}
-
 const char* name_of_state(DWORD state) {
   switch (state) {
     case SERVICE_STOPPED:
@@ -260,24 +223,59 @@ Result<void> describe(const ServiceHandle& service, ServiceInfo& info) {
   return {};
 }
 
+// The process of a service. Not every caller may open one that runs.
+class ServiceProcess {
+ public:
+  explicit ServiceProcess(DWORD number)
+      : process_(::OpenProcess(SYNCHRONIZE, FALSE, number)),
+        is_there_(process_ || ::GetLastError() != ERROR_INVALID_PARAMETER) {}
+
+  bool is_gone() const { return process_ ? ended_within(0) : !is_there_; }
+  bool ended_within(DWORD limit) const {
+    return process_ && ::WaitForSingleObject(process_.get(), limit) == WAIT_OBJECT_0;
+  }
+
+ private:
+  const Handle process_;
+  const bool is_there_;
+};
+
+// Of a service that this caller may start, and that Windows may not: its account cannot run it.
+std::unexpected<Error> cannot_run(const ServiceHandle& service) {
+  ServiceInfo info;
+  if (auto described = describe(service, info); !described) {
+    return std::unexpected(described.error());
+  }
+  const std::string program = info.command.substr(0, info.command.find('"', 1));
+  const fs::path path = native_path(std::string_view(program).substr(program.starts_with('"')));
+  return fail(ErrorKind::Environment,
+              "cannot start the service Millrace: its account " + info.account + " may not run " +
+                  path_text(path) + "; run: " + icacls(path, info.account, "RX"),
+              ERROR_ACCESS_DENIED);
+}
+
 Result<ServiceChange> stop_now(const ServiceHandle& service) {
-  const auto before = status_of(service);
+  auto before = status_of(service);
+  // It takes no stop before it runs.
+  if (before && before->dwCurrentState == SERVICE_START_PENDING &&
+      !ServiceProcess(before->dwProcessId).is_gone()) {
+    before = wait_while(service, SERVICE_START_PENDING);
+  }
   if (!before) return std::unexpected(before.error());
   // Its process ends after the last status: only then is everything closed.
-  const Handle process(::OpenProcess(SYNCHRONIZE, FALSE, before->dwProcessId));
+  const ServiceProcess process(before->dwProcessId);
   SERVICE_STATUS status{};
   if (!::ControlService(service.get(), SERVICE_CONTROL_STOP, &status)) {
     const DWORD code = ::GetLastError();
     if (code == ERROR_SERVICE_NOT_ACTIVE) return ServiceChange::AlreadySo;
-    const bool gone = !process || ::WaitForSingleObject(process.get(), 0) == WAIT_OBJECT_0;
-    if (gone && code != ERROR_ACCESS_DENIED) return ServiceChange::AlreadySo;
+    if (process.is_gone() && code != ERROR_ACCESS_DENIED) return ServiceChange::AlreadySo;
     const bool pending =
         code == ERROR_SERVICE_CANNOT_ACCEPT_CTRL && before->dwCurrentState == SERVICE_STOP_PENDING;
     if (!pending) return cannot("stop the service Millrace", code);
   }
   const auto after = wait_while(service, SERVICE_STOP_PENDING);
   if (!after) return std::unexpected(after.error());
-  if (process) ::WaitForSingleObject(process.get(), 5000);
+  process.ended_within(5000);
   return ServiceChange::Done;
 }
 
@@ -289,20 +287,10 @@ class WindowsServiceManager final : public ServiceManager {
     if (!made) return std::unexpected(made.error());
     installed.account = to_utf8(made->account);
     set_settings(made->service, installed.notes);
-    note_failure(register_event_source(setup.program), installed.notes);
-    give(setup.own_folder, installed.notes);
-    std::vector<fs::path> used = setup.used;
-    // Any other account is on no list yet.
-    if (made->account != kAccount) used.insert(used.begin(), setup.own_folder);
-    for (const fs::path& path : used) {
-      if (made->account == kAccount && is_beneath(path, setup.own_folder)) continue;
-      if (setup.access == AccountAccess::Granted) {
-        const bool ours = made->account == kAccount;
-        note_failure(grant_use(path, ours ? kServiceSid : kPlainSid), installed.notes);
-      } else {
-        installed.notes.push_back(how_to_give(path, installed.account));
-      }
+    if (auto done = register_event_source(setup.program); !done) {
+      installed.notes.push_back(done.error().message);
     }
+    let_in(setup, made->account, installed.notes);
     return installed;
   }
 
@@ -321,14 +309,16 @@ class WindowsServiceManager final : public ServiceManager {
   }
 
   Result<ServiceChange> start() override {
-    const auto service =
-        open_service(SERVICE_START | SERVICE_QUERY_STATUS, "start the service Millrace");
+    const auto service = open_service(SERVICE_START | SERVICE_QUERY_STATUS | SERVICE_QUERY_CONFIG,
+                                      "start the service Millrace");
     if (!service) return std::unexpected(service.error());
     if (auto ended = wait_while(*service, SERVICE_STOP_PENDING); !ended) {
       return std::unexpected(ended.error());
     }
     const bool started = ::StartServiceW(service->get(), 0, nullptr) != 0;
     if (const DWORD code = ::GetLastError(); !started && code != ERROR_SERVICE_ALREADY_RUNNING) {
+      // Who may not start it has not come so far.
+      if (code == ERROR_ACCESS_DENIED) return cannot_run(*service);
       return cannot("start the service Millrace", code);
     }
     const auto status = wait_while(*service, SERVICE_START_PENDING);

@@ -1,6 +1,9 @@
 #include "platform/http/listening_asio.hpp"
 
+#include <cerrno>
 #include <filesystem>
+#include <fstream>
+#include <system_error>
 
 #include "platform/base/native_path.hpp"
 #include "platform/http/local_files.hpp"
@@ -19,12 +22,19 @@ std::unexpected<Error> refused(const std::string& what, const error_code& error)
 }
 
 // OpenSSL has no words of its own for a file that cannot be opened.
+std::string why_unusable(const std::filesystem::path& file, const error_code& error) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return "no such file";
+  errno = 0;
+  if (!std::ifstream(file))
+    return "this account may not read it: " + std::generic_category().message(errno);
+  return error.message() + "; a PEM file is needed";
+}
+
 std::unexpected<Error> unusable(const std::string& what, const std::filesystem::path& file,
                                 const error_code& error) {
-  std::error_code ignored;
-  const bool there = std::filesystem::is_regular_file(file, ignored);
-  const std::string why = there ? error.message() + "; a PEM file is needed" : "no such file";
-  return fail(ErrorKind::Configuration, what + " " + path_text(file) + ": " + why);
+  return fail(ErrorKind::Configuration,
+              what + " " + path_text(file) + ": " + why_unusable(file, error));
 }
 
 }  // namespace

@@ -207,8 +207,8 @@ Result<HostPort> parse_host_port(std::string_view text) {
   std::string_view host = text.substr(0, colon);
   const std::string_view digits = text.substr(colon + 1);
   HostPort out;
-  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), out.port);
-  if (error != std::errc{} || end != digits.end()) return bad();
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out.port);
+  if (error != std::errc{} || end != digits.data() + digits.size()) return bad();
   if (host.starts_with('[') && host.ends_with(']')) {
     host = host.substr(1, host.size() - 2);
   } else if (host.find(':') != std::string_view::npos) {

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "platform/base/mutex.hpp"
+#include "platform/process/line_buffer.hpp"
 
 namespace millrace::process {
 namespace {
@@ -54,14 +55,12 @@ class PosixChild final : public Child {
   enum class Turn { Ready, Late };
   Result<Turn> wait_for(int fd, short events, TimePoint deadline);
   void drain_errors();
-  std::optional<std::string> take_line();
   void reap(int how) REQUIRES(mutex_);
 
   const pid_t pid_;
   Descriptor ended_;
   Descriptor in_, out_, err_;
-  std::string buffer_;  // of stdout, not handed out yet
-  std::size_t searched_ = 0;
+  LineBuffer lines_;  // of stdout, not handed out yet
   std::string error_tail_;
 
   // A number may be given to another process once it is reaped: kill() and reaping exclude one
@@ -116,34 +115,17 @@ Result<void> PosixChild::write(std::string_view bytes, TimePoint deadline) {
   return {};
 }
 
-std::optional<std::string> PosixChild::take_line() {
-  const std::size_t end = buffer_.find('\n', searched_);
-  if (end == std::string::npos) {
-    searched_ = buffer_.size();
-    return std::nullopt;
-  }
-  std::string line = buffer_.substr(0, end);
-  buffer_.erase(0, end + 1);
-  searched_ = 0;
-  if (!line.empty() && line.back() == '\r') line.pop_back();
-  return line;
-}
-
 Result<std::optional<std::string>> PosixChild::read_line(TimePoint deadline) {
   for (;;) {
-    if (auto line = take_line()) return line;
-    if (buffer_.size() > kLineLimit) return fail(ErrorKind::Input, "the child's line is too long");
-    if (!out_) {
-      if (buffer_.empty()) return std::nullopt;
-      searched_ = 0;
-      return std::exchange(buffer_, {});
-    }
+    if (auto line = lines_.take_line()) return line;
+    if (lines_.size() > kLineLimit) return fail(ErrorKind::Input, "the child's line is too long");
+    if (!out_) return lines_.take_rest();
     const auto turn = wait_for(out_.get(), POLLIN, deadline);
     if (!turn) return std::unexpected(turn.error());
     if (*turn == Turn::Late) return fail(ErrorKind::Transient, "the child does not answer");
     std::array<char, kChunk> chunk;
     const ssize_t got = ::read(out_.get(), chunk.data(), chunk.size());
-    if (got > 0) buffer_.append(chunk.data(), static_cast<std::size_t>(got));
+    if (got > 0) lines_.append({chunk.data(), static_cast<std::size_t>(got)});
     if (got == 0) out_.reset();
     if (got < 0 && errno != EINTR && errno != EAGAIN) {
       return fail(ErrorKind::Environment, "read from the child", errno);

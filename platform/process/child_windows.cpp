@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "platform/base/wide_windows.hpp"
+#include "platform/process/line_buffer.hpp"
 #include "platform/process/pipe_windows.hpp"
 
 namespace millrace::process {
@@ -42,15 +43,13 @@ class WindowsChild final : public Child {
   enum class Turn { Ready, Late };
   Result<Turn> wait_for(HANDLE what, TimePoint deadline);
   void drain_errors();
-  std::optional<std::string> take_line();
 
   const Handle process_;
   const Handle job_;
   const std::uint64_t id_;
   Handle in_;
   PipeReader out_, err_;
-  std::string buffer_;  // of stdout, not handed out yet
-  std::size_t searched_ = 0;
+  LineBuffer lines_;  // of stdout, not handed out yet
   std::string error_tail_;
   std::optional<ExitStatus> status_;
 };
@@ -93,32 +92,15 @@ Result<void> WindowsChild::write(std::string_view bytes, TimePoint deadline) {
   return {};
 }
 
-std::optional<std::string> WindowsChild::take_line() {
-  const std::size_t end = buffer_.find('\n', searched_);
-  if (end == std::string::npos) {
-    searched_ = buffer_.size();
-    return std::nullopt;
-  }
-  std::string line = buffer_.substr(0, end);
-  buffer_.erase(0, end + 1);
-  searched_ = 0;
-  if (!line.empty() && line.back() == '\r') line.pop_back();
-  return line;
-}
-
 Result<std::optional<std::string>> WindowsChild::read_line(TimePoint deadline) {
   for (;;) {
-    if (auto line = take_line()) return line;
-    if (buffer_.size() > kLineLimit) return fail(ErrorKind::Input, "the child's line is too long");
-    if (!out_.open()) {
-      if (buffer_.empty()) return std::nullopt;
-      searched_ = 0;
-      return std::exchange(buffer_, {});
-    }
+    if (auto line = lines_.take_line()) return line;
+    if (lines_.size() > kLineLimit) return fail(ErrorKind::Input, "the child's line is too long");
+    if (!out_.open()) return lines_.take_rest();
     const auto turn = wait_for(out_.ready(), deadline);
     if (!turn) return std::unexpected(turn.error());
     if (*turn == Turn::Late) return fail(ErrorKind::Transient, "the child does not answer");
-    buffer_.append(out_.take());
+    lines_.append(out_.take());
   }
 }
 

@@ -98,14 +98,24 @@ class SpawnPlan {
   posix_spawnattr_t attributes_{};
 };
 
-// Readable when the child has ended, even where it had before it was asked for (NOTE_EXIT).
+// Readable at once: the end of a pipe that nobody writes to.
+Descriptor readable() {
+  std::array<int, 2> fds{};
+  if (::pipe(fds.data()) != 0) return Descriptor();
+  ::close(fds[1]);
+  ::fcntl(fds[0], F_SETFD, FD_CLOEXEC);
+  return Descriptor(fds[0]);
+}
+
+// Readable when the child has ended. One that has ended before it was asked for is ESRCH to kqueue,
+// although nobody has waited for it yet.
 Descriptor ending_of(pid_t pid) {
   Descriptor queue(::kqueue());
   struct kevent change{};
   EV_SET(&change, static_cast<uintptr_t>(pid), EVFILT_PROC, EV_ADD | EV_ONESHOT, NOTE_EXIT, 0,
          nullptr);
-  if (queue && ::kevent(queue.get(), &change, 1, nullptr, 0, nullptr) != 0) queue.reset();
-  return queue;
+  if (!queue || ::kevent(queue.get(), &change, 1, nullptr, 0, nullptr) == 0) return queue;
+  return errno == ESRCH ? readable() : Descriptor();
 }
 
 bool has_limits(const ResourceLimits& limits) {

@@ -34,7 +34,7 @@ TEST_CASE("advice names commands of Windows and none of Unix") {
   for (const std::string& advice :
        {how_to_make_folder(scratch.path()), how_to_close(scratch / "k\u00e4y"),
         how_to_keep_from_change(scratch / "k\u00e4y"), how_to_let_read(scratch.path()),
-        how_to_let_write(scratch.path()), how_to_set_clock()}) {
+        how_to_let_write(scratch.path()), how_to_set_clock(), how_to_trust_more()}) {
     INFO(advice);
     CHECK_FALSE(has(advice, "chmod"));
     CHECK_FALSE(has(advice, "-p"));
@@ -46,6 +46,7 @@ TEST_CASE("advice names commands of Windows and none of Unix") {
   CHECK(has(how_to_let_write(scratch.path()), "\"NT SERVICE\\Millrace:(OI)(CI)M\""));
   CHECK(has(how_to_let_read(scratch / "k\u00e4y"), "\"NT SERVICE\\Millrace:RX\""));
   CHECK(has(how_to_let_read(scratch.path()), "Run as administrator"));
+  CHECK(has(how_to_trust_more(), "certutil -syncWithWU"));
 }
 
 TEST_CASE("every account of the advice is one that Windows knows") {

@@ -213,6 +213,60 @@ TEST_CASE("a file that lies there already is left alone, and one that was delete
   CHECK(bench.file("g") == "new");
 }
 
+TEST_CASE("a file that was deleted comes back, although the server is busy at first") {
+  int asked = 0;
+  ListServer server([&](const std::string& head) {
+    if (++asked == 2) return reply("503 Busy", "", "");
+    if (head.find("If-None-Match") != head.npos)
+      return std::string("HTTP/1.1 304 Not Modified\r\n\r\n");
+    return reply("200 OK", "ETag: \"1\"\r\n", "new");
+  });
+  DownloadBench bench(server);
+  CHECK(bench.run(server.url("/f")).fetched == 1);
+  std::filesystem::remove(bench.path("f"));
+  CHECK(bench.run(server.url("/f")).fetched == 1);
+  CHECK(bench.file("f") == "new");
+  CHECK(asked == 3);
+}
+
+namespace {
+
+// Tells how often it was asked.
+class CountingClock final : public Clock {
+ public:
+  TimePoint now() const override {
+    asked.fetch_add(1, std::memory_order_relaxed);
+    return real_.now();
+  }
+  WallTime wall_now() const override { return real_.wall_now(); }
+
+  mutable std::atomic<int> asked{0};
+
+ private:
+  const SystemClock real_;
+};
+
+}  // namespace
+
+TEST_CASE("workers sleep while what is due waits for a place") {
+  CountingClock clock;
+  bool spun = true;
+  int asked_a = 0;
+  ListServer server([&](const std::string& head) {
+    if (asks_for(head, "/a")) return reply(++asked_a == 1 ? "503 Busy" : "200 OK", "", "x");
+    // By now the other line is due, and has no place.
+    const int before = clock.asked;
+    spun =
+        eventually([&] { return clock.asked > before + 10'000; }, std::chrono::milliseconds{300});
+    return reply("200 OK", "", "y");
+  });
+  DownloadBench bench(server);
+  bench.options.window.workers = bench.options.window.max_connections = 1;
+  bench.clock = &clock;
+  CHECK(bench.run(server.url("/a") + "\n" + server.url("/b") + "\n").fetched == 2);
+  CHECK_FALSE(spun);
+}
+
 TEST_CASE("temporaries that no record needs are removed at the next start") {
   ListServer server([](const std::string&) { return reply("200 OK", "", "new"); });
   DownloadBench bench(server);
@@ -261,6 +315,26 @@ TEST_CASE("every line tells how it ended, before the run is done") {
   CHECK(ends[1].sha256 == hash_of("four"));
 }
 
+TEST_CASE("the SHA-256 of a file is taken where the list names one, or always") {
+  const Hashing hashing = GENERATE(Hashing::IfListed, Hashing::Always);
+  ListServer server([](const std::string&) { return reply("200 OK", "", "four"); });
+  DownloadBench bench(server);
+  bench.options.fetch.hashing = hashing;
+  std::mutex mutex;
+  std::map<std::uint64_t, LineEnd> ends;
+  bench.options.on_line = [&](const LineEnd& end) {
+    const std::scoped_lock lock(mutex);
+    ends[end.line] = end;
+  };
+  bench.run("url,sha256\n" + server.url("/a") + "," + hash_of("four") + "\n" + server.url("/b") +
+            ",\n" + server.url("/c") + "," + hash_of("five") + "\n");
+  CHECK(ends[2].sha256 == hash_of("four"));
+  CHECK(ends[3].how == LineEnd::How::Fetched);
+  CHECK(ends[3].size == 4u);
+  CHECK(ends[3].sha256 == (hashing == Hashing::Always ? hash_of("four") : ""));
+  CHECK(ends[4].how == LineEnd::How::Failed);
+}
+
 TEST_CASE("a file that was handed on is not fetched again for the list that fetched it") {
   ListServer server([](const std::string&) { return reply("200 OK", "", "new"); });
   DownloadBench bench(server);
@@ -293,7 +367,7 @@ TEST_CASE("two lists at the same time into one folder ask for each file once") {
 }
 
 TEST_CASE("records of older versions are taken up") {
-  const int version = GENERATE(1, 2, 3);
+  const int version = GENERATE(1, 2, 3, 4);
   ListServer server([](const std::string&) { return reply("200 OK", "", "new"); });
   DownloadBench bench(server);
   CHECK(bench.run(server.url("/f")).fetched == 1);
@@ -301,19 +375,23 @@ TEST_CASE("records of older versions are taken up") {
     auto database = sqlite::Database::open(bench.scratch / "downloads.db", sqlite::Access::Write,
                                            std::chrono::seconds{1});
     REQUIRE(database);
-    REQUIRE(database->exec(
-        "ALTER TABLE file RENAME TO now; DROP INDEX file_open;"
-        "CREATE TABLE file (key BLOB PRIMARY KEY, folded BLOB NOT NULL UNIQUE, name BLOB NOT NULL,"
-        " state INTEGER NOT NULL, temporary BLOB NOT NULL, size INTEGER NOT NULL,"
-        " sha256 BLOB NOT NULL, mtime INTEGER NOT NULL, etag BLOB NOT NULL,"
-        " last_modified BLOB NOT NULL) STRICT, WITHOUT ROWID;"
-        "CREATE INDEX file_open ON file(temporary) WHERE state IN (1, 2);"
-        "INSERT INTO file SELECT key, folded, name, state, temporary, size, sha256, mtime, etag,"
-        " last_modified FROM now; DROP TABLE now;"));
-    for (const std::string column : {"list", "ranges"}) {
-      if (version < (column == "list" ? 2 : 3)) continue;
-      REQUIRE(
-          database->exec("ALTER TABLE file ADD COLUMN " + column + " BLOB NOT NULL DEFAULT x'';"));
+    REQUIRE(database->exec("ALTER TABLE file DROP COLUMN made;"));
+    if (version < 4) {
+      REQUIRE(database->exec(
+          "ALTER TABLE file RENAME TO now; DROP INDEX file_open;"
+          "CREATE TABLE file (key BLOB PRIMARY KEY, folded BLOB NOT NULL UNIQUE, name BLOB NOT "
+          "NULL,"
+          " state INTEGER NOT NULL, temporary BLOB NOT NULL, size INTEGER NOT NULL,"
+          " sha256 BLOB NOT NULL, mtime INTEGER NOT NULL, etag BLOB NOT NULL,"
+          " last_modified BLOB NOT NULL) STRICT, WITHOUT ROWID;"
+          "CREATE INDEX file_open ON file(temporary) WHERE state IN (1, 2);"
+          "INSERT INTO file SELECT key, folded, name, state, temporary, size, sha256, mtime, etag,"
+          " last_modified FROM now; DROP TABLE now;"));
+      for (const std::string column : {"list", "ranges"}) {
+        if (version < (column == "list" ? 2 : 3)) continue;
+        REQUIRE(database->exec("ALTER TABLE file ADD COLUMN " + column +
+                               " BLOB NOT NULL DEFAULT x'';"));
+      }
     }
     REQUIRE(database->exec("PRAGMA user_version=" + std::to_string(version)));
   }

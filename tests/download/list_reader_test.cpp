@@ -148,3 +148,33 @@ TEST_CASE("a list on disk is opened and read") {
   CHECK((*item)->url == "https://h/1");
   CHECK_FALSE(reader->next()->has_value());
 }
+
+namespace {
+
+// Gives what it has, and then fails.
+class BrokenBuffer final : public std::streambuf {
+ public:
+  explicit BrokenBuffer(std::string text) : text_(std::move(text)) {
+    setg(text_.data(), text_.data(), text_.data() + text_.size());
+  }
+
+ protected:
+  int_type underflow() override { throw std::runtime_error("the share is gone"); }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace
+
+TEST_CASE("of a list that breaks off its last line is half a line, and never asked for") {
+  BrokenBuffer buffer("https://h/1\nhttps://h/half");
+  std::istream in(&buffer);
+  ListReader reader(in, "l");
+  const auto first = reader.next();
+  REQUIRE((first && *first));
+  CHECK((*first)->url == "https://h/1");
+  CHECK(reader.next().error().kind == ErrorKind::Environment);
+  const auto end = reader.next();
+  CHECK((end && !*end));
+}

@@ -159,6 +159,34 @@ TEST_CASE("a run that was killed while it published is made good, whole or not a
   }
 }
 
+TEST_CASE("bytes whose SHA-256 nobody asked for are known by their size and time [P5]") {
+  const Scratch scratch;
+  auto folder = real_file_system().open_directory(scratch.path());
+  REQUIRE(folder);
+  FileRecord record = publishing("whole");
+  record.sha256.clear();
+  const bool renamed = GENERATE(true, false);
+  const std::string place = renamed ? "f" : kTemporary;
+  write_file(scratch / place, "whole");
+  record.made_ns = (*folder)->info(place)->mtime_ns;
+  SECTION("ours") {
+    const auto recovered = recover(**folder, record);
+    REQUIRE(recovered);
+    CHECK(recovered->state == FileState::Done);
+    CHECK(recovered->sha256.empty());
+    CHECK(still_ours(**folder, *recovered));
+  }
+  SECTION("of another time") {
+    record.made_ns -= 1;
+    CHECK(recover(**folder, record)->state == FileState::Named);
+    CHECK(std::filesystem::exists(scratch / "f") == renamed);
+  }
+  SECTION("of another size") {
+    record.size += 1;
+    CHECK(recover(**folder, record)->state == FileState::Named);
+  }
+}
+
 TEST_CASE("a refresh that was killed before its rename is finished, or made again [P5]") {
   const Scratch scratch;
   auto folder = real_file_system().open_directory(scratch.path());
@@ -220,4 +248,14 @@ TEST_CASE("what a ledger was told lasts once it was committed") {
   CHECK((*found)->sha256 == record.sha256);
   CHECK_FALSE((*ledger)->find("other")->has_value());
   CHECK((*ledger)->temporaries() == std::vector<std::string>{kTemporary});
+}
+
+TEST_CASE("a record whose name was never kept is not taken for written") {
+  const Scratch scratch;
+  auto ledger = FileLedger::open(scratch / "l.db", FileLedger::Durable::Yes);
+  REQUIRE(ledger);
+  FileRecord record = publishing("x");
+  CHECK((*ledger)->put(record).error().kind == ErrorKind::Input);
+  REQUIRE((*ledger)->reserve(record, "f") == true);
+  CHECK((*ledger)->put(record));
 }

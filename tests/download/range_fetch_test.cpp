@@ -127,7 +127,9 @@ TEST_CASE("ranges are asked for at the same time where there is leave for it") {
   record.name = "f";
   REQUIRE((*ledger)->reserve(record, "f"));
   std::string bad_sha256;
-  const auto fetched = fetcher.fetch(item, record, {}, more, bad_sha256);
+  auto asked_for = fetcher.ask(item, record, {}, [](Arrival) {});
+  REQUIRE(asked_for);
+  const auto fetched = fetcher.fetch(std::move(*asked_for), item, record, {}, more, bad_sha256);
   REQUIRE(fetched);
   CHECK(fetched->record.sha256 == to_hex(sha256(file)));
   CHECK(most <= leaves + 1);  // its own request, and one for each leave

@@ -187,7 +187,7 @@ TEST_CASE("an entry of a listing tells what its name would, and that it is gone"
 TEST_CASE("a closed file takes no more calls") {
   ON_EACH_FILE_SYSTEM;
   auto file = box->create("a").value();
-  CHECK(file->close().value().size == 0);
+  CHECK(file->close());
   CHECK(file->write(std::as_bytes(std::span("x", 1))).error().kind == ErrorKind::Defect);
   CHECK(file->sync().error().kind == ErrorKind::Defect);
   CHECK(file->close().error().kind == ErrorKind::Defect);

@@ -2,10 +2,12 @@
 #include <windows.h>
 
 #include <aclapi.h>
+#include <winternl.h>
 
 #include "platform/base/handle_windows.hpp"
 #include "platform/base/long_path_windows.hpp"
 #include "platform/base/native_path.hpp"
+#include "platform/fs/at_windows.hpp"
 #include "platform/fs/os_error.hpp"
 #include "tests/fs/each_file_system.hpp"
 #include "tests/support/catch.hpp"
@@ -25,6 +27,20 @@ Handle open_as_other(const std::filesystem::path& path, DWORD access, DWORD shar
 constexpr DWORD kAll = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 
 }  // namespace
+
+TEST_CASE("only such options are asked for as go together") {
+  // What NtCreateFile takes beside FILE_DIRECTORY_FILE.
+  constexpr ULONG kOfDirectories = FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_ALERT |
+                                   FILE_SYNCHRONOUS_IO_NONALERT | FILE_WRITE_THROUGH |
+                                   FILE_OPEN_FOR_BACKUP_INTENT | FILE_OPEN_BY_FILE_ID |
+                                   FILE_OPEN_REPARSE_POINT;
+  for (const ULONG more : {0, FILE_OPEN_FOR_BACKUP_INTENT})
+    CHECK((create_options(FILE_DIRECTORY_FILE | more) & ~kOfDirectories) == 0);
+  for (const ULONG wanted : {0, FILE_NON_DIRECTORY_FILE}) {
+    CHECK((create_options(wanted) & FILE_OPEN_NO_RECALL) != 0);
+    CHECK((create_options(wanted) & FILE_DIRECTORY_FILE) == 0);
+  }
+}
 
 TEST_CASE("paths far beyond 260 units are made, listed, read and removed [F9]") {
   Scratch scratch;

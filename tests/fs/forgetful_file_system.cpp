@@ -192,12 +192,12 @@ class MemoryNew final : public NewFile {
     return synced;
   }
 
-  Result<FileInfo> close() override {
+  Result<void> close() override {
     const MutexLock lock(state_->mutex);
     if (closed_) return fail(ErrorKind::Defect, "closed");
     closed_ = true;
     --node_->writers;
-    return state_->change(since_, "close", [&]() -> Result<FileInfo> { return to_info(*node_); });
+    return state_->change(since_, "close", []() -> Result<void> { return {}; });
   }
 
  private:

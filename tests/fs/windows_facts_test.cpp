@@ -88,6 +88,29 @@ TEST_CASE("names that Windows cannot have, or takes for something else, are refu
   }
 }
 
+TEST_CASE("folders are made below the drive or the share") {
+  struct Row {
+    std::wstring root, below;
+  };
+  const Row row = GENERATE(values<Row>({
+      {L"C:\\", L"in\\a"},
+      {L"C:\\", L""},
+      {L"C:", L""},
+      {L"\\\\server\\share\\", L"in\\a"},
+      {L"\\\\server\\share\\", L""},
+      {L"\\\\server\\share", L""},
+      {L"\\\\server", L""},
+      {L"\\\\?\\UNC\\server\\share\\", L"in\\a"},
+      {L"\\\\?\\UNC\\server\\share", L""},
+      {L"\\\\?\\C:\\", L"in"},
+      {L"\\\\?\\Volume{1-2}\\", L"in\\a"},
+      {L"\\\\.\\C:\\", L"in"},
+      {L"", L""},
+  }));
+  CAPTURE(row.root.size(), row.below.size());
+  CHECK(root_length(row.root + row.below) == row.root.size());
+}
+
 TEST_CASE("a drive of one log-on is told, with what it stands for") {
   struct Row {
     const char* path;

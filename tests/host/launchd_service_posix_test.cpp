@@ -91,12 +91,12 @@ struct Machine {
   std::unique_ptr<ServiceManager> manager;
   fs::path list;
 
-  explicit Machine(bool daemon = false) {
+  explicit Machine(bool daemon = false, std::string account = "ada") {
     LaunchdPlace place{.domain = daemon ? "system" : "gui/501",
                        .folder = home / "Library/LaunchAgents",
                        .error_file = home / "Library/Logs/Millrace.log",
                        .home = home.path(),
-                       .account = "ada",
+                       .account = std::move(account),
                        .daemon = daemon};
     list = place.folder / "com.millrace.agent.plist";
     manager = make_launchd_manager(std::move(place), launchd.tools());
@@ -246,6 +246,17 @@ TEST_CASE("uninstall stops the agent and removes its list, whether it runs or no
     CHECK_FALSE(fs::exists(mac.list));
     CHECK(mac.manager->uninstall().error().kind == ErrorKind::Vanished);
   }
+}
+
+TEST_CASE("where no user is known a daemon is removed, and none is installed") {
+  Machine mac(true, "");
+  CHECK(mac.manager->install(mac.setup()).error().kind == ErrorKind::Configuration);
+  CHECK(mac.launchd.said.empty());
+  fs::create_directories(mac.list.parent_path());
+  test::write_file(mac.list, "of an earlier installation");
+  CHECK(mac.manager->status()->state == "stopped");
+  CHECK(mac.manager->uninstall());
+  CHECK_FALSE(fs::exists(mac.list));
 }
 
 TEST_CASE("what is not installed can be neither asked for nor started, stopped or removed") {

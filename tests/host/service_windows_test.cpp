@@ -5,6 +5,7 @@
 #include <aclapi.h>
 #include <sddl.h>
 
+#include <algorithm>
 #include <array>
 #include <iostream>
 
@@ -12,6 +13,7 @@
 #include "platform/base/owner_only_windows.hpp"
 #include "platform/base/permissions.hpp"
 #include "platform/base/wide_windows.hpp"
+#include "platform/host/service_access_windows.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
 #include "tests/support/strangers.hpp"
@@ -74,6 +76,49 @@ TEST_CASE("a folder that is there can be made private") {
   std::error_code problem;
   CHECK(permissions_of(home / "above" / "own", problem) == std::filesystem::perms::none);
   CHECK_FALSE(problem);
+}
+
+TEST_CASE("what lies on a share is told from what lies here, however it is written") {
+  for (const wchar_t* path :
+       {L"\\\\nas\\scans", L"\\\\nas\\scans\\in", L"\\\\?\\UNC\\nas\\scans\\in"})
+    CHECK(is_on_share(path));
+  for (const wchar_t* path :
+       {L"C:\\in", L"\\\\?\\C:\\in", L"\\\\?\\Volume{1-2}\\in", L"\\\\.\\C:\\in"})
+    CHECK_FALSE(is_on_share(path));
+}
+
+TEST_CASE("of each path that the account needs one note says how to let it in") {
+  const test::Scratch home;
+  ServiceSetup setup;
+  setup.own_folder = home / "own";
+  std::filesystem::create_directory(setup.own_folder);
+  std::filesystem::create_directory(home / "in");
+  test::write_file(home / "ca.pem", "");
+  test::write_file(home / "millrace.exe", "");
+  test::set_readers(home / "millrace.exe", test::Readers::Everybody);
+  setup.program = home / "millrace.exe";
+  setup.used = {setup.own_folder / "config.toml", home / "in", home / "in" / "below",
+                home / "ca.pem", "\\\\nas\\scans\\in"};
+  setup.made_later = {home / "done", home / "in"};
+  std::vector<std::string> notes;
+  let_in(setup, kServiceAccount, notes);
+  const auto about = [&](const std::string& part) {
+    return std::ranges::count_if(
+        notes, [&](const std::string& note) { return note.find(part) != std::string::npos; });
+  };
+  CHECK(about("icacls") == 3);
+  CHECK(about("(OI)(CI)M\"") == 2);
+  CHECK(about("ca.pem\" /grant \"NT SERVICE\\Millrace:R\"") == 1);
+  CHECK(about("done; make it, and run: icacls") == 1);
+  CHECK(about("\\\\nas\\scans\\in is on a share") == 1);
+  CHECK_FALSE(std::filesystem::exists(home / "done"));
+
+  setup.access = AccountAccess::Granted;
+  notes.clear();
+  let_in(setup, kServiceAccount, notes);
+  CHECK(about("icacls") == 0);
+  CHECK(about("is on a share") == 1);
+  CHECK(std::filesystem::is_directory(home / "done"));
 }
 
 std::string access_list_of(const std::filesystem::path& path) {

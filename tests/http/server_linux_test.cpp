@@ -3,8 +3,10 @@
 #include <atomic>
 
 #include "platform/http/server.hpp"
+#include "tests/http/made_up_ca.hpp"
 #include "tests/http/raw_client.hpp"
 #include "tests/http/serving.hpp"
+#include "tests/support/privilege_linux.hpp"
 
 namespace millrace {
 
@@ -27,6 +29,22 @@ TEST_CASE("a spooled body is private") {
   });
   CHECK(ask(server->address(), post(std::string(5000, 'z')))->body == "POST /p 5000 file");
   CHECK(mode == 0600);
+}
+
+TEST_CASE("a private key that this account may not read is told apart from one that is none") {
+  const Scratch scratch;
+  std::filesystem::permissions(scratch.path(), std::filesystem::perms{0755});
+  const auto ca = test::make_ca(scratch.path());
+  auto options = options_in(scratch);
+  options.certificate = ca.certificate;
+  options.private_key = ca.key;
+  std::filesystem::permissions(ca.certificate, std::filesystem::perms{0644});
+  std::filesystem::permissions(ca.key, std::filesystem::perms{0});
+  CHECK(test::as_nobody([&] {
+          const auto refused = start_http_server(options, describe);
+          if (refused) return 1;
+          return refused.error().message.ends_with("may not read it: Permission denied") ? 0 : 2;
+        }) == 0);
 }
 
 TEST_CASE("a Unix socket is private, replaced when stale, and left alone otherwise [L4]") {

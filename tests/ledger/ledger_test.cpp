@@ -256,5 +256,28 @@ TEST_CASE("old versions that are no longer in the inbox are forgotten, kept ones
   CHECK(*ledger->look_up(candidate("kept.png")) == Known::Done);
 }
 
+TEST_CASE("an output name stays its source's when the version is forgotten [J8]") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  admit(*ledger, candidate("a.png"));
+  const auto first = deliver(*ledger, claim_one(*ledger));
+  REQUIRE(ledger->record_source_action(first->row, "archived", kNow));
+  admit(*ledger, candidate("last.png"));
+  REQUIRE(ledger->prune(kNow + 24h, 1)->removed == 1);
+
+  CHECK((*ledger->output_at("out", "a.webp"))->source_version == "v1");
+  const auto wants = [&](const std::string& source, const std::string& name) {
+    admit(*ledger, candidate(source, "v2"));
+    Job job = claim_one(*ledger);
+    while (job.candidate.name != source) job = claim_one(*ledger);
+    AttemptStart start = start_of(job);
+    start.name = NameChoice{name, name};
+    start.outbox = "out";
+    return begin_attempt(*ledger, start, kNow);
+  };
+  CHECK(wants("a.tif", "a.webp").error().kind == ErrorKind::Exists);
+  CHECK(wants("a.png", "a.webp"));
+}
+
 }  // namespace
 }  // namespace millrace::test

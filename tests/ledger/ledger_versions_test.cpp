@@ -39,14 +39,15 @@ TEST_CASE("a version that comes back before its output was replaced is done, the
   CHECK(ledger->counts()->at("photos").cancelled == 1);
 }
 
-TEST_CASE("a version that was gone before it was read is converted when it is back") {
+TEST_CASE("a version that was gone, or another, when it was read is converted when it is back") {
+  const auto kind = GENERATE(ErrorKind::Vanished, ErrorKind::Changed);
   const Scratch scratch;
   const auto ledger = opened(scratch / "ledger.db");
   for (int time = 0; time < 2; ++time) {
     admit(*ledger, candidate("a.png", "A"));
     const Job job = claim_one(*ledger);
     JobEnd gone = ended(JobState::Cancelled);
-    gone.kind = ErrorKind::Vanished;
+    gone.kind = kind;
     REQUIRE(ledger->finish(job.id, 0, gone, kNow));
     CHECK(*ledger->look_up(candidate("a.png", "A")) == Known::Changed);
   }

@@ -134,6 +134,16 @@ class Package(unittest.TestCase):
         self.assertEqual(look_of(self.place), before)
         self.assertIn(f"{bin_folder}/millrace service uninstall", done.stdout)
         self.assertIn(f"rm -f {bin_folder}/millrace", done.stdout)
+        # The stand-in always fails: with a list of the service there, that must not pass.
+        agents = self.home / "Library/LaunchAgents"
+        agents.mkdir(parents=True)
+        plist = agents / "com.millrace.agent.plist"
+        plist.write_text("<plist/>")
+        done = self.script("uninstall.sh", "--bin", bin_folder)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("still there", done.stderr)
+        self.assertTrue((bin_folder / "millrace").exists())
+        plist.unlink()
         self.assertEqual(self.script("uninstall.sh", "--bin", bin_folder).returncode, 0)
         self.assertFalse((bin_folder / "millrace").exists())
         self.assertEqual(self.script("uninstall.sh", "--bin", bin_folder).returncode, 2)

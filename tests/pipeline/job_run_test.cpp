@@ -5,9 +5,11 @@
 #include <future>
 #include <utility>
 
+#include "agent/deliver/local_outbox.hpp"
 #include "agent/deliver/naming.hpp"
 #include "agent/ledger/sqlite.hpp"
 #include "agent/ledger/sqlite_ledger.hpp"
+#include "agent/pipeline/source_actions.hpp"
 #include "agent/report/log.hpp"
 #include "agent/watch/local_source.hpp"
 #include "agent/watch/version.hpp"
@@ -71,9 +73,54 @@ std::optional<Error> held_back(const ConvertRequest& request) {
   return may.get_future().get();
 }
 
+// An outbox to which nothing can be sent, for this reason.
+class ClosedOutbox final : public Outbox {
+ public:
+  ClosedOutbox(std::unique_ptr<Outbox> real, ErrorKind why) : real_(std::move(real)), why_(why) {}
+  std::string id() const override { return real_->id(); }
+  Result<std::optional<OutputIdentity>> find(const Name& name) override {
+    return real_->find(name);
+  }
+  Result<void> check_space(std::uint64_t bytes) override { return real_->check_space(bytes); }
+  Result<std::unique_ptr<OutputFile>> begin(const Name& final_name, JobId job) override {
+    auto file = real_->begin(final_name, job);
+    if (!file) return file;
+    return std::make_unique<File>(std::move(*file), why_);
+  }
+  Result<std::optional<OutputIdentity>> adopt(const Name&, const Name&, const std::string&,
+                                              std::uint64_t,
+                                              const std::optional<OutputIdentity>&) override {
+    return fail(why_, "nothing can be sent");
+  }
+  Result<Leftovers> remove_leftovers(const Name& name) override {
+    return real_->remove_leftovers(name);
+  }
+  std::string describe(const Name& name) const override { return real_->describe(name); }
+
+ private:
+  class File final : public OutputFile {
+   public:
+    File(std::unique_ptr<OutputFile> real, ErrorKind why) : real_(std::move(real)), why_(why) {}
+    const Name& temporary_name() const override { return real_->temporary_name(); }
+    Result<void> write(std::span<const std::byte> bytes) override { return real_->write(bytes); }
+    Result<void> finish() override { return real_->finish(); }
+    Result<OutputIdentity> commit(const std::optional<OutputIdentity>&) override {
+      return fail(why_, "nothing can be sent");
+    }
+    void keep() override { real_->keep(); }
+
+   private:
+    const std::unique_ptr<OutputFile> real_;
+    const ErrorKind why_;
+  };
+
+  const std::unique_ptr<Outbox> real_;
+  const ErrorKind why_;
+};
+
 // One file in an inbox, and a worker for it.
 struct Machine {
-  explicit Machine(Script script)
+  explicit Machine(Script script, std::optional<ErrorKind> closed = std::nullopt)
       : tools{*ledger,
               dispatcher,
               kept,
@@ -98,12 +145,18 @@ struct Machine {
     std::filesystem::create_directory(settings.inbox);
     std::filesystem::create_directory(settings.outbox);
     auto source = make_local_source({"photos", settings.inbox, {}, {}, "shelf"}, files);
-    folder = std::make_shared<Folder>(settings, 0, 1, files, "owner", std::move(source));
+    folder = std::make_shared<Folder>(
+        settings, 0, 1, std::move(source),
+        [this, closed, outbox = settings.outbox]() -> Result<std::unique_ptr<Outbox>> {
+          auto local = open_local_outbox(files, outbox, {"owner", {}, {}});
+          if (!local || !closed) return local;
+          return std::make_unique<ClosedOutbox>(std::move(*local), *closed);
+        });
     dispatcher.add_folder(folder);
   }
 
-  Job claim(const Name& name) {
-    write_file(scratch / "in" / name, "picture " + name);
+  Job claim(const Name& name, const std::string& content = "picture") {
+    write_file(scratch / "in" / name, content + ' ' + name);
     const auto info = files.open_directory(scratch / "in").value()->info(name).value();
     const Candidate candidate{"photos", name, info.size,
                               version_text(info, FileSystemNature::Local)};
@@ -188,6 +241,70 @@ TEST_CASE("results without a record are found again, whichever source got which 
     CHECK(machine.end->reason == "the output exists");
   }
   CHECK(machine.attempts("1") == 0);
+}
+
+TEST_CASE("a name that comes again after it was forgotten replaces its own result alone [J8]") {
+  const bool still_there = GENERATE(true, false);
+  CAPTURE(still_there);
+  Machine machine([](const ConvertRequest& request, std::stop_token) {
+    if (auto refused = held_back(request)) return reply_of(std::unexpected(*refused));
+    return result();
+  });
+  write_file(machine.scratch / "out" / "b.webp", "of a person");
+  const Job old = machine.claim("a.png");
+  machine.run(old);
+  REQUIRE(machine.end->state == JobState::Delivered);
+  REQUIRE(
+      machine.ledger->record_source_action(old.source_row, "archived", machine.clock.wall_now()));
+  std::filesystem::remove(machine.scratch / "in" / "a.png");
+  const Job other = machine.claim("b.png");
+  machine.run(other);
+  CHECK(machine.end->state == JobState::Skipped);
+  REQUIRE(machine.ledger->prune(machine.clock.wall_now() + 1h, 1)->removed == 1);
+  if (!still_there) std::filesystem::remove(machine.scratch / "out" / "a.webp");
+
+  const Job again = machine.claim("a.png", "another");
+  CHECK_FALSE(again.has_other_versions);
+  machine.run(again);
+  CAPTURE(machine.end->reason);
+  REQUIRE(machine.end->state == JobState::Delivered);
+  CHECK(machine.end->output->name == "a.webp");
+  CHECK(read_file(machine.scratch / "out" / "a.webp") == "w");
+  CHECK(read_file(machine.scratch / "out" / "b.webp") == "of a person");
+}
+
+TEST_CASE(
+    "a result that was under way when the agent stopped is the next start's to deliver [I1]") {
+  const auto answers = [](const ConvertRequest& request, std::stop_token) {
+    if (auto refused = held_back(request)) return reply_of(std::unexpected(*refused));
+    return result();
+  };
+  Machine machine(answers, ErrorKind::Stopped);
+  machine.run(machine.claim("a.png"));
+  CHECK_FALSE(machine.end);
+  CHECK(machine.attempts("ended != 0 AND kind = ''") == 1);
+  machine.ledger.reset();
+  machine.ledger =
+      open_ledger({machine.scratch / "ledger.db", machine.clock.wall_now(), 60s}).value();
+  const auto cut = machine.ledger->interrupted_deliveries();
+  REQUIRE(cut->size() == 1);
+  CHECK(read_file(machine.scratch / "out" / cut->front().temporary_name) == "w");
+  // Nor does a second stop, amid the recovery, end it.
+  CHECK(adopt_delivery(*machine.folder, cut->front()).error().kind == ErrorKind::Stopped);
+}
+
+TEST_CASE("a result that the outbox refuses for good fails its job, and is asked for once [E1]") {
+  const auto answers = [](const ConvertRequest& request, std::stop_token) {
+    if (auto refused = held_back(request)) return reply_of(std::unexpected(*refused));
+    return result();
+  };
+  Machine machine(answers, ErrorKind::Input);
+  machine.run(machine.claim("a.png"));
+  REQUIRE(machine.end);
+  CHECK(machine.end->state == JobState::Failed);
+  CHECK(machine.end->reason == "nothing can be sent");
+  CHECK(std::filesystem::is_empty(machine.scratch / "out"));
+  CHECK(machine.attempts("ended != 0 AND kind = ''") == 1);
 }
 
 TEST_CASE("a job that fails before there is a request has no attempt, and waits with the reason") {

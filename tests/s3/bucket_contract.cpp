@@ -5,6 +5,7 @@
 #include "agent/deliver/bucket_listing.hpp"
 #include "agent/deliver/bucket_outbox.hpp"
 #include "agent/deliver/naming.hpp"
+#include "agent/deliver/object_upload.hpp"
 #include "agent/deliver/upload_note.hpp"
 #include "agent/watch/bucket_source.hpp"
 #include "platform/base/sha256.hpp"
@@ -175,6 +176,22 @@ TEST_CASE("what is archived is copied first, under a name of its own, and delete
   CHECK(inbox.listed().size() == 5);
 }
 
+TEST_CASE("a note takes no other object's place, and is written once [P3]") {
+  Inbox inbox;
+  const std::string theirs = "bad/a.b.png.error.json", ours = "bad/a.b.png.error (2).json";
+  inbox.put(theirs, "theirs");
+  const Candidate first = inbox.drop("a.b.png", "first");
+  CHECK(inbox.source->shelve(first, Shelf::Quarantine, "{why}") == "bad/a.b.png");
+  CHECK(inbox.read(theirs) == "theirs");
+  CHECK(inbox.read(ours) == "{why}");
+  CHECK(inbox.s3->head(ours, "", {})->content_type == "application/json");
+  // Cut off behind the note.
+  const Candidate again = inbox.drop("a.b.png", "first");
+  CHECK(inbox.source->shelve(again, Shelf::Quarantine, "{why}") == "bad/a.b.png");
+  CHECK(inbox.listed() ==
+        std::map<std::string, std::uint64_t>{{"bad/a.b.png", 5}, {theirs, 6}, {ours, 5}});
+}
+
 TEST_CASE("every key is read, converted to a name beneath the outbox, and archived [K7] [P9]") {
   Outlet bench;
   std::map<std::string, std::string> results;
@@ -265,6 +282,43 @@ TEST_CASE("a large result goes in parts, and is seen when it is whole [N8]") {
   // The same again is ours, other bytes are not.
   CHECK(bench.finished("big.pdf", content)->commit(std::nullopt).value() == *identity);
   CHECK(bench.finished("big.pdf", "small")->commit(std::nullopt).error().kind == ErrorKind::Exists);
+}
+
+TEST_CASE("an object that somebody puts while parts are sent is not overwritten [P3] [N8]") {
+  Outlet bench;
+  // Before the first part is sent, and after we looked whether the name is free.
+  struct Meddler final : UploadMemory {
+    explicit Meddler(Outlet& outlet) : bench(outlet) {}
+    Result<std::optional<std::string>> recall() override { return id; }
+    Result<void> remember(const std::string& upload_id) override {
+      id = last_id = upload_id;
+      bench.put("out/big.pdf", "theirs");
+      return {};
+    }
+    Result<void> forget() override {
+      id.reset();
+      return {};
+    }
+    Outlet& bench;
+    std::optional<std::string> id;
+    std::string last_id;
+  } memory(bench);
+  const std::string content = std::string(16 << 20, 'x') + "end";
+  write_file(bench.spool / "big.pdf", content);
+  const auto folder = real_file_system().open_directory(bench.spool.path()).value();
+  const auto file = folder->open("big.pdf").value();
+  ObjectUpload upload(bench.s3, "out/probe", 1'000'000, {});
+  const LocalResult result{*file, content.size(), hash(content), memory};
+  const auto sent = upload.put("out/big.pdf", result, std::nullopt);
+  REQUIRE_FALSE(sent);
+  INFO(sent.error().message);
+  CHECK(sent.error().kind == ErrorKind::Exists);
+  CHECK(bench.read("out/big.pdf") == "theirs");
+  CHECK_FALSE(memory.id);
+  REQUIRE_FALSE(memory.last_id.empty());
+  CHECK(bench.s3->list_parts("out/big.pdf", memory.last_id, {}).error().kind ==
+        ErrorKind::Vanished);
+  CHECK(bench.listed().size() == 1);
 }
 
 TEST_CASE(

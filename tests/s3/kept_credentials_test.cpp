@@ -97,6 +97,34 @@ TEST_CASE("keys that a server refused are fetched anew, but not again and again 
   CHECK(k.at(kStart + 30s) == "K2");
 }
 
+TEST_CASE("keys from before the clock was put back are due, and may be forgotten [H4] [N5]") {
+  Kept k;
+  CHECK(k.at(kStart + 3h) == "K1");
+  // A minute is the disorder of many callers.
+  CHECK(k.at(kStart + 3h - 1min) == "K1");
+  CHECK(k.at(kStart) == "K2");
+  CHECK(k.at(kStart + 44min) == "K2");
+  CHECK(k.at(kStart + 45min) == "K3");
+  CHECK(k.source->fetches == 3);
+
+  Kept refused;
+  const Credentials keys = *refused.kept.get(kStart + 3h, {});
+  refused.kept.forget(keys, kStart + 3h - 1min);
+  CHECK(refused.at(kStart + 3h) == "K1");
+  refused.kept.forget(keys, kStart);
+  CHECK(refused.at(kStart + 3h) == "K2");
+
+  // A service that is away is not asked more often for it.
+  Kept away;
+  CHECK(away.at(kStart + 3h) == "K1");
+  away.source->broken = true;
+  CHECK(away.at(kStart) == "K1");
+  CHECK(away.at(kStart + 59s) == "K1");
+  CHECK(away.source->fetches == 2);
+  CHECK(away.at(kStart + 1min) == "K1");
+  CHECK(away.source->fetches == 3);
+}
+
 TEST_CASE("one caller fetches; the others wait, or go on with keys that hold") {
   Kept k;
   k.source->held = true;

@@ -78,6 +78,21 @@ TEST_CASE("a page is read the same however it is cut") {
   }
 }
 
+TEST_CASE("that keys are encoded may be said behind them, as MinIO does [N2]") {
+  const std::string longest = uri_encode(std::string(1024, '\xFF'));
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{1000}}) {
+    const Page page = read(listing(object("a/%C3%BC+b%2B") + object(longest) +
+                                   "<CommonPrefixes></CommonPrefixes>"
+                                   "<EncodingType>url</EncodingType>"),
+                           piece);
+    REQUIRE_FALSE(page.error);
+    REQUIRE(page.objects.size() == 2);
+    CHECK(page.objects[0].key == "a/ü b+");
+    CHECK(page.objects[1].key == std::string(1024, '\xFF'));
+    CHECK(page.end.count == 2);
+  }
+}
+
 TEST_CASE("keys that are not encoded are taken as they stand") {
   const Page page = read(listing(object("a%20b+c &lt;&#x1F600;&gt;")), 5);
   REQUIRE_FALSE(page.error);
@@ -126,7 +141,12 @@ TEST_CASE("what is no whole listing is an error and never an end [N2]") {
       {listing("<Contents><Key>a</Key><Size>-1</Size></Contents>"), "no number"},
       {listing("<Contents><Key>a</Key><Size>99999999999999999999</Size></Contents>"), "no number"},
       {listing(object(std::string(1025, 'k'))), "1,024"},
-      {listing(object("a") + "<EncodingType>url</EncodingType>"), "too late"},
+      {listing(object(std::string(4000, 'k'))), "1,024"},
+      {listing(object(uri_encode(std::string(1025, '/'))) + "<EncodingType>url</EncodingType>"),
+       "1,024"},
+      {listing(object("a") + "<Contents><StorageClass>" + std::string(1025, 'x') +
+               "</StorageClass></Contents>"),
+       "1,024"},
       {listing(object("a"), "true"), "how to ask for more"},
       {"<ListBucketResult></ListBucketResult>", "whether it is whole"},
       {listing("<A>" + std::string(20'000, 'x') + "</A>"), "text without end"},
@@ -139,7 +159,21 @@ TEST_CASE("what is no whole listing is an error and never an end [N2]") {
     INFO(page.error->message);
     CHECK(page.error->kind == ErrorKind::Transient);
     CHECK(page.error->message.find(row.why) != std::string::npos);
+    CHECK(page.objects.empty());
   }
+}
+
+TEST_CASE("a page has 10,000 objects at most") {
+  std::string most;
+  for (std::size_t i = 0; i < ListingReader::kMostObjects; ++i) most += object("k");
+  const Page page = read(listing(most), 100'000);
+  REQUIRE_FALSE(page.error);
+  CHECK(page.objects.size() == ListingReader::kMostObjects);
+  const Page larger = read(listing(most + object("k")), 100'000);
+  REQUIRE(larger.error);
+  CHECK(larger.error->kind == ErrorKind::Transient);
+  CHECK(larger.error->message.find("more than 10,000 objects") != std::string::npos);
+  CHECK(larger.objects.empty());
 }
 
 TEST_CASE("the sink's error ends the listing with that") {
@@ -149,10 +183,12 @@ TEST_CASE("the sink's error ends the listing with that") {
     return fail(ErrorKind::Stopped, "enough");
   });
   const std::string xml = listing(object("a") + object("b"));
-  const auto first = reader.add(bytes_of(xml));
-  REQUIRE_FALSE(first);
-  CHECK(first.error().kind == ErrorKind::Stopped);
-  CHECK_FALSE(reader.add(bytes_of("x")));
+  REQUIRE(reader.add(bytes_of(xml)));
+  CHECK(taken == 0);
+  const auto end = reader.finish();
+  REQUIRE_FALSE(end);
+  CHECK(end.error().kind == ErrorKind::Stopped);
+  CHECK(taken == 1);
   CHECK_FALSE(reader.finish());
   CHECK(taken == 1);
 }

@@ -187,6 +187,10 @@ struct CutOff : UploadBench {
   }
   void takes_part_and_completes(const std::string& etag) {
     then_etag(200, etag);
+    server.then(404);
+    completes();
+  }
+  void completes() {
     server.then(200,
                 "<CompleteMultipartUploadResult><ETag>&quot;whole-2&quot;</ETag>"
                 "</CompleteMultipartUploadResult>");
@@ -210,8 +214,8 @@ TEST_CASE("an upload in parts goes on with the parts that are there and hold our
   bench.has_first_part(etag_of(bench.first()), kPart);
   bench.takes_part_and_completes("p2");
   CHECK(bench.send().value() == OutputIdentity{bench.bytes.size(), "whole-2"});
-  CHECK(bench.since() == "HEAD GET PUT2 POST HEAD ");
-  CHECK(bench.server.asked()[bench.before + 3].body.find(etag_of(bench.first())) !=
+  CHECK(bench.since() == "HEAD GET PUT2 HEAD POST HEAD ");
+  CHECK(bench.server.asked()[bench.before + 4].body.find(etag_of(bench.first())) !=
         std::string::npos);
   CHECK_FALSE(bench.memory.id);
 }
@@ -225,7 +229,7 @@ TEST_CASE("a part of other bytes, or whose ETag tells nothing of them, is sent a
     bench.then_etag(200, "p1");
     bench.takes_part_and_completes("p2");
     CHECK(bench.send());
-    CHECK(bench.since() == "HEAD GET PUT1 PUT2 POST HEAD ");
+    CHECK(bench.since() == "HEAD GET PUT1 PUT2 HEAD POST HEAD ");
   }
 }
 
@@ -237,7 +241,7 @@ TEST_CASE("an upload that the store has no more is begun anew [N8]") {
   bench.then_etag(200, "p1");
   bench.takes_part_and_completes("p2");
   CHECK(bench.send());
-  CHECK(bench.since() == "HEAD GET POST PUT1 PUT2 POST HEAD ");
+  CHECK(bench.since() == "HEAD GET POST PUT1 PUT2 HEAD POST HEAD ");
   CHECK(bench.server.asked()[bench.before + 3].query_value("uploadId") == "u2");
 }
 
@@ -260,6 +264,94 @@ TEST_CASE("parts that nobody will complete are aborted, since they cost [N8]") {
   CHECK(bench.since() == "HEAD HEAD DELETE ");
   CHECK(bench.server.asked().back().query_value("uploadId") == "u1");
   CHECK_FALSE(bench.memory.id);
+}
+
+TEST_CASE("an object that was put while the parts were sent stays, and the parts go [N4] [N8]") {
+  for (const bool in_that_moment : {false, true}) {
+    CutOff bench;
+    bench.server.then(404);
+    bench.has_first_part(etag_of(bench.first()), kPart);
+    bench.then_etag(200, "p2");
+    if (in_that_moment) {
+      bench.server.then(404);
+      bench.server.then(412, error_body("PreconditionFailed"));
+    } else {
+      bench.then_etag(200, "e2", "others");
+    }
+    bench.then_etag(200, "e2", "others");  // is it ours?
+    bench.server.then(204);
+    CHECK(failure_of(bench.send()).kind == ErrorKind::Exists);
+    CHECK(bench.since() == (in_that_moment ? "HEAD GET PUT2 HEAD POST HEAD DELETE "
+                                           : "HEAD GET PUT2 HEAD HEAD DELETE "));
+    CHECK(bench.server.asked().back().query_value("uploadId") == "u1");
+    CHECK_FALSE(bench.memory.id);
+  }
+}
+
+TEST_CASE("our own bytes in the way of a completion are the result [N1] [N8]") {
+  CutOff bench;
+  bench.server.then(404);
+  bench.has_first_part(etag_of(bench.first()), kPart);
+  bench.then_etag(200, "p2");
+  for (int looked = 0; looked < 3; ++looked) bench.then_etag(200, "whole-2", bench.bytes);
+  CHECK(bench.send().value().version == "whole-2");
+  CHECK(bench.since() == "HEAD GET PUT2 HEAD HEAD GET ");
+  CHECK_FALSE(bench.memory.id);
+}
+
+TEST_CASE("a completion whose condition the store does not know goes without it [N4]") {
+  CutOff bench;
+  bench.server.then(404);
+  bench.has_first_part(etag_of(bench.first()), kPart);
+  bench.then_etag(200, "p2");
+  bench.server.then(404);
+  bench.server.then(501, error_body("NotImplemented"));
+  bench.completes();
+  CHECK(bench.send().value().version == "whole-2");
+  CHECK(bench.since() == "HEAD GET PUT2 HEAD POST POST HEAD ");
+}
+
+TEST_CASE("what is to be replaced is completed over it [N8]") {
+  CutOff bench;
+  bench.then_etag(200, "old", "older");
+  bench.has_first_part(etag_of(bench.first()), kPart);
+  bench.then_etag(200, "p2");
+  bench.completes();
+  const LocalResult result{bench.large, bench.bytes.size(), to_hex(sha256(bench.bytes)),
+                           bench.memory};
+  CHECK(bench.upload.put("a.webp", result, OutputIdentity{5, "old"}).value().version == "whole-2");
+  CHECK(bench.since() == "HEAD GET PUT2 POST HEAD ");
+  CHECK(bench.server.asked()[bench.before + 3].header("if-none-match").empty());
+}
+
+TEST_CASE("whose object is in the way is not said before it is known") {
+  UploadBench bench;
+  bench.knows_conditions();
+  bench.server.then(412, error_body("PreconditionFailed"));
+  bench.server.then(503);
+  CHECK(failure_of(bench.put()).kind == ErrorKind::Rate);
+  CHECK(bench.methods() == "PUT PUT DELETE PUT HEAD ");
+}
+
+TEST_CASE("a stop amid an upload is told as one, whatever failed before it") {
+  struct Stopping final : UploadMemory {
+    std::stop_source stop;
+    Result<std::optional<std::string>> recall() override { return std::nullopt; }
+    Result<void> remember(const std::string&) override {
+      stop.request_stop();
+      return fail(ErrorKind::Environment, "the disk is full");
+    }
+    Result<void> forget() override { return {}; }
+  } memory;
+  UploadBench bench;
+  bench.knows_conditions();
+  bench.server.then(404);
+  bench.server.then(200, begun("u1"));
+  bench.server.then(204);
+  ObjectUpload upload{bench.shared, "probe", 1, memory.stop.get_token()};
+  const auto sent =
+      upload.put("a.webp", {bench.file, 6, to_hex(sha256("result")), memory}, std::nullopt);
+  CHECK(failure_of(sent).kind == ErrorKind::Stopped);
 }
 
 TEST_CASE("the kind of content is told by the ending") {

@@ -122,6 +122,7 @@ TEST_CASE("bytes whose hash is not known go unsigned") {
 TEST_CASE("an error inside a success is an error [N1]") {
   S3Bench bench;
   const std::string inside = "\n   \n" + error_body("SlowDown");
+  bench.server.then(404);  // the target
   bench.server.then(200, inside);
   CHECK(failure_of(bench.s3.complete("k", "id", {{1, "e"}}, IfTaken::Refuse, {})).kind ==
         ErrorKind::Rate);
@@ -164,16 +165,17 @@ TEST_CASE("parts are begun, put, completed and aborted [N1]") {
   CHECK(part->etag == "p1");
   CHECK(bench.server.asked().at(1).query_value("uploadId") == "u/1+&");
   CHECK(bench.server.asked().at(1).query_value("partNumber") == "1");
+  bench.server.then(404);  // the target
   bench.server.then(200, "  \n<?xml version=\"1.0\"?>" + std::string(kCompleted));
   const auto stored = bench.s3.complete("k", *id, {*part, {2, "p<2"}}, IfTaken::Refuse, {});
   REQUIRE(stored);
   CHECK(stored->etag == "e-2");
   CHECK(
-      bench.server.asked().at(2).body ==
+      bench.server.asked().at(3).body ==
       "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>&quot;p1&quot;</ETag></Part>"
       "<Part><PartNumber>2</PartNumber><ETag>&quot;p&lt;2&quot;</ETag></Part>"
       "</CompleteMultipartUpload>");
-  CHECK(bench.server.asked().at(2).header("if-none-match") == "*");
+  CHECK(bench.server.asked().at(3).header("if-none-match") == "*");
   bench.server.then(204);
   CHECK(bench.s3.abort("k", *id, {}));
   bench.server.then(404, error_body("NoSuchUpload"));
@@ -181,6 +183,40 @@ TEST_CASE("parts are begun, put, completed and aborted [N1]") {
   bench.server.then(404, error_body("NoSuchUpload"));
   CHECK(failure_of(bench.s3.complete("k", *id, {}, IfTaken::Replace, {})).kind ==
         ErrorKind::Vanished);
+}
+
+TEST_CASE("a completion takes no other object's place [N4]") {
+  const auto complete = [](S3Bench& bench, IfTaken if_taken) {
+    return bench.s3.complete("k", "id", {{1, "e"}}, if_taken, {});
+  };
+  {  // One was put while the parts were sent.
+    S3Bench bench;
+    bench.server.then(200).headers = {{"ETag", "\"theirs\""}};
+    CHECK(failure_of(complete(bench, IfTaken::Refuse)).kind == ErrorKind::Exists);
+    CHECK(bench.server.asked().size() == 1);
+    bench.server.then(403);
+    bench.server.then(403);
+    CHECK(failure_of(complete(bench, IfTaken::Refuse)).kind == ErrorKind::Environment);
+    bench.server.then(200, std::string(kCompleted));
+    CHECK(complete(bench, IfTaken::Replace));
+    CHECK(bench.server.asked().back().header("if-none-match").empty());
+  }
+  {  // In that very moment, where the server keeps conditions.
+    S3Bench bench;
+    bench.server.then(404);
+    bench.server.then(412, error_body("PreconditionFailed"));
+    CHECK(failure_of(complete(bench, IfTaken::Refuse)).kind == ErrorKind::Exists);
+  }
+  // A server that does not know the condition is asked without it.
+  S3Bench bench;
+  bench.server.then(404);
+  bench.server.then(501, error_body("NotImplemented"));
+  bench.server.then(200, std::string(kCompleted));
+  CHECK(complete(bench, IfTaken::Refuse));
+  REQUIRE(bench.server.asked().size() == 3);
+  CHECK(bench.server.asked()[1].header("if-none-match") == "*");
+  CHECK(bench.server.asked()[2].header("if-none-match").empty());
+  CHECK(bench.server.asked()[2].body == bench.server.asked()[1].body);
 }
 
 TEST_CASE("the parts of an upload are listed page by page [N8]") {
@@ -247,7 +283,10 @@ TEST_CASE("a copy of another object, or over one that is there, is none") {
   for (const Row& row : rows) {
     S3Bench bench;
     for (const auto& [status, etag] : row.answers)
-      bench.server.then(status, status == 200 && *etag == '\0' ? std::string(kCopied) : "")
+      bench.server
+          .then(status, status == 404                    ? error_body("NoSuchKey")
+                        : status == 200 && *etag == '\0' ? std::string(kCopied)
+                                                         : "")
           .headers = {{"ETag", etag}};
     CHECK(failure_of(bench.s3.copy("a", "b", meant, {})).kind == row.kind);
     CHECK(bench.server.asked().size() == row.answers.size());

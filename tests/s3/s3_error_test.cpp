@@ -12,10 +12,10 @@ std::string error_document(std::string_view code, std::string_view more = "") {
          "<RequestId>r1</RequestId></Error>";
 }
 
-Error error_for(int status, std::string_view body) {
+Error error_for(int status, std::string_view body, Words words = Words::Usual) {
   HttpHead head;
   head.status = status;
-  return error_of_s3("GET b/k", head, parse_s3_error(body), WallTime{});
+  return error_of_s3("GET b/k", head, parse_s3_error(body), words, WallTime{});
 }
 
 }  // namespace
@@ -72,7 +72,8 @@ TEST_CASE("each code and each status has its kind [N6]") {
                       {404, "NoSuchBucket", Environment},
                       {507, "", Environment},
                       {404, "NoSuchKey", Vanished},
-                      {404, "", Vanished},
+                      {404, "", Transient},
+                      {404, "SomethingNew", Vanished},
                       {404, "NoSuchUpload", Vanished},
                       {412, "PreconditionFailed", Exists},
                       {412, "", Exists},
@@ -94,8 +95,19 @@ TEST_CASE("the message names what was asked, status, code and words; a wait is t
   HttpHead head;
   head.status = 503;
   head.headers = {{"retry-after", "7"}};
-  CHECK(error_of_s3("GET b/k", head, std::nullopt, WallTime{}).retry_after ==
+  CHECK(error_of_s3("GET b/k", head, std::nullopt, Words::Usual, WallTime{}).retry_after ==
         std::chrono::seconds{7});
+}
+
+TEST_CASE("a 404 without the words of S3 says nothing of the object, but to HEAD [N6]") {
+  for (const char* page : {"", "<html>404</html>", "<Error></Error>"}) {
+    const Error error = error_for(404, page);
+    CHECK(error.kind == ErrorKind::Transient);
+    CHECK(error.message == "GET b/k: the server answered 404, and not in the words of S3");
+  }
+  const Error head = error_for(404, "", Words::NeverThere);
+  CHECK(head.kind == ErrorKind::Vanished);
+  CHECK(head.message == "GET b/k: the server answered 404");
 }
 
 TEST_CASE("what can be tried again with other keys, another time or another region is known") {

@@ -152,6 +152,30 @@ TEST_CASE("an object that is not there is asked for once") {
   CHECK(bench.server.asked().size() == 1);
 }
 
+TEST_CASE("a load balancer's 404 does not make an object vanish [N6]") {
+  S3Bench bench;
+  for (const char* page : {"", "<html><body>404 no healthy upstream</body></html>"}) {
+    bench.server.then(404, page);
+    const S3Failure read = failure_of(bench.s3.get("k", {}, {}));
+    CHECK(read.kind == ErrorKind::Transient);
+    CHECK(read.status == 404);
+    CHECK(read.message.ends_with("404, and not in the words of S3"));
+    bench.server.then(404, page);
+    CHECK(failure_of(list(bench)).kind == ErrorKind::Transient);
+    // Neither counts as done.
+    bench.server.then(404, page);
+    CHECK(failure_of(bench.s3.remove("k", "", {})).kind == ErrorKind::Transient);
+    bench.server.then(404, page);
+    CHECK(failure_of(bench.s3.abort("k", "u", {})).kind == ErrorKind::Transient);
+    // HEAD has no words; it is asked once more with a GET.
+    bench.server.then(404, page);
+    CHECK(failure_of(bench.s3.head("k", "", {})).kind == ErrorKind::Vanished);
+    bench.server.then(404, page);
+    bench.server.then(404, page);
+    CHECK(failure_of(bench.s3.look_for("k", "", {})).kind == ErrorKind::Transient);
+  }
+}
+
 TEST_CASE("too fast is told with how long to wait, and not tried again here [N6]") {
   S3Bench bench;
   bench.server.then(503, error_body("SlowDown")).headers = {{"Retry-After", "9"}};
