@@ -1,6 +1,7 @@
 #include <windows.h>
 
-#include <atomic>
+#include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -162,16 +163,18 @@ TEST_CASE("what a child has started ends with it") {
 
 TEST_CASE("many threads may spawn at once") {
   Started started;
-  std::atomic<int> well{0};
+  std::mutex mutex;
+  std::vector<std::string> said;
   std::vector<std::jthread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
-      auto child = started.spawn(helper({"echo"}));
-      child->close_input();
-      const auto status = child->wait(in(60s));
-      if (status && *status && (*status)->code == 7) ++well;
+      auto child = started.launcher->spawn(helper({"echo"}));
+      if (child) (*child)->close_input();
+      const auto status = child ? (*child)->wait(in(60s)) : std::unexpected(child.error());
+      const std::scoped_lock lock(mutex);
+      said.push_back(!status ? status.error().message : *status ? to_string(**status) : "late");
     });
   }
   threads.clear();
-  CHECK(well == 4);
+  CHECK(said == std::vector<std::string>(4, "exit code 7"));
 }
