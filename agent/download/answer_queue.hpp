@@ -32,8 +32,8 @@ class AnswerQueue {
   static constexpr std::size_t kMostPatient = 4;
   // A worker that took longer than this for a whole answer was kept by the disk or a redirect: for
   // so many answers none waits for another worker.
-  static constexpr std::chrono::milliseconds kQuick{1};
-  static constexpr int kEager = 64;
+  static constexpr std::chrono::milliseconds kQuick{10};
+  static constexpr int kEager = 16;
 
   // A request that a worker is about to send; its answer may come before sent() is called.
   Id begin(TimePoint now);
