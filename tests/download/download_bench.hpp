@@ -74,7 +74,7 @@ class DownloadBench {
     auto records = DownloadRecords::open(scratch / "downloads.db", options.durable);
     REQUIRE(records);
     options.records = *records;
-    auto run = DownloadRun::start(ListReader(in, "list"), options, *clock);
+    auto run = DownloadRun::start(ListReader(in, "list"), options, clock_);
     REQUIRE(run);
     CHECK(eventually([&] { return (*run)->done(); }));
     (*run)->stop();
@@ -98,7 +98,6 @@ class DownloadBench {
   Scratch scratch;
   DownloadOptions options;
   std::vector<DownloadTrouble> failures;
-  const Clock* clock = &clock_;
 
  private:
   SystemClock clock_;

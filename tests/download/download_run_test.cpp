@@ -229,44 +229,6 @@ TEST_CASE("a file that was deleted comes back, although the server is busy at fi
   CHECK(asked == 3);
 }
 
-namespace {
-
-// Tells how often it was asked.
-class CountingClock final : public Clock {
- public:
-  TimePoint now() const override {
-    asked.fetch_add(1, std::memory_order_relaxed);
-    return real_.now();
-  }
-  WallTime wall_now() const override { return real_.wall_now(); }
-
-  mutable std::atomic<int> asked{0};
-
- private:
-  const SystemClock real_;
-};
-
-}  // namespace
-
-TEST_CASE("workers sleep while what is due waits for a place") {
-  CountingClock clock;
-  bool spun = true;
-  int asked_a = 0;
-  ListServer server([&](const std::string& head) {
-    if (asks_for(head, "/a")) return reply(++asked_a == 1 ? "503 Busy" : "200 OK", "", "x");
-    // By now the other line is due, and has no place.
-    const int before = clock.asked;
-    spun =
-        eventually([&] { return clock.asked > before + 10'000; }, std::chrono::milliseconds{300});
-    return reply("200 OK", "", "y");
-  });
-  DownloadBench bench(server);
-  bench.options.window.workers = bench.options.window.max_connections = 1;
-  bench.clock = &clock;
-  CHECK(bench.run(server.url("/a") + "\n" + server.url("/b") + "\n").fetched == 2);
-  CHECK_FALSE(spun);
-}
-
 TEST_CASE("temporaries that no record needs are removed at the next start") {
   ListServer server([](const std::string&) { return reply("200 OK", "", "new"); });
   DownloadBench bench(server);
