@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <utility>
 
 #include "config/bucket_url.hpp"
+#include "config/server_place.hpp"
 #include "config/values.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/text.hpp"
@@ -21,6 +23,19 @@ constexpr std::string_view kInFlight =
 std::string read_text(std::string& into, const RawValue& value) {
   const auto* text = std::get_if<std::string>(&value.value);
   if (text == nullptr) return "must be a text in quotes";
+  into = *text;
+  return {};
+}
+
+std::string read_name(std::string& into, const RawValue& value) {
+  if (auto wrong = read_text(into, value); !wrong.empty()) return wrong;
+  return into.empty() ? "must not be empty" : "";
+}
+
+std::string read_listen(std::string& into, const RawValue& value) {
+  const auto* text = std::get_if<std::string>(&value.value);
+  if (text == nullptr || (*text != "off" && !parse_server_place(*text)))
+    return "must be \"off\", or an address and a port, as in \"127.0.0.1:8652\"";
   into = *text;
   return {};
 }
@@ -142,23 +157,16 @@ std::string read_secret(SecretRef& into, const RawValue& value) {
   return wrong;
 }
 
-// Whether this is HOST:PORT.
-bool is_place(std::string_view text) {
-  const auto colon = text.rfind(':');
-  if (colon == 0 || colon == text.npos || text.find_first_of("/@ ") != text.npos) return false;
-  const std::string_view port = text.substr(colon + 1);
-  return !port.empty() && port.find_first_not_of("0123456789") == port.npos;
-}
-
 std::string no_place(std::string_view text) {
   return "holds \"" + printable(text) + "\"; write HOST:PORT, as in \"files.lan:443\"";
 }
 
 std::string read_allowed_places(std::vector<std::string>& into, const RawValue& value) {
   if (auto wrong = read_texts(into, value); !wrong.empty()) return wrong;
-  for (std::string& place : into) {
-    if (!is_place(place)) return no_place(place);
-    place = to_lower_ascii(place);
+  for (std::string& text : into) {
+    auto place = parse_server_place(text);
+    if (!place) return no_place(text);
+    text = std::move(*place);
   }
   return {};
 }
@@ -180,13 +188,14 @@ std::string read_headers(std::vector<DownloadHeader>& into, const RawValue& valu
   const auto* places = std::get_if<RawTable>(&value.value);
   if (places == nullptr) return wrong;
   into.clear();
-  for (const auto& [place, names] : *places) {
+  for (const auto& [text, names] : *places) {
     const auto* headers = std::get_if<RawTable>(&names.value);
     if (headers == nullptr) return wrong;
-    if (!is_place(place)) return no_place(place);
+    const auto place = parse_server_place(text);
+    if (!place) return no_place(text);
     for (const auto& [name, where] : *headers) {
       if (!is_free_header(name)) return "holds \"" + printable(name) + "\", which cannot be set";
-      DownloadHeader header{to_lower_ascii(place), name, {}};
+      DownloadHeader header{*place, name, {}};
       if (auto bad = read_secret(header.value, where); !bad.empty()) return bad;
       into.push_back(std::move(header));
     }
@@ -277,14 +286,14 @@ constexpr std::array kAgent{
 };
 
 constexpr std::array kDashboard{
-    Key<DashboardSettings>{"listen", "text", "\"off\"", "address of the page, or \"off\"",
-                           [](auto& t, auto& v) { return read_text(t.listen, v); }},
+    Key<DashboardSettings>{"listen", "text", "\"off\"", "ADDRESS:PORT of the page, or \"off\"",
+                           [](auto& t, auto& v) { return read_listen(t.listen, v); }},
 };
 
 constexpr std::array kEvents{
     Key<EventsSettings>{"listen", "text", "\"off\"",
                         "ADDRESS:PORT to which stores push events, or \"off\"",
-                        [](auto& t, auto& v) { return read_text(t.listen, v); }},
+                        [](auto& t, auto& v) { return read_listen(t.listen, v); }},
     Key<EventsSettings>{"secret", "where it is", "none", "{ env }, { file } or { secret }",
                         [](auto& t, auto& v) { return read_secret(t.secret, v); }},
     Key<EventsSettings>{"certificate", "path", "no TLS", "PEM file with the certificate chain",
@@ -383,7 +392,7 @@ constexpr std::array kS3{
 
 constexpr std::array kFolder{
     Key<FolderSettings>{"name", "text", "needed", "what messages and commands call it",
-                        [](auto& t, auto& v) { return read_text(t.name, v); }},
+                        [](auto& t, auto& v) { return read_name(t.name, v); }},
     Key<FolderSettings>{"inbox", "path or s3://", "needed", "files are dropped here",
                         [](auto& t, auto& v) { return read_place(t.inbox, v); }},
     Key<FolderSettings>{"outbox", "path or s3://", "needed", "results appear here",

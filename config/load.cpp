@@ -373,7 +373,7 @@ LoadResult load_settings_file(const std::filesystem::path& file, const Surroundi
     return refused("cannot be read: " + std::generic_category().message(number) + "; " +
                    how_to_let_read(file));
   }
-  return load_settings(text, full_path(file, std::filesystem::current_path()), around);
+  return load_settings(text, full_path(file, current_folder()), around);
 }
 
 std::string to_text(const std::vector<Problem>& problems, const std::filesystem::path& file) {

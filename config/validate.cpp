@@ -112,11 +112,8 @@ class Validator {
     if (e.certificate.empty() != e.private_key.empty()) {
       say("`certificate` and `private_key` of `events` belong together; set both or none");
     }
-    const std::size_t colon = e.listen.rfind(':');
-    std::string_view host = std::string_view(e.listen).substr(0, std::min(colon, e.listen.size()));
-    if (colon == std::string::npos) {
-      say("`listen` of `events` must be an address and a port, as in 127.0.0.1:8652");
-    } else if (host != "[::1]" && !is_loopback(host) && e.certificate.empty()) {
+    const std::string_view host = std::string_view(e.listen).substr(0, e.listen.rfind(':'));
+    if (host != "[::1]" && !is_loopback(host) && e.certificate.empty()) {
       say("`events` would take its secret from the network unencrypted; add `certificate` and "
           "`private_key`, or listen on 127.0.0.1 behind a proxy that has TLS");
     }

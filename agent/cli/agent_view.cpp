@@ -77,6 +77,24 @@ Json rows_json(const std::vector<JobView>& rows) {
   return list;
 }
 
+// Adds the failures of one ledger under `list`, how many more it holds under `more`, and its jobs
+// with possible extra bills.
+Result<void> add_failures(Json& all, LedgerReader& reader, const char* list, const char* more) {
+  const auto failures = reader.failures(kMostRows);
+  if (!failures) return std::unexpected(failures.error());
+  const auto counts = reader.counts_by_folder();
+  if (!counts) return std::unexpected(counts.error());
+  const auto extra = reader.jobs_with_possible_extra_bills(kMostRows);
+  if (!extra) return std::unexpected(extra.error());
+  std::int64_t left_out = -std::ssize(*failures);
+  for (const auto& [folder, count] : *counts) left_out += count.failed;
+  // The agent may write between two questions.
+  all[more] = all.value(more, std::int64_t{0}) + std::max<std::int64_t>(0, left_out);
+  for (const JobView& job : *failures) all[list].push_back(job_json(job));
+  for (const JobView& job : *extra) all["possible_extra_bills"].push_back(job_json(job));
+  return {};
+}
+
 Json health_json(const FolderStatus& status) {
   const RootHealth& health = status.health;
   Json json{{"state", std::string(to_string(health.state))},
@@ -267,28 +285,30 @@ Result<std::string> AgentView::status() {
 }
 
 Result<std::string> AgentView::failures() {
-  const auto rows = reader_->failures(kMostRows);
-  if (!rows) return std::unexpected(rows.error());
-  return document(Json{{"failures", rows_json(*rows)}});
+  Json all{{"failures", Json::array()}, {"possible_extra_bills", Json::array()}};
+  if (auto added = add_failures(all, *reader_, "failures", "more"); !added)
+    return std::unexpected(added.error());
+  return document(all);
 }
 
-Json failures_of_batches(const fs::path& state_dir) {
-  Json all = Json::array();
+bool add_failures_of_batches(Json& all, const fs::path& state_dir) {
+  all["batches"] = Json::array();
+  all["more_in_batches"] = 0;
+  bool any = false;
   std::error_code problem;
   const fs::directory_iterator end;
   for (fs::directory_iterator at(state_dir / "batch", problem); at != end; at.increment(problem)) {
     auto reader = open_ledger_reader(at->path() / "ledger.db");
     if (!reader) continue;  // of a list of downloads, or of another version of the program
-    if (const auto rows = (*reader)->failures(kMostRows))
-      for (Json& row : rows_json(*rows)) all.push_back(std::move(row));
+    if (add_failures(all, **reader, "batches", "more_in_batches")) any = true;
   }
-  return all;
+  return any;
 }
 
 Result<std::string> AgentView::explain(const std::string& file) {
   const bool in_bucket = parse_bucket_url(file).has_value();
   const fs::path path =
-      in_bucket ? native_path(file) : full_path(native_path(file), fs::current_path());
+      in_bucket ? native_path(file) : full_path(native_path(file), current_folder());
   for (const FolderSettings& folder : settings().folders) {
     if (in_bucket != bucket_of(folder.inbox).has_value()) continue;
     const auto name =

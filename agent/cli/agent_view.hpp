@@ -49,8 +49,10 @@ class AgentView final : public ControlledAgent {
   std::function<Result<void>()> reload_settings_;
 };
 
-// What failed in batches of `millrace convert` that keep their ledgers in this state folder.
-nlohmann::json failures_of_batches(const std::filesystem::path& state_dir);
+// Adds to what failures() says what the ledgers know that batches of `millrace convert` keep in
+// this state folder: "batches", "more_in_batches" and their "possible_extra_bills". False if there
+// are no such ledgers.
+bool add_failures_of_batches(nlohmann::json& all, const std::filesystem::path& state_dir);
 
 // A job as `millrace failures` numbers it.
 Result<JobId> job_number(std::string_view text);

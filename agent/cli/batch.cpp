@@ -173,7 +173,8 @@ Result<std::string> choose_converter(const Options& options, Settings& base) {
     return with_context(allowed.error(), "--url");
   }
   ConverterSettings converter;
-  converter.name = kUrlConverter;
+  // A [converter.url] is another one.
+  converter.name = base.converter(kUrlConverter) == nullptr ? kUrlConverter : "--url";
   converter.url = options.url;
   converter.ca_file = options.ca_file;
   if (!options.api_key_env.empty()) {
@@ -182,7 +183,7 @@ Result<std::string> choose_converter(const Options& options, Settings& base) {
   if (options.upload == "raw") converter.upload = Upload::Raw;
   if (options.upload == "url") converter.upload = Upload::Url;
   base.converters.push_back(std::move(converter));
-  return std::string(kUrlConverter);
+  return base.converters.back().name;
 }
 
 // Where --out leads, as it stands in settings; empty without it.
@@ -191,7 +192,7 @@ Result<fs::path> find_outbox(const std::string& out, const Settings& base) {
   auto bucket = find_bucket(out, base);
   if (!bucket) return with_context(bucket.error(), "--out");
   if (*bucket) return std::move(**bucket);
-  fs::path path = full_path(native_path(out), fs::current_path());
+  fs::path path = full_path(native_path(out), current_folder());
   if (const auto trouble = why_not_writable(path))
     return fail(ErrorKind::Configuration,
                 "--out: " + trouble->message + "; " + trouble->what_to_do);
@@ -243,10 +244,10 @@ void Batch::leave_out(const fs::path& file) {
 Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& state_root) {
   auto places = find_places(options.files, base);
   if (!places) return std::unexpected(places.error());
-  FolderSettings folder;
-  folder.to = split_commas(options.to);
-  if (folder.to.empty()) return fail(ErrorKind::Configuration, "--to names no format");
-  for (const std::string& format : folder.to) {
+  FolderSettings common;  // of all places
+  common.to = split_commas(options.to);
+  if (common.to.empty()) return fail(ErrorKind::Configuration, "--to names no format");
+  for (const std::string& format : common.to) {
     if (is_format(format)) continue;
     return fail(ErrorKind::Configuration,
                 "--to: \"" + printable(format) + "\" is no format; write webp, jpg, ...");
@@ -255,28 +256,29 @@ Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& 
   if (!out) return std::unexpected(out.error());
   auto converter_options = parse_options(options.options);
   if (!converter_options) return std::unexpected(converter_options.error());
-  folder.options = std::move(*converter_options);
+  common.options = std::move(*converter_options);
   auto via = choose_converter(options, base);
   if (!via) return std::unexpected(via.error());
-  folder.via = std::move(*via);
-  if (auto right = check_links(base.converter(folder.via), *places); !right)
+  common.via = std::move(*via);
+  if (auto right = check_links(base.converter(common.via), *places); !right)
     return std::unexpected(right.error());
-  folder.skip_same_format = options.out.empty();
+  common.skip_same_format = options.out.empty();
 
   Batch batch;
   const fs::path root = options.state_dir.empty()
                             ? state_root
-                            : full_path(native_path(options.state_dir), fs::current_path());
-  batch.state_dir = root / "batch" / batch_id(folder, *places, *out, options);
+                            : full_path(native_path(options.state_dir), current_folder());
+  batch.state_dir = root / "batch" / batch_id(common, *places, *out, options);
   base.folders.clear();
   for (const auto& [place, names] : *places) {
+    FolderSettings folder = common;
     folder.name = path_text(place);
     folder.inbox = place;
     folder.outbox = out->empty() ? place : *out;
     folder.make_outbox = !out->empty();
     folder.recursive = names.empty();
     if (!names.empty()) {
-      folder.include.clear();
+      folder.include.clear();  // of "*"
       for (const std::string& name : names) folder.include.push_back(exact_pattern(name));
     }
     // Results that land in the tree which is being read are not sources.
@@ -284,7 +286,7 @@ Result<Batch> plan_batch(const Options& options, Settings base, const fs::path& 
     if (!inside.empty() && *inside.begin() != ".." && inside != ".") {
       folder.exclude = {generic_path_text(inside) + "/**"};
     }
-    base.folders.push_back(folder);
+    base.folders.push_back(std::move(folder));
   }
   base.agent.state_dir = batch.state_dir;
   if (options.workers) base.agent.workers = *options.workers;

@@ -31,6 +31,9 @@ std::vector<Finding> check_space(const Context& context);
 std::vector<Finding> check_places(const Context& context);
 std::vector<Finding> check_trees(const Context& context);
 
+// check_stores.cpp: what buckets are reached with.
+std::vector<Finding> check_stores(const Context& context);
+
 // check_converters.cpp, check_servers.cpp: who converts.
 std::vector<Finding> check_keys(const Context& context);
 std::vector<Finding> check_secret_files(const Context& context);

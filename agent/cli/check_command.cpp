@@ -17,6 +17,7 @@ constexpr std::array kChecks{
     Check{"trees and watches", check_trees},
     Check{"disk space", check_space},
     Check{"keys", check_keys},
+    Check{"stores", check_stores},
     Check{"secret files", check_secret_files},
     Check{"local converter", check_renderer},
     Check{"servers and clock", check_servers},

@@ -155,7 +155,7 @@ std::string advice_for(const SecretRef& key) {
     case SecretRef::Where::Env:
       return "set " + key.name +
              " in the environment that starts the agent, or keep the key with "
-             "`millrace secret set NAME` and write api_key = { secret = \"NAME\" }";
+             "`millrace secret set NAME` and write { secret = \"NAME\" } in its place";
     case SecretRef::Where::File:
       return "write the key into " + key.name + ", then " + how_to_close(native_path(key.name));
     case SecretRef::Where::Store:

@@ -13,17 +13,19 @@ namespace fs = std::filesystem;
 
 std::vector<Finding> check_configuration(const Context& context) {
   const std::string file = path_text(context.config_file);
+  std::vector<Finding> findings;
   std::error_code ignored;
   const fs::perms mode = permissions_of(context.config_file, ignored);
   if ((mode & fs::perms::others_write) != fs::perms::none) {
-    return {{FindingLevel::Warning, "configuration", "everybody may change " + file,
-             how_to_keep_from_change(context.config_file)}};
+    findings.push_back({FindingLevel::Warning, "configuration", "everybody may change " + file,
+                        how_to_keep_from_change(context.config_file)});
   }
   const std::size_t folders = context.settings.folders.size();
-  if (folders == 0) {
-    return {{FindingLevel::Warning, "configuration", file + " has no [[folder]]",
-             "add one, with name, inbox, outbox and to"}};
+  if (folders == 0) {  // `run` does not start
+    findings.push_back({FindingLevel::Error, "configuration", file + " has no [[folder]]",
+                        "add one, with name, inbox, outbox and to"});
   }
+  if (!findings.empty()) return findings;
   return {found_well("configuration", file + ", " + std::to_string(folders) +
                                           (folders == 1 ? " folder" : " folders"))};
 }

@@ -6,6 +6,7 @@
 
 #include "agent/cli/context.hpp"
 #include "agent/cli/options.hpp"
+#include "config/server_place.hpp"
 #include "config/values.hpp"
 
 namespace millrace {
@@ -16,20 +17,42 @@ struct Row {
   void (*declare)(CLI::App& app, Options& o);
 };
 
-std::string is_duration(const std::string& text) {
-  return parse_duration(text) ? "" : "\"" + text + "\" must be a duration such as 90s or 10m";
+std::string is_some_time(const std::string& text) {
+  const auto duration = parse_duration(text);
+  if (!duration) return "\"" + text + "\" must be a duration such as 90s or 10m";
+  return *duration > Duration{0} ? "" : "\"" + text + "\" must be longer than nought";
 }
 
 std::string is_rate(const std::string& text) {
   return parse_rate(text) ? "" : "\"" + text + "\" must be a rate such as 10/s or 600/m";
 }
 
+// Lowers what it accepts.
+std::string to_server_place(std::string& text) {
+  auto place = parse_server_place(text);
+  if (!place) return "\"" + text + "\" is no HOST:PORT, such as files.example:443";
+  text = std::move(*place);
+  return "";
+}
+
+// A list takes one word each time it is named: what follows may be a file.
+CLI::Option* add_list(CLI::App& app, const char* flag, std::vector<std::string>& into,
+                      const char* meaning) {
+  return app.add_option(flag, into, meaning)->allow_extra_args(false);
+}
+
+void add_allowed_places(CLI::App& app, Options& o, const char* meaning) {
+  add_list(app, "--allow-fetch", o.allow_fetch, meaning)
+      ->transform(CLI::Validator(to_server_place, ""));
+}
+
 void nothing_more(CLI::App&, Options&) {}
 
 void declare_run(CLI::App& app, Options& o) {
-  app.add_flag("--once", o.once, "convert what is there, then end");
+  auto* once = app.add_flag("--once", o.once, "convert what is there, then end");
   app.add_option("--patience", o.patience, "with --once: give up after this long without progress")
-      ->check(is_duration);
+      ->needs(once)
+      ->check(is_some_time);
 }
 
 void declare_convert(CLI::App& app, Options& o) {
@@ -42,13 +65,12 @@ void declare_convert(CLI::App& app, Options& o) {
                  "s3://NAME@bucket/prefix/, with [s3.NAME] in the configuration");
   auto* via = app.add_option("--via", o.via, "a converter of the configuration (default: local)");
   app.add_option("--workers", o.workers, "conversions in flight")->check(CLI::Range(1, 256));
-  app.add_option("--options", o.options, "options for the converter, as quality=80")
-      ->delimiter(',');
+  add_list(app, "--options", o.options, "options for the converter, as quality=80")->delimiter(',');
   app.add_option("--max-failures", o.max_failures, "stop when more fail: a number or a share, 2%");
   app.add_option("--failures", o.failures,
                  "file for what failed and why, one JSON object a line, written as it happens");
   app.add_option("--patience", o.patience, "give up after this long without progress")
-      ->check(is_duration);
+      ->check(is_some_time);
   auto* url = app.add_option("--url", o.url, "a conversion API, without a configuration file");
   url->excludes(via);
   // With a converter of the configuration, that one says how: ignoring these would mislead.
@@ -76,8 +98,8 @@ void declare_fetch(CLI::App& app, Options& o) {
   app.add_flag("--refresh", o.refresh, "ask also for what was fetched before, if it has changed");
   app.add_flag("--no-sync", o.no_sync, "faster; after a power cut, start over");
   app.add_option("--patience", o.patience, "give up after this long without progress")
-      ->check(is_duration);
-  app.add_option("--allow-fetch", o.allow_fetch, "HOST:PORT that may be asked though not public");
+      ->check(is_some_time);
+  add_allowed_places(app, o, "HOST:PORT that may be asked though not public");
   app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust")
       ->check(CLI::ExistingFile);
   app.add_option("--state-dir", o.state_dir, "where the ledger of this batch is kept");
@@ -88,12 +110,14 @@ void declare_serve(CLI::App& app, Options& o) {
   app.add_option("--cert", o.cert, "PEM file with the certificate chain");
   app.add_option("--key", o.key, "PEM file with the private key");
   app.add_option("--token-file", o.token_file, "file with the token that clients must send");
-  app.add_option("--scratch", o.scratch, "folder for uploads and results under way");
-  app.add_option("--max-size", o.max_size, "largest upload");
+  app.add_option("--scratch", o.scratch,
+                 "folder for uploads and results under way; no other server may use it");
+  app.add_option("--max-size", o.max_size, "largest upload (default: 100MB)");
+  app.add_option("--time-limit", o.time_limit,
+                 "how long the conversion of one file may take (default: 120s)");
   app.add_option("--renderers", o.renderers, "worker processes (default: 0, one a core)")
       ->check(CLI::Range(0, 256));
-  app.add_option("--allow-fetch", o.allow_fetch,
-                 "HOST:PORT that file_url may lead to though it is not public");
+  add_allowed_places(app, o, "HOST:PORT that file_url may lead to though it is not public");
   app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust for file_url");
 }
 
@@ -107,6 +131,10 @@ void declare_init(CLI::App& app, Options& o) {
 
 void declare_status(CLI::App& app, Options& o) {
   app.add_option("--state-dir", o.state_dir, "of downloads that were started with it");
+}
+
+void declare_failures(CLI::App& app, Options& o) {
+  app.add_option("--state-dir", o.state_dir, "of conversions that were started with it");
 }
 
 void declare_name(CLI::App& app, Options& o) {
@@ -143,7 +171,7 @@ constexpr std::array kRows{
     Row{{"fetch", "download a list of files", run_fetch}, declare_fetch},
     Row{{"serve", "the local conversion API on its own", run_serve}, declare_serve},
     Row{{"status", "what the agent and running downloads are doing", run_status}, declare_status},
-    Row{{"failures", "what failed, and why", run_failures}, nothing_more},
+    Row{{"failures", "what failed, and why", run_failures}, declare_failures},
     Row{{"explain", "what happened or will happen to a file", run_explain},
         [](CLI::App& app, Options& o) { app.add_option("file", o.name, "a path")->required(); }},
     Row{{"retry", "try what failed again", run_retry}, declare_retry},

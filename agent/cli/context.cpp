@@ -10,6 +10,7 @@
 #include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/text.hpp"
+#include "platform/fs/small_file.hpp"
 #include "platform/http/local_address.hpp"
 #include "platform/watch/watcher.hpp"
 
@@ -32,6 +33,22 @@ fs::file_time_type time_of(const fs::path& file) {
   std::error_code ignored;
   return fs::last_write_time(file, ignored);
 }
+
+namespace {
+
+constexpr const char* kControlNote = "control";
+constexpr std::size_t kLongestNote = 4096;  // bytes; a socket path holds 107
+
+fs::path noted_control_socket(const Context& context) {
+  const fs::path usual = control_socket(context.settings, context.folders);
+  const auto folder = real_file_system().open_directory(context.settings.agent.state_dir);
+  if (!folder) return usual;
+  const auto note = read_small_file(**folder, kControlNote, kLongestNote);
+  if (!note || note->empty()) return usual;
+  return native_path(note->substr(0, note->find('\n')));
+}
+
+}  // namespace
 
 std::expected<Context, int> load_context(const Options& options) {
   Context context;
@@ -67,7 +84,7 @@ std::expected<Context, int> load_context(const Options& options) {
 
 std::expected<fs::path, int> state_root(const Options& options) {
   if (!options.state_dir.empty())
-    return full_path(native_path(options.state_dir), fs::current_path());
+    return full_path(native_path(options.state_dir), current_folder());
   const auto folders = standard_folders();
   if (!folders) {
     say_error(options, folders.error());
@@ -104,6 +121,12 @@ fs::path control_socket(const Settings& settings, const StandardFolders& folders
   return folders.runtime_dir / ("control-" + id + ".sock");
 }
 
+Result<void> note_control_socket(const Settings& settings, const fs::path& socket) {
+  const auto folder = real_file_system().open_directory(settings.agent.state_dir);
+  if (!folder) return std::unexpected(folder.error());
+  return write_small_file(**folder, kControlNote, path_text(socket) + "\n", Access::OwnerOnly);
+}
+
 void say_error(const Options& options, const Error& error) {
   if (options.json) {
     std::cout << nlohmann::json{{"error",
@@ -126,7 +149,8 @@ Result<std::string> ask_agent(const Context& context, std::string_view method,
                                          path_text(context.settings.agent.state_dir) +
                                          "; `millrace run` starts one");
   }
-  const auto agent = local_address(control_socket(context.settings, context.folders));
+  const fs::path socket = noted_control_socket(context);
+  const auto agent = local_address(socket);
   if (!agent) return std::unexpected(agent.error());
   auto http = start_curl_http({});
   if (!http) return std::unexpected(http.error());
@@ -139,9 +163,8 @@ Result<std::string> ask_agent(const Context& context, std::string_view method,
   if (!exchange) return std::unexpected(exchange.error());
   auto head = (*exchange)->head();
   if (!head) {
-    return with_context(head.error(),
-                        "the agent does not answer (just after its start, or while it ends, ask "
-                        "again)");
+    return with_context(head.error(), "the agent does not answer at " + path_text(socket) +
+                                          " (just after its start, or while it ends, ask again)");
   }
   std::string body;
   std::array<std::byte, 16384> buffer{};

@@ -44,8 +44,10 @@ bool has_renderer();
 Error no_renderer();  // what is said to somebody who wants it where it is not
 
 std::filesystem::path ledger_file(const Settings& settings);
-// Where the running agent of this state folder listens.
+// Where an agent with this state folder listens, and its note of that in the state folder: whoever
+// asks may have another XDG_RUNTIME_DIR, or none.
 std::filesystem::path control_socket(const Settings& settings, const StandardFolders& folders);
+Result<void> note_control_socket(const Settings& settings, const std::filesystem::path& socket);
 
 // Prints `millrace: MESSAGE` on stderr, or {"error":{...}} on stdout with --json.
 void say_error(const Options& options, const Error& error);

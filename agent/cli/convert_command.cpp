@@ -22,8 +22,14 @@
 namespace millrace {
 namespace {
 
-// Waiting files that the summary names; the rest is counted.
+// Files that the summary names; the rest is counted.
+constexpr std::size_t kMostFailed = 1000;
 constexpr std::size_t kMostWaiting = 20;
+
+struct FailedFiles {
+  std::vector<JobView> named;
+  std::int64_t more = 0;
+};
 
 // The configuration's converters if there is one; the embedded converter alone if not.
 std::expected<Context, int> base_context(const Options& options) {
@@ -113,7 +119,7 @@ class BatchRun {
 
   Result<void> begin_failure_file() {
     if (options_.failures.empty()) return {};
-    const auto path = full_path(native_path(options_.failures), std::filesystem::current_path());
+    const auto path = full_path(native_path(options_.failures), current_folder());
     auto file = FailureFile::begin(path);
     if (!file) return std::unexpected(file.error());
     std::error_code ignored;
@@ -150,15 +156,16 @@ class BatchRun {
   int sum_up(const IdleEnd& end, LedgerReader& reader, const SignalSource& signals) {
     Tally tally = engine_->tally();
     tally.skipped += done_before();
-    const auto failures = of_this_batch(reader.failures(1000));
+    const FailedFiles failures = failures_of_this_batch(reader);
     const auto unseen = why_unseen(*engine_, false);
     if (options_.json) {
-      list_json(failures, "failed");
+      list_json(failures.named, "failed");
       if (end.waiting > 0) list_json(of_this_batch(reader.waiting(1000)), "waiting");
       nlohmann::json summary{{"type", "summary"},           {"delivered", tally.delivered},
                              {"skipped", tally.skipped},    {"failed", tally.failed},
                              {"waiting", end.waiting},      {"bytes_in", tally.bytes_in},
                              {"bytes_out", tally.bytes_out}};
+      summary["more"] = failures.more;  // failures that no line names
       if (const auto share = failure_share(tally)) summary["failure_share"] = *share;
       if (const auto rate = per_second(tally)) summary["per_second"] = *rate;
       if (const auto p95 = took_each_.percentile(0.95)) summary["p95_ms"] = milliseconds_of(*p95);
@@ -172,8 +179,11 @@ class BatchRun {
       std::cout << " (" << rough_size(tally.bytes_in) << " in, " << rough_size(tally.bytes_out)
                 << " out)\n"
                 << pace_text(tally);
-      list(failures, "failed");
-      if (end.waiting > 0) list_waiting(of_this_batch(reader.waiting(kMostWaiting)), end.waiting);
+      list(failures.named, "failed", failures.more);
+      if (end.waiting > 0) {
+        const auto rows = of_this_batch(reader.waiting(kMostWaiting));
+        list(rows, "waiting", end.waiting - std::ssize(rows));
+      }
       if (!stopped_because_.empty()) {
         std::cerr << "millrace: stopped: " << printable(stopped_because_) << "\n";
       } else if (unseen) {
@@ -184,8 +194,8 @@ class BatchRun {
     if (!file_trouble_.empty()) tell_file_trouble();
     if (end.stopped && signals.interrupted()) return kInterrupted;
     if (!stopped_because_.empty()) return kStoppedEarly;
-    const bool all_well = tally.failed == 0 && end.waiting == 0 && failures.empty() && !unseen &&
-                          file_trouble_.empty();
+    const bool all_well = tally.failed == 0 && end.waiting == 0 && failures.named.empty() &&
+                          !unseen && file_trouble_.empty();
     return all_well ? kAllWell : kSomeFailed;
   }
 
@@ -236,6 +246,23 @@ class BatchRun {
     return std::move(*rows);
   }
 
+  // Looks at all that the ledger holds: failures of other commands push none of ours out.
+  FailedFiles failures_of_this_batch(LedgerReader& reader) const {
+    FailedFiles failures;
+    for (JobId last = 0;;) {
+      auto some = reader.failures_behind(last, kMostFailed);
+      if (!some || some->empty()) return failures;
+      last = some->back().id;
+      for (JobView& row : *some) {
+        if (!batch_.asked_for(row)) continue;
+        if (failures.named.size() == kMostFailed)
+          ++failures.more;
+        else
+          failures.named.push_back(std::move(row));
+      }
+    }
+  }
+
   static void list_json(const std::vector<JobView>& rows, std::string_view what) {
     for (const JobView& row : rows) {
       std::cout << nlohmann::json{{"type", what},
@@ -248,17 +275,12 @@ class BatchRun {
   }
 
   // The reason of a file that was not tried yet is empty.
-  static void list_waiting(const std::vector<JobView>& rows, std::int64_t all) {
-    list(rows, "waiting");
-    const auto more = all - static_cast<std::int64_t>(rows.size());
-    if (more > 0) std::cerr << "waiting: " << more << " more\n";
-  }
-
-  static void list(const std::vector<JobView>& rows, std::string_view what) {
+  static void list(const std::vector<JobView>& rows, std::string_view what, std::int64_t more) {
     for (const JobView& row : rows) {
       std::cerr << what << ": " << printable(row.candidate.name) << " to " << row.target
                 << (row.reason.empty() ? "" : ": ") << row.reason << "\n";
     }
+    if (more > 0) std::cerr << what << ": " << more << " more\n";
   }
 
   const Options& options_;

@@ -50,7 +50,7 @@ std::expected<FetchSettings, int> fetch_settings(const Options& options) {
     if (download != nullptr) settings.headers = headers_of(download->headers, file.parent_path());
   }
   if (!options.state_dir.empty())
-    settings.state = full_path(native_path(options.state_dir), fs::current_path());
+    settings.state = full_path(native_path(options.state_dir), current_folder());
   return settings;
 }
 
@@ -74,8 +74,7 @@ DownloadOptions download_options(const Options& options, const fs::path& into) {
   download.window.max_connections = std::min(options.max_connections, download.window.workers);
   download.window.rate_per_second = parse_rate(options.rate);
   download.window.random = random_numbers();
-  for (const std::string& place : options.allow_fetch)
-    download.fetch.allow.push_back(to_lower_ascii(place));
+  download.fetch.allow = options.allow_fetch;
   download.fetch.ca_file = options.ca_file;
   download.fetch.hashing = Hashing::IfListed;  // nobody is told of it
   download.refresh = options.refresh ? Refresh::Yes : Refresh::No;
@@ -90,7 +89,7 @@ class FetchRun {
  public:
   FetchRun(const Options& options, FetchSettings settings)
       : options_(options),
-        into_(full_path(native_path(options.into), fs::current_path())),
+        into_(full_path(native_path(options.into), current_folder())),
         state_dir_(settings.state / "batch" / batch_id()),
         headers_(std::move(settings.headers)),
         progress_(options.json) {}

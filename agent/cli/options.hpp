@@ -42,8 +42,9 @@ struct Options {
 
   // serve
   std::string listen, cert, key, token_file, scratch;
-  std::vector<std::string> allow_fetch;
+  std::vector<std::string> allow_fetch;  // "host:443", in lower case
   std::string max_size = "100MB";
+  std::string time_limit = "120s";
   int renderers = 0;  // 0: one a core
 
   // status, explain, retry, rescan, pause, resume, secret, service

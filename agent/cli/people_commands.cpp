@@ -53,14 +53,20 @@ Result<std::string> answer_of(const Context& context, const Options& options,
   return from_ledger(view, options);
 }
 
+// Where batches of `millrace convert` keep their ledgers.
+fs::path state_dir_of_batches(const Options& options, const fs::path& usual) {
+  if (options.state_dir.empty()) return usual;
+  return full_path(native_path(options.state_dir), current_folder());
+}
+
 // The configuration; where there is none, what `millrace convert` without one keeps.
 std::expected<Context, int> context_with_batches(const Options& options) {
   const auto folders = standard_folders();
   if (!folders || !options.config.empty()) return load_context(options);
   const auto file = config_file_of(options, *folders);
+  const fs::path batches = state_dir_of_batches(options, folders->state_dir) / "batch";
   std::error_code ignored;
-  if (fs::exists(file, ignored) || !fs::exists(folders->state_dir / "batch", ignored))
-    return load_context(options);
+  if (fs::exists(file, ignored) || !fs::exists(batches, ignored)) return load_context(options);
   auto defaults = load_settings("", file, surroundings(*folders));
   return Context{*folders, file, std::move(*defaults)};
 }
@@ -138,14 +144,16 @@ int run_status(const Options& options) {
 int run_failures(const Options& options) {
   const auto context = context_with_batches(options);
   if (!context) return context.error();
-  auto answer = answer_of(*context, options, "/v1/failures",
-                          [](AgentView& view, const Options&) { return view.failures(); });
-  const auto batches = failures_of_batches(context->settings.agent.state_dir);
-  if (!answer && batches.empty()) return show(options, answer, failures_text);
-  // No agent has run here, but batches have.
-  nlohmann::json all{{"failures", nlohmann::json::array()}};
+  const auto answer = answer_of(*context, options, "/v1/failures",
+                                [](AgentView& view, const Options&) { return view.failures(); });
+  nlohmann::json all{{"failures", nlohmann::json::array()},
+                     {"more", 0},
+                     {"possible_extra_bills", nlohmann::json::array()}};
   if (answer) all = nlohmann::json::parse(*answer);
-  all["batches"] = batches;
+  const bool batches = add_failures_of_batches(
+      all, state_dir_of_batches(options, context->settings.agent.state_dir));
+  // Where no agent has run, batches may have.
+  if (!answer && !batches) return show(options, answer, failures_text);
   return show(options, all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
               failures_text);
 }
@@ -159,7 +167,7 @@ int run_explain(const Options& options) {
   if (!context) return context.error();
   Options absolute = options;
   if (!parse_bucket_url(options.name)) {
-    const fs::path path = full_path(native_path(options.name), fs::current_path());
+    const fs::path path = full_path(native_path(options.name), current_folder());
     absolute.name = path_text(as_configured(path, context->settings));
   }
   const auto answer =

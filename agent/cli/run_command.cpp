@@ -93,19 +93,40 @@ class Agent {
     view_->show_events(event_counts_);
     if (!options_.once)
       if (auto listening = listen(context_.settings.events); !listening) return listening;
-    auto control = start_control(control_socket(context_.settings, context_.folders), *view_);
+    const auto socket = control_socket(context_.settings, context_.folders);
+    auto control = start_control(socket, *view_);
     if (!control) return std::unexpected(control.error());
     control_ = std::move(*control);
+    if (auto noted = note_control_socket(context_.settings, socket); !noted)
+      log_error(Level::Warning, "commands of another session may not find this agent",
+                noted.error());
     return {};
   }
 
-  Result<void> listen(const EventsSettings& settings) {
-    events_.reset();
+  Result<std::unique_ptr<EventServer>> open_events(const EventsSettings& settings) {
     auto listening = listen_for_events(
         settings, context_.config_file.parent_path(), event_counts_,
         [this](const PushedObject& object) { return engine_->hint(object.bucket, object.key); });
     if (!listening) return fail(ErrorKind::Configuration, listening.error().message);
-    events_ = std::move(*listening);
+    return listening;
+  }
+
+  // Where it fails, the old listener stays.
+  Result<void> listen(const EventsSettings& settings) {
+    const bool same_address = settings.listen == listened_.listen;
+    if (same_address) events_.reset();  // two cannot have it
+    auto fresh = open_events(settings);
+    if (!fresh && same_address) {
+      auto old = open_events(listened_);
+      // Without one, the next reload tries again.
+      if (old)
+        events_ = std::move(*old);
+      else
+        listened_ = {};
+    }
+    if (!fresh) return std::unexpected(fresh.error());
+    events_ = std::move(*fresh);
+    listened_ = settings;
     if (events_ != nullptr)
       log(Level::Info, "stores may push events", {{"address", events_->address()}});
     return {};
@@ -196,14 +217,23 @@ class Agent {
     }
     if (auto apart = state_dir_apart(*loaded); !apart) return apart;
     notify_service_manager("RELOADING=1");
-    const EventsSettings before = engine_->settings().events;
-    const EventsSettings events = loaded->events;
-    auto done = engine_->reload(std::move(*loaded));
+    const auto done = take_up(std::move(*loaded));
     notify_service_manager("READY=1");
-    if (!done) return done;
-    log(Level::Info, "configuration reloaded");
-    if (options_.once || events == before) return done;
-    return listen(events);
+    if (done) log(Level::Info, "configuration reloaded");
+    return done;
+  }
+
+  // All of it or nothing.
+  Result<void> take_up(Settings fresh) {
+    const EventsSettings before = listened_;
+    const bool other_events = !options_.once && fresh.events != before;
+    if (other_events)
+      if (auto listening = listen(fresh.events); !listening) return listening;
+    auto done = engine_->reload(std::move(fresh));
+    if (done || !other_events) return done;
+    if (auto back = listen(before); !back)
+      log_error(Level::Error, "stores can push no events any more", back.error());
+    return done;
   }
 
   static void report(const Result<void>& reloaded) {
@@ -220,6 +250,7 @@ class Agent {
   std::unique_ptr<Engine> engine_;
   EventCounts event_counts_;
   std::unique_ptr<EventServer> events_;  // start, stop and reload only, one at a time
+  EventsSettings listened_;              // what it was made from
   std::unique_ptr<AgentView> view_;
   std::unique_ptr<ControlServer> control_;
 };

@@ -23,8 +23,8 @@ constexpr std::uint64_t kRenderMemory = 4'000'000'000;
 constexpr std::uint64_t kLargestOutput = 2'000'000'000;
 // Answers under way when the server is asked to stop.
 constexpr std::chrono::milliseconds kStopPatience{3000};
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr Duration kShortestLimit = std::chrono::seconds{1};
+constexpr Duration kLongestLimit = std::chrono::days{7};
 
 Result<ConversionServerOptions> server_options(const Options& options,
                                                const StandardFolders& folders) {
@@ -41,14 +41,22 @@ Result<ConversionServerOptions> server_options(const Options& options,
   server.allow_fetch = options.allow_fetch;
   server.scratch = options.scratch.empty()
                        ? folders.state_dir / "serve"
-                       : full_path(native_path(options.scratch), std::filesystem::current_path());
+                       : full_path(native_path(options.scratch), current_folder());
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   server.renderers = options.renderers > 0 ? options.renderers : static_cast<int>(cores);
   const auto size = parse_size(options.max_size);
-  if (!size) {
-    return fail(ErrorKind::Configuration, "--max-size must be a size such as 100MB");
+  if (!size || *size == 0) {
+    return fail(ErrorKind::Configuration, "--max-size must be a size such as 100MB, not \"" +
+                                              printable(options.max_size) + "\"");
   }
   server.max_size = *size;
+  const auto limit = parse_duration(options.time_limit);
+  if (!limit || *limit < kShortestLimit || *limit > kLongestLimit) {
+    return fail(ErrorKind::Configuration,
+                "--time-limit must be a duration from 1s to 7d, such as 120s, not \"" +
+                    printable(options.time_limit) + "\"");
+  }
+  server.limits.time = std::chrono::ceil<std::chrono::seconds>(*limit);
   // Said here: the TLS library's own words for it help nobody.
   for (const auto& [option, file] : {std::pair{"--ca-file", options.ca_file},
                                      {"--cert", options.cert},
@@ -57,13 +65,6 @@ Result<ConversionServerOptions> server_options(const Options& options,
     if (file.empty() || std::filesystem::is_regular_file(file, ignored)) continue;
     return fail(ErrorKind::Configuration,
                 std::string(option) + ": there is no file " + printable(file));
-  }
-  for (const std::string& place : options.allow_fetch) {
-    const std::size_t colon = place.rfind(':');
-    const std::string port = colon == std::string::npos ? "" : place.substr(colon + 1);
-    if (colon != 0 && !port.empty() && std::ranges::all_of(port, is_digit)) continue;
-    return fail(ErrorKind::Configuration, "--allow-fetch: \"" + printable(place) +
-                                              "\" is no HOST:PORT, such as files.example:443");
   }
   if (!options.token_file.empty()) {
     auto token = read_secret_file(native_path(options.token_file));
@@ -89,6 +90,13 @@ int run_serve(const Options& options) {
   if (!has_renderer()) return refuse(options, no_renderer());
   if (auto made = make_state_dir(server_settings->scratch); !made) {
     return refuse(options, made.error());
+  }
+  // Before anything in it is touched: a start removes what an earlier server left there.
+  auto lock = lock_instance(server_settings->scratch);
+  if (!lock) {
+    Error error = lock.error();
+    if (error.kind == ErrorKind::Exists) error.message += "; --scratch names another folder";
+    return refuse(options, error);
   }
   auto launcher = make_launcher();
   if (!launcher) return refuse(options, launcher.error());

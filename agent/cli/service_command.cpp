@@ -91,7 +91,7 @@ Result<Said> install(ServiceManager& manager, const Options& options) {
   ServiceSetup setup;
   setup.program = own_executable();
   std::error_code problem;
-  setup.config_file = full_path(config_file_of(options, *folders), fs::current_path(problem));
+  setup.config_file = full_path(config_file_of(options, *folders), current_folder());
   setup.own_folder = folders->config_file.parent_path();
   if (options.grant) setup.access = AccountAccess::Granted;
   std::vector<std::string> notes;

@@ -57,7 +57,7 @@ Result<FirstConfig> wanted_by(const Options& options, const StandardFolders& fol
                     " must be a folder; a bucket needs an [s3.NAME]: make the configuration with a "
                     "folder and set `outbox` in it afterwards");
   }
-  const fs::path ours = folders.home / "Millrace", here = fs::current_path();
+  const fs::path ours = folders.home / "Millrace", here = current_folder();
   FirstConfig wanted;
   wanted.inbox =
       options.inbox.empty() ? ours / "inbox" : full_path(native_path(options.inbox), here);

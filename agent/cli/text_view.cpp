@@ -76,6 +76,18 @@ std::string failure_text(const Json& row) {
          requests_text(row.value("attempts", 0)) + ")\n";
 }
 
+// Of a list that was cut.
+std::string more_text(const Json& lists, const char* name) {
+  return lists.value(name, std::int64_t{0}) > 0 ? number(lists, name) + " more\n" : "";
+}
+
+std::string extra_bill_text(const Json& row) {
+  return "  " + row.value("folder", "") + "/" + row.value("file", "") + " to " +
+         row.value("to", "") + ": " + row.value("state", "") + ", " +
+         number(row, "possible_extra_bills") + " of " + requests_text(row.value("attempts", 0)) +
+         "\n";
+}
+
 std::string fetch_text(const Json& fetch) {
   const auto done = fetch.value("fetched", std::int64_t{0}) +
                     fetch.value("skipped", std::int64_t{0}) +
@@ -119,8 +131,7 @@ std::string status_text(const Json& status) {
   if (status.contains("events")) text += events_text(status["events"]);
   if (status.value("possible_extra_bills", 0) > 0) {
     text += number(status, "possible_extra_bills") +
-            " requests may have been billed twice; `millrace failures --json` and the ledger list "
-            "them\n";
+            " requests may have been billed twice; `millrace failures` lists them\n";
   }
   return text;
 }
@@ -132,12 +143,16 @@ std::string requests_text(int count) {
 std::string failures_text(const Json& failures) {
   const Json& agents = failures["failures"];
   const Json batches = failures.value("batches", Json::array());
-  if (agents.empty() && batches.empty()) return "nothing has failed\n";
-  std::string text;
+  const Json extra = failures.value("possible_extra_bills", Json::array());
+  std::string text = agents.empty() && batches.empty() ? "nothing has failed\n" : "";
   for (const Json& row : agents) text += number(row, "id") + "  " + failure_text(row);
+  text += more_text(failures, "more");
   if (!agents.empty()) text += "`millrace retry ID` or `millrace retry --all` tries again\n";
   for (const Json& row : batches) text += failure_text(row);
+  text += more_text(failures, "more_in_batches");
   if (!batches.empty()) text += "of `millrace convert`, which takes a file again once it changes\n";
+  if (!extra.empty()) text += "requests that may have been billed twice:\n";
+  for (const Json& row : extra) text += extra_bill_text(row);
   return text;
 }
 

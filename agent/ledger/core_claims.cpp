@@ -77,9 +77,9 @@ Result<std::vector<Job>> LedgerCore::claim(std::string_view folder, Ledger::Lane
   return jobs;
 }
 
-Result<std::optional<WallTime>> LedgerCore::next_due() {
+Result<std::optional<WallTime>> LedgerCore::next_due(WallTime after) {
   Statement& due = sql_[Sql::NextDue];
-  due.bind();
+  due.bind(to_unix_ms(after));
   Rows rows(due);
   while (true) {
     const auto more = rows.next();
@@ -87,6 +87,13 @@ Result<std::optional<WallTime>> LedgerCore::next_due() {
     if (!*more) return std::nullopt;
     if (!claims_.contains(rows->integer(0))) return from_unix_ms(rows->integer(1));
   }
+}
+
+Result<void> LedgerCore::set_converter(std::string_view folder, std::string_view converter) {
+  if (auto begun = begin(); !begun) return begun;
+  Statement& update = sql_[Sql::SetConverter];
+  update.bind(converter, folder);
+  return update.run();
 }
 
 void LedgerCore::release(JobId job) {

@@ -265,6 +265,7 @@ Result<void> LedgerCore::count_targets(SourceSummary& summary) {
         break;
       case JobState::Skipped:
         ++summary.skipped;
+        if (row.integer(2) != 0) ++summary.without_result;
         break;
       case JobState::Cancelled:
         ++summary.cancelled;

@@ -97,6 +97,7 @@ struct SourceSummary {  // all targets of one version
   SourceRowId row = 0;
   Candidate candidate;
   int waiting = 0, delivered = 0, skipped = 0, failed = 0, cancelled = 0;
+  int without_result = 0;    // of those skipped: what lies there is not ours, or of another version
   std::string first_reason;  // of the first failed target
   std::string action;  // what was already done with the source: "", "archived", "deleted", ...
   bool all_final() const { return waiting == 0; }
@@ -167,9 +168,12 @@ class Ledger {
   enum class Lane { Fresh, Deferred };
   virtual Result<std::vector<Job>> claim(std::string_view folder, Lane lane, std::size_t n,
                                          WallTime now) = 0;
-  // When the next waiting job of any folder that nobody has becomes due, which may be in the past;
-  // nothing if none waits for a time.
-  virtual Result<std::optional<WallTime>> next_due() = 0;
+  // When the first waiting job of any folder that becomes due after `after` and that nobody has
+  // does so; nothing if none does. What was due by then, claim() has offered.
+  virtual Result<std::optional<WallTime>> next_due(WallTime after) = 0;
+  // The converter of what waits or failed in a folder, now that its settings name another one.
+  // Claimed jobs keep theirs until they are released.
+  virtual Result<void> set_converter(std::string_view folder, std::string_view converter) = 0;
   // Gives a claimed job back as it was.
   virtual void release(JobId job) = 0;
   // Reserves the first of `choices` that no other source owns in this outbox. An owner is a source
@@ -271,6 +275,8 @@ class LedgerReader {
   virtual Result<Latency> latency(std::string_view converter, WallTime since) = 0;
   virtual Result<std::int64_t> attempts_since(std::string_view converter, WallTime since) = 0;
   virtual Result<std::int64_t> possible_extra_bills() = 0;
+  // The jobs of these requests, in whatever state; that of the newest request first.
+  virtual Result<std::vector<JobView>> jobs_with_possible_extra_bills(std::size_t most) = 0;
   virtual Result<std::optional<std::string>> recall(std::string_view key) = 0;
 };
 

@@ -67,7 +67,8 @@ class LedgerCore {
   Result<void> admit(const Candidate& candidate, std::span<const TargetSpec> targets, WallTime now);
   Result<std::vector<Job>> claim(std::string_view folder, Ledger::Lane lane, std::size_t n,
                                  WallTime now);
-  Result<std::optional<WallTime>> next_due();
+  Result<std::optional<WallTime>> next_due(WallTime after);
+  Result<void> set_converter(std::string_view folder, std::string_view converter);
   void release(JobId job);
   Result<Name> reserve_name(JobId job, std::string_view outbox,
                             std::span<const NameChoice> choices);

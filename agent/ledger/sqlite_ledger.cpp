@@ -79,8 +79,11 @@ class SqliteLedger final : public Ledger {
     return writer_.ask_committed(
         [&](LedgerCore& core) { return core.claim(folder, lane, n, now); });
   }
-  Result<std::optional<WallTime>> next_due() override {
-    return writer_.ask([&](LedgerCore& core) { return core.next_due(); });
+  Result<std::optional<WallTime>> next_due(WallTime after) override {
+    return writer_.ask([&](LedgerCore& core) { return core.next_due(after); });
+  }
+  Result<void> set_converter(std::string_view folder, std::string_view converter) override {
+    return writer_.durably([&](LedgerCore& core) { return core.set_converter(folder, converter); });
   }
   void release(JobId job) override {
     (void)writer_.queue([job](LedgerCore& core) -> Result<void> {

@@ -109,6 +109,13 @@ class SqliteReader final : public LedgerReader {
   Result<std::int64_t> possible_extra_bills() override {
     return number("SELECT count(*) FROM attempt INDEXED BY attempt_extra WHERE extra = 1");
   }
+  Result<std::vector<JobView>> jobs_with_possible_extra_bills(std::size_t most) override {
+    return views(
+        "WHERE j.id IN (SELECT job FROM attempt INDEXED BY attempt_extra WHERE extra = 1)"
+        " ORDER BY (SELECT max(a.id) FROM attempt a INDEXED BY attempt_extra"
+        " WHERE a.extra = 1 AND a.job = j.id) DESC LIMIT ?",
+        most);
+  }
   Result<std::optional<std::string>> recall(std::string_view key) override {
     std::optional<std::string> value;
     auto read = each(

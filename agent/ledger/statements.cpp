@@ -44,7 +44,12 @@ constexpr std::array kRows{
     Row{Sql::TargetsOfVersion,
         "SELECT id, target, state, folder, outbox, output_folded FROM job WHERE id BETWEEN ? AND "
         "?"},
-    Row{Sql::JobsOfVersion, "SELECT state, reason FROM job WHERE id BETWEEN ? AND ?"},
+    // Of what was skipped also: does a result of ours lie there that was made from this version?
+    Row{Sql::JobsOfVersion,
+        "SELECT j.state, j.reason, j.state='skipped' AND NOT EXISTS(SELECT 1 FROM output o"
+        " JOIN source_version s ON s.id = (j.id >> 8) WHERE o.outbox=j.outbox"
+        " AND o.folded=j.output_folded AND o.published=1 AND o.folder=s.folder AND o.source=s.name"
+        " AND o.source_version=s.version) FROM job j WHERE j.id BETWEEN ? AND ?"},
     Row{Sql::CancelJob, "UPDATE job SET state='cancelled', reason=?, finished=? WHERE id=?"},
     Row{Sql::ClaimFresh,
         "SELECT " MILLRACE_JOB_COLUMNS
@@ -58,7 +63,9 @@ constexpr std::array kRows{
         " AND j.next_attempt<=? ORDER BY j.next_attempt, j.id"},
     Row{Sql::NextDue,
         "SELECT id, next_attempt FROM job INDEXED BY job_due"
-        " WHERE state='waiting' AND next_attempt>0 ORDER BY next_attempt"},
+        " WHERE state='waiting' AND next_attempt>0 AND next_attempt>? ORDER BY next_attempt"},
+    Row{Sql::SetConverter,
+        "UPDATE job SET converter=? WHERE folder=? AND state IN ('waiting','failed')"},
     Row{Sql::ReadRunning,
         "SELECT id, state, crashes, folder, outbox, output_name FROM job INDEXED BY job_running"
         " WHERE state IN ('converting','delivering')"},

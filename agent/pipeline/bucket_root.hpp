@@ -64,6 +64,7 @@ class BucketRoot final : public Root {
   // Where very many wait to be looked at, a listing is cheaper and costs no memory.
   void hint(const Name& name) override;
   void acknowledge(const Name&, std::string_view) override {}  // the ledger remembers
+  void forget_acknowledged() override {}
   void wake() override { board_.wake(); }
   RootHealth health() const override;
   std::optional<std::string> why_not(std::string_view name) const override {

@@ -12,6 +12,7 @@ constexpr Duration kFirstBlock = std::chrono::seconds{1};
 constexpr Duration kLongestBlock = std::chrono::seconds{10};
 // Each may hold its worker for hours, and has connections of its own.
 constexpr int kListsAtOnce = 4;
+constexpr const char* kByHand = "paused by hand";
 
 GateNews to_gate_news(const RateNews& news) {
   return {news.quota_remaining, news.quota_limit, news.window_remaining, news.window_limit,
@@ -47,6 +48,7 @@ void Dispatcher::add_folder(std::shared_ptr<Folder> folder) {
   const std::string name = folder->settings.name;
   FolderState& state = folders_[name];
   state.folder = std::move(folder);
+  state.paused = paused_.contains(name);
   queue_.add_folder(name);
   changed_.notify_all();
 }
@@ -77,6 +79,7 @@ void Dispatcher::set_service(std::shared_ptr<Service> service, const GateRules& 
     };
     entry.gate = std::make_unique<Gate>(rules, random);
   }
+  if (paused_.contains(service->settings.name)) entry.gate->pause(kByHand);
   services_[service->settings.name] = std::move(service);
   changed_.notify_all();
 }
@@ -93,6 +96,13 @@ std::string Dispatcher::account(const std::string& converter) const {
   return account_of(converter);
 }
 
+bool Dispatcher::wants_spent_since(WallTime month, const std::string& converter) const {
+  const MutexLock lock(mutex_);
+  const auto found = accounts_.find(account_of(converter));
+  return found != accounts_.end() &&
+         (found->second.month != month || !found->second.counted.contains(converter));
+}
+
 void Dispatcher::set_spent_since(WallTime month, const std::string& converter,
                                  std::int64_t conversions) {
   const MutexLock lock(mutex_);
@@ -102,7 +112,7 @@ void Dispatcher::set_spent_since(WallTime month, const std::string& converter,
   if (account.month != month) {
     account.month = month;
     account.counted = {converter};
-    account.gate->set_spent_this_month(conversions);
+    account.gate->begin_month(conversions);
   } else if (account.counted.insert(converter).second) {
     account.gate->add_spent_this_month(conversions);
   } else {
@@ -262,6 +272,11 @@ void Dispatcher::release(const std::string& folder) {
   changed_.notify_all();
 }
 
+void Dispatcher::keep_paused(std::string name) {
+  const MutexLock lock(mutex_);
+  paused_.insert(std::move(name));
+}
+
 bool Dispatcher::pause(const std::string& name) {
   const MutexLock lock(mutex_);
   bool known = false;
@@ -270,9 +285,10 @@ bool Dispatcher::pause(const std::string& name) {
     folder->second.pause_reason.clear();
   }
   if (Gate* gate = gate_of(name)) {
-    gate->pause("paused by hand");
+    gate->pause(kByHand);
     known = true;
   }
+  if (known) paused_.insert(name);
   return known;
 }
 
@@ -290,13 +306,14 @@ bool Dispatcher::resume(const std::string& name) {
     gate->resume(clock_.now());
     known = true;
   }
+  paused_.erase(name);
   changed_.notify_all();
   return known;
 }
 
-void Dispatcher::resume_converter(const std::string& name) {
+void Dispatcher::renew_converter(const std::string& name) {
   const MutexLock lock(mutex_);
-  if (Gate* gate = gate_of(name)) gate->resume(clock_.now());
+  if (Gate* gate = gate_of(name)) gate->renew(clock_.now());
   changed_.notify_all();
 }
 

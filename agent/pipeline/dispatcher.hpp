@@ -54,6 +54,7 @@ class Dispatcher {
   // billed. Taken once a month and when the converter joined its account: in between the account's
   // gate counts by itself, requests under way included.
   void set_spent_since(WallTime month, const std::string& converter, std::int64_t conversions);
+  bool wants_spent_since(WallTime month, const std::string& converter) const;
 
   std::size_t room(const std::string& folder, Ledger::Lane lane) const;
   void push(std::vector<Job> jobs);
@@ -85,10 +86,12 @@ class Dispatcher {
   // success, is paused until a person resumes it: every further file may cost as well.
   void pause_after_refusals(int in_a_row);
 
-  // For people. False if there is no folder or converter of that name.
+  // For people. False if there is no folder or converter of that name. A pause outlives a folder or
+  // converter that leaves and comes again.
   bool pause(const std::string& name);
   bool resume(const std::string& name);
-  void resume_converter(const std::string& name);  // its settings or its key have changed
+  void keep_paused(std::string name);             // a person paused it in an earlier run
+  void renew_converter(const std::string& name);  // its settings or its key are others now
 
   std::vector<FolderView> folders() const;
   std::optional<GateView> gate(const std::string& converter) const;
@@ -139,6 +142,7 @@ class Dispatcher {
   // Outlives a folder that a reload removed: its running jobs end under their old settings.
   std::map<std::string, int, std::less<>> running_in_ GUARDED_BY(mutex_);
   std::map<std::string, std::vector<Job>> busy_keys_ GUARDED_BY(mutex_);
+  std::set<std::string, std::less<>> paused_ GUARDED_BY(mutex_);  // by a person
   std::mt19937_64 random_ GUARDED_BY(mutex_);
   int most_refusals_ GUARDED_BY(mutex_) = 0;  // 0: no limit
   bool stopping_ GUARDED_BY(mutex_) = false;

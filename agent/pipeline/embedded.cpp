@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/report/log.hpp"
+#include "config/values.hpp"
 #include "platform/base/native_path.hpp"
 #include "platform/base/sha256.hpp"
 #include "platform/base/thread.hpp"
@@ -21,6 +22,15 @@ constexpr Duration kLongestRestart = std::chrono::seconds{30};
 constexpr Duration kWell = std::chrono::seconds{30};
 // How long stopping may take to notice: the supervisor looks this often.
 constexpr Duration kLookEvery = std::chrono::milliseconds{100};
+// The agent itself sends nothing above max_size, which may change while the child runs.
+constexpr const char* kAnySize = "1TiB";
+
+// As `serve` takes it: whole seconds, from a second to a week.
+std::string limit_text(Duration limit) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(limit);
+  const auto most = std::chrono::seconds{std::chrono::days{7}};
+  return duration_text(std::clamp(seconds, std::chrono::seconds{1}, most));
+}
 
 std::string random_name() {
   std::random_device random;
@@ -55,15 +65,23 @@ EmbeddedConverter::EmbeddedConverter(EmbeddedOptions options, std::unique_ptr<La
       socket_(path_text(options_.runtime_dir / ("serve-" + random_name() + ".sock"))),
       launcher_(std::move(launcher)) {}
 
-Result<std::unique_ptr<EmbeddedConverter>> EmbeddedConverter::start(EmbeddedOptions options) {
+Result<std::unique_ptr<EmbeddedConverter>> EmbeddedConverter::make(EmbeddedOptions options) {
   auto launcher = make_launcher();
   if (!launcher) return std::unexpected(launcher.error());
-  std::unique_ptr<EmbeddedConverter> made(
+  return std::unique_ptr<EmbeddedConverter>(
       new EmbeddedConverter(std::move(options), std::move(*launcher)));
-  if (auto spawned = made->spawn({}); !spawned) return std::unexpected(spawned.error());
-  made->supervisor_ = start_thread(
-      "embedded", [self = made.get()](std::stop_token stop) { self->supervise(std::move(stop)); });
-  return made;
+}
+
+Result<void> EmbeddedConverter::run(Duration time_limit) {
+  {
+    const MutexLock lock(mutex_);
+    time_limit_ = time_limit;
+  }
+  if (supervisor_.joinable()) return {};
+  if (auto spawned = spawn({}); !spawned) return spawned;
+  supervisor_ =
+      start_thread("embedded", [this](std::stop_token stop) { supervise(std::move(stop)); });
+  return {};
 }
 
 EmbeddedConverter::~EmbeddedConverter() {
@@ -84,10 +102,22 @@ EmbeddedConverter::~EmbeddedConverter() {
 }
 
 Result<void> EmbeddedConverter::spawn(const std::stop_token& stop) {
+  Duration time_limit{};
+  {
+    const MutexLock lock(mutex_);
+    time_limit = time_limit_;
+  }
   SpawnRequest request;
   request.program = options_.program;
-  request.arguments = {"serve", "--listen", "unix:" + socket_, "--scratch",
-                       path_text(options_.scratch_dir)};
+  request.arguments = {"serve",
+                       "--listen",
+                       "unix:" + socket_,
+                       "--scratch",
+                       path_text(options_.scratch_dir),
+                       "--max-size",
+                       kAnySize,
+                       "--time-limit",
+                       limit_text(time_limit)};
   request.environment = child_environment();
   request.out = ChildStream::Pipe;
   auto child = launcher_->spawn(std::move(request));
@@ -99,7 +129,16 @@ Result<void> EmbeddedConverter::spawn(const std::stop_token& stop) {
   }
   const MutexLock lock(mutex_);
   child_ = std::move(*child);
+  child_time_limit_ = time_limit;
   return {};
+}
+
+// Whether there was one. Only the supervisor ends a child: it is the one that uses it.
+bool EmbeddedConverter::end_outdated_child() {
+  const MutexLock lock(mutex_);
+  if (!child_ || child_time_limit_ == time_limit_) return false;
+  child_.reset();
+  return true;
 }
 
 void EmbeddedConverter::supervise(std::stop_token stop) {
@@ -107,6 +146,10 @@ void EmbeddedConverter::supervise(std::stop_token stop) {
   TimePoint started = std::chrono::steady_clock::now();
   TimePoint restart_at{};
   while (!stop.stop_requested()) {
+    if (end_outdated_child()) {
+      log(Level::Info, "the embedded converter is started again with another time limit");
+      restart_at = {};
+    }
     Child* child = nullptr;
     {
       const MutexLock lock(mutex_);

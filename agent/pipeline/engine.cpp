@@ -216,23 +216,26 @@ void Engine::recover() {
 // -- settings ---------------------------------------------------------------------------------
 Result<void> Engine::ensure_embedded() {
   if (embedded_) return {};
-  auto started = EmbeddedConverter::start(
+  auto made = EmbeddedConverter::make(
       {options_.program, options_.runtime_dir, options_.ledger_file.parent_path() / "scratch"});
-  if (!started) return std::unexpected(started.error());
-  embedded_ = std::move(*started);
+  if (!made) return std::unexpected(made.error());
+  embedded_ = std::move(*made);
   return {};
 }
 
 Result<std::shared_ptr<Service>> Engine::make_service(const ConverterSettings& settings) {
   if (settings.downloads) return make_list_service(*lists_, settings, options_.config_dir, clock_);
   if (settings.embedded) {
-    if (auto running = ensure_embedded(); !running) return std::unexpected(running.error());
+    if (auto made = ensure_embedded(); !made) return std::unexpected(made.error());
+    const auto running = embedded_->run(settings.timeout);
+    if (!running) return std::unexpected(running.error());
   }
   const std::string socket = settings.embedded ? embedded_->socket() : std::string();
   return millrace::make_service(*http_, settings, socket, options_.config_dir, clock_);
 }
 
 Result<void> Engine::set_services(const Settings& settings) {
+  keep_pauses(settings);
   std::vector<std::shared_ptr<Service>> services;
   for (const ConverterSettings& converter : settings.converters) {
     const bool used = std::ranges::any_of(
@@ -289,7 +292,11 @@ void Engine::remove_folder(const std::string& name) {
   std::erase_if(retired_roots_, [](const auto& root) { return root->wait_stopped(TimePoint{}); });
   retired_roots_.push_back(member.root);
   for (const Job& job : dispatcher_->remove_folder(name)) ledger_->release(job.id);
-  failed_actions_.drop(name);
+}
+
+bool Engine::is_member(const std::string& folder) const {
+  const MutexLock lock(mutex_);
+  return members_.contains(folder);
 }
 
 Result<void> Engine::reload(Settings fresh) {
@@ -303,15 +310,19 @@ Result<void> Engine::reload(Settings fresh) {
     if (!has_same_folder(fresh, old, folder)) remove_folder(folder.name);
   }
   for (const FolderSettings& folder : fresh.folders) {
-    if (has_same_folder(old, fresh, folder)) continue;
+    // One that could not be opened before is tried again.
+    if (has_same_folder(old, fresh, folder) && is_member(folder.name)) continue;
     if (auto added = add_folder(folder); !added)
       log_error(Level::Error, "cannot open a folder", added.error(), {{"folder", folder.name}});
   }
+  for (const FolderSettings& folder : old.folders)
+    if (fresh.folder(folder.name) == nullptr) failed_actions_.drop(folder.name);
   for (const ConverterSettings& converter : old.converters) {
     if (fresh.converter(converter.name) == nullptr) dispatcher_->remove_service(converter.name);
   }
   for (const ConverterSettings& converter : fresh.converters) {
-    dispatcher_->resume_converter(converter.name);
+    const ConverterSettings* const before = old.converter(converter.name);
+    if (before == nullptr || *before != converter) dispatcher_->renew_converter(converter.name);
   }
   const MutexLock lock(mutex_);
   settings_ = std::move(fresh);
@@ -407,10 +418,15 @@ std::vector<ConverterStatus> Engine::converters() const {
 
 HttpClient::Counters Engine::connections() const { return http_->counters(); }
 
-bool Engine::pause(const std::string& name) { return dispatcher_->pause(name); }
+bool Engine::pause(const std::string& name) {
+  const bool known = dispatcher_->pause(name);
+  if (known) remember_pause(name, true);
+  return known;
+}
 
 bool Engine::resume(const std::string& name) {
   const bool known = dispatcher_->resume(name);
+  if (known) remember_pause(name, false);
   intake_->job_ended();
   return known;
 }

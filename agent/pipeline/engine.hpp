@@ -124,6 +124,9 @@ class Engine {
   Result<std::shared_ptr<Service>> make_service(const ConverterSettings& settings);
   Result<void> ensure_embedded();
   Result<void> set_services(const Settings& settings);
+  void keep_pauses(const Settings& settings);
+  void remember_pause(const std::string& name, bool paused);
+  bool is_member(const std::string& folder) const;
   void count_spent(const Settings& settings);
   bool note_key(const ConverterSettings& converter);
   Result<void> add_folder(const FolderSettings& settings);

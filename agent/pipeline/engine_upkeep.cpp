@@ -17,6 +17,8 @@ constexpr std::chrono::hours kRemembered{90 * 24};
 constexpr std::chrono::hours kFirstForgetting{1};
 constexpr std::chrono::hours kForgettingEvery{24};
 
+std::string pause_key(const std::string& name) { return "paused " + name; }
+
 }  // namespace
 
 void Engine::refresh_budgets() { count_spent(settings()); }
@@ -24,7 +26,7 @@ void Engine::refresh_budgets() { count_spent(settings()); }
 void Engine::count_spent(const Settings& settings) {
   const WallTime month = month_of(clock_.wall_now());
   for (const ConverterSettings& converter : settings.converters) {
-    if (dispatcher_->account(converter.name).empty()) continue;
+    if (!dispatcher_->wants_spent_since(month, converter.name)) continue;
     const auto spent = ledger_->attempts_billed_since(converter.name, month);
     if (spent) {
       dispatcher_->set_spent_since(month, converter.name, *spent);
@@ -42,7 +44,7 @@ void Engine::look_at_keys() {
     if (!note_key(converter)) continue;
     log(Level::Info, "the key is another one now; the converter goes on",
         {{"converter", converter.name}});
-    dispatcher_->resume_converter(converter.name);
+    dispatcher_->renew_converter(converter.name);
   }
 }
 
@@ -53,6 +55,22 @@ bool Engine::note_key(const ConverterSettings& converter) {
   const Digest digest = sha256(*key);
   OPENSSL_cleanse(key->data(), key->size());
   return std::exchange(keys_seen_[converter.name], digest) != digest;
+}
+
+// What a person paused stays so over a restart.
+void Engine::keep_pauses(const Settings& settings) {
+  const auto keep = [&](const std::string& name) {
+    const auto paused = ledger_->recall(pause_key(name));
+    if (!paused) log_error(Level::Error, "cannot tell whether it was paused", paused.error());
+    if (paused && *paused == "yes") dispatcher_->keep_paused(name);
+  };
+  for (const FolderSettings& folder : settings.folders) keep(folder.name);
+  for (const ConverterSettings& converter : settings.converters) keep(converter.name);
+}
+
+void Engine::remember_pause(const std::string& name, bool paused) {
+  const auto kept = ledger_->remember(pause_key(name), paused ? "yes" : "no");
+  if (!kept) log_error(Level::Error, "the next start will not know of the pause", kept.error());
 }
 
 // A piece at a time, so that nothing waits long for the ledger.

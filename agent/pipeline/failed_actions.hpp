@@ -37,7 +37,7 @@ class FailedActions {
     waiting.pop_front();
     return taken;
   }
-  // A folder that comes again is recovered as after a start.
+  // The folder is configured no more.
   void drop(const std::string& folder) {
     const MutexLock lock(mutex_);
     folders_.erase(folder);

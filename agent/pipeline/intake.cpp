@@ -239,6 +239,8 @@ void Intake::handle(Message message, TimePoint now) {
   } else if (auto* again = std::get_if<LookAgain>(&message)) {
     if (const auto at = roots_.find(again->root); at != roots_.end()) {
       at->second.looking_again.insert(again->name);
+      // It may come back as the very version that rescans pass over.
+      at->second.at.root->forget_acknowledged();
       at->second.at.root->request_probes({{again->root, again->name}});
     }
   } else if (auto* news = std::get_if<NatureNews>(&message)) {
@@ -377,17 +379,16 @@ void Intake::refill() {
   const WallTime asked_at = clock_.wall_now();
   bool unanswered = false;
   for (const auto& [root, state] : roots_) {
-    const std::string& folder = state.at.folder->settings.name;
     for (const auto lane : {Ledger::Lane::Fresh, Ledger::Lane::Deferred}) {
-      const auto more = refill(folder, lane);
+      const auto more = refill(state.at.folder->settings, lane);
       if (!more) unanswered = true;
       if (more && *more) claim_wanted_ = true;
     }
   }
   next_due_.reset();
-  const auto due = ledger_.next_due();
   // What was due before we asked had no room, or belongs to a folder that is gone.
-  if (due && *due && **due > asked_at) next_due_ = clock_.now() + (**due - clock_.wall_now());
+  const auto due = ledger_.next_due(asked_at);
+  if (due && *due) next_due_ = clock_.now() + (**due - clock_.wall_now());
   if (!due || unanswered) {
     const TimePoint again = clock_.now() + kAskAgain;
     next_due_ = std::min(next_due_.value_or(again), again);
@@ -395,13 +396,14 @@ void Intake::refill() {
 }
 
 // True if there may be more where this came from; an error that was logged.
-Result<bool> Intake::refill(const std::string& folder, Ledger::Lane lane) {
+Result<bool> Intake::refill(const FolderSettings& settings, Ledger::Lane lane) {
+  const std::string& folder = settings.name;
   const std::size_t room = std::min(dispatcher_.room(folder, lane), kClaimAtOnce);
   // A half-full window waits for more room, so that jobs are fetched in handfuls; each job that
   // ends asks again.
   if (room < kClaimAtOnce && dispatcher_.queued(folder) > kClaimAtOnce) return false;
   if (room == 0) return false;
-  auto jobs = ledger_.claim(folder, lane, room, clock_.wall_now());
+  auto jobs = claim(settings, lane, room);
   if (!jobs) {
     log_error(Level::Error, "cannot take work from the ledger", jobs.error());
     return std::unexpected(jobs.error());
@@ -409,6 +411,18 @@ Result<bool> Intake::refill(const std::string& folder, Ledger::Lane lane) {
   const bool more = jobs->size() == room;
   if (!jobs->empty()) dispatcher_.push(std::move(*jobs));
   return more;
+}
+
+// A folder that has got another `via` takes along what waits.
+Result<std::vector<Job>> Intake::claim(const FolderSettings& settings, Ledger::Lane lane,
+                                       std::size_t room) {
+  auto jobs = ledger_.claim(settings.name, lane, room, clock_.wall_now());
+  const auto is_other = [&](const Job& job) { return job.converter != settings.via; };
+  if (!jobs || std::ranges::none_of(*jobs, is_other)) return jobs;
+  for (const Job& job : *jobs) ledger_.release(job.id);
+  if (auto set = ledger_.set_converter(settings.name, settings.via); !set)
+    return std::unexpected(set.error());
+  return ledger_.claim(settings.name, lane, room, clock_.wall_now());
 }
 
 void Intake::update_quiet() {

@@ -116,7 +116,9 @@ class Intake final : public RootSink {
   void admit(std::size_t root, const std::vector<Candidate>& candidates);
   void learn(TimePoint now);
   void refill();
-  Result<bool> refill(const std::string& folder, Ledger::Lane lane);
+  Result<bool> refill(const FolderSettings& settings, Ledger::Lane lane);
+  Result<std::vector<Job>> claim(const FolderSettings& settings, Ledger::Lane lane,
+                                 std::size_t room);
   void update_quiet();
   TimePoint next_turn(TimePoint now);
 

@@ -19,6 +19,8 @@ namespace {
 constexpr Duration kUnreadableDelay = std::chrono::seconds{30};
 constexpr Duration kFirstRecordDelay = std::chrono::milliseconds{500};
 constexpr Duration kLongestRecordDelay = std::chrono::seconds{10};
+constexpr Duration kFirstOutboxWait = std::chrono::seconds{5};
+constexpr Duration kLongestOutboxWait = std::chrono::minutes{15};
 constexpr std::size_t kLongestReason = 500;
 
 // A result is often larger than its source (an image unpacked to TIFF); room for twice its size is
@@ -36,15 +38,28 @@ bool is_format(const Name& name, const std::string& format) {
   return dot != Name::npos && canonical(to_lower_ascii(name.substr(dot + 1))) == canonical(format);
 }
 
+// The converter was asked, and its answer could not be kept: each time that costs the transfer of
+// the whole file, so that the next times are ever further apart. `attempt` counts from 1.
+Duration wait_for_outbox(int attempt) {
+  return std::min<Duration>(kFirstOutboxWait * (1 << std::min(attempt - 1, 12)),
+                            kLongestOutboxWait);
+}
+
 // An outbox that says so is not asked again by this run.
 bool is_for_good(const Error& error) {
   return error.kind == ErrorKind::Stopped || error.kind == ErrorKind::Input;
 }
 
+// A gateway that gave up waiting: what is behind it may go on, and bill. RFC 9110 15.6.3 and
+// 15.6.5, and the codes of a large content network.
+bool is_of_gateway(int status) {
+  return status == 502 || status == 504 || (status >= 520 && status <= 524);
+}
+
 Billing billing_of(const ConvertReply& reply) {
   if (reply.http_status >= 200 && reply.http_status < 300) return Billing::Yes;
-  if (reply.http_status == 0 && reply.whole_request_sent) return Billing::Unknown;
-  return Billing::No;
+  const bool no_answer = reply.http_status == 0 || is_of_gateway(reply.http_status);
+  return no_answer && reply.whole_request_sent ? Billing::Unknown : Billing::No;
 }
 
 }  // namespace
@@ -189,8 +204,8 @@ Result<AttemptStart> JobRun::plan_attempt() const {
   if (!unknown) return start;
   const auto age = tools_.clock.wall_now() - *job_.open_key_since;
   if (age < service_.settings.idempotency_window) return start;
-  // A person's retry starts counting at nought and overrides the hold.
-  if (service_.settings.after_window == AfterWindow::Hold && job_.attempts > 0) {
+  // A person's retry forgets that it was tried, and overrides the hold.
+  if (service_.settings.after_window == AfterWindow::Hold && job_.first_tried) {
     return fail(ErrorKind::Input,
                 "a request of this file was sent, its outcome is unknown, and the converter has "
                 "forgotten it by now (after_window = \"hold\"); `millrace retry` sends it again");
@@ -241,7 +256,16 @@ JobRun::Step JobRun::deliver(Artifact artifact) {
   outbox_failed_ = true;
   auto begun =
       folder_.outbox_io.timed(worker_, [&] { return outbox_->begin(output_name_, job_.id); });
-  if (!begun) return std::unexpected(begun.error());
+  if (!begun) {
+    // Something that is no folder lies where the result's folder must be: that is this file's own
+    // trouble, and asking the converter again does not mend it.
+    const bool in_the_way = begun.error().kind == ErrorKind::Exists;
+    outbox_failed_ = !in_the_way && begun.error().kind != ErrorKind::Input;
+    if (in_the_way)
+      return fail(ErrorKind::Input, "the folder of the result cannot be made in the outbox: " +
+                                        begun.error().message);
+    return std::unexpected(begun.error());
+  }
   MeteredFile file(**begun, folder_.outbox_io, worker_);
   auto written = fill(file, *artifact.body, artifact.length);
   if (!written) {
@@ -367,6 +391,10 @@ JobEnd JobRun::after_error(const Error& error) {
   }
   if (cause.kind == ErrorKind::Environment && !outbox_failed_) {
     end.next_attempt = now + std::chrono::duration_cast<WallTime::duration>(kUnreadableDelay);
+  }
+  if (outbox_failed_ && attempt_ > 0) {
+    const Duration wait = wait_for_outbox(attempt_);
+    end.next_attempt = now + std::chrono::duration_cast<WallTime::duration>(wait);
   }
   return end;
 }

@@ -32,6 +32,12 @@ Result<std::string> act(const Folder& folder, const SourceSummary& summary) {
     if (!moved) return std::unexpected(moved.error());
     return "archived";
   }
+  if (good && folder.settings.after == AfterSuccess::Delete && summary.without_result > 0) {
+    // Its name was taken, or changed = "skip": these bytes are nowhere else.
+    log(Level::Warning, "not deleted: no result was made of it",
+        {{"folder", folder.settings.name}, {"file", source.name}});
+    return "kept";
+  }
   if (good && folder.settings.after == AfterSuccess::Delete) {
     if (auto removed = folder.source->remove(source); !removed) {
       return std::unexpected(removed.error());

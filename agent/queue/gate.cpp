@@ -79,6 +79,7 @@ struct Gate::State {
     return circuit.is_open() || pacer.must_try_alone() ? 1 : concurrency.limit();
   }
   std::optional<std::int64_t> floor() const;
+  bool is_at_floor() const;  // or would be with the requests in flight
   Hold hold(TimePoint now) const;
   std::optional<Hold> hold_for_people(TimePoint now) const;
   void hear(const GateNews& news, TimePoint now);
@@ -96,6 +97,11 @@ std::optional<std::int64_t> Gate::State::floor() const {
   return floor;
 }
 
+bool Gate::State::is_at_floor() const {
+  const auto lowest = floor();
+  return lowest && quota_remaining && *quota_remaining - in_flight <= *lowest;
+}
+
 std::optional<Hold> Gate::State::hold_for_people(TimePoint now) const {
   if (stopped) return Hold{true, GateState::Stopped, *stopped, {}};
   if (paused) return Hold{true, GateState::Paused, *paused, {}};
@@ -110,8 +116,8 @@ std::optional<Hold> Gate::State::hold_for_people(TimePoint now) const {
         "the monthly budget of " + std::to_string(*rules.monthly_budget) + " conversions is spent",
         {}};
   }
-  const auto lowest = floor();
-  if (lowest && quota_remaining && !floor_waived && *quota_remaining - in_flight <= *lowest) {
+  if (is_at_floor() && !floor_waived) {
+    const auto lowest = floor();
     const bool reached = *quota_remaining <= *lowest;
     return Hold{true,
                 reached ? GateState::Paused : GateState::Open,
@@ -172,11 +178,9 @@ void Gate::set_rules(const GateRules& rules) {
   state_->stopped.reset();
 }
 
-void Gate::set_spent_this_month(std::int64_t conversions) {
-  if (conversions < state_->spent) {
-    state_->no_quota.reset();
-    state_->quota_remaining.reset();
-  }
+void Gate::begin_month(std::int64_t conversions) {
+  state_->no_quota.reset();
+  state_->quota_remaining.reset();
   state_->spent = conversions;
 }
 
@@ -247,12 +251,15 @@ void Gate::abandoned() {
 void Gate::pause(std::string reason) { state_->paused = std::move(reason); }
 
 void Gate::resume(TimePoint now) {
-  State& s = *state_;
-  s.paused.reset();
-  s.stopped.reset();
-  s.no_quota.reset();
-  s.floor_waived = true;
-  s.circuit.probe_now(now);
+  state_->paused.reset();
+  state_->floor_waived = state_->is_at_floor();
+  renew(now);
+}
+
+void Gate::renew(TimePoint now) {
+  state_->stopped.reset();
+  state_->no_quota.reset();
+  state_->circuit.probe_now(now);
 }
 
 GateView Gate::view(TimePoint now) const {

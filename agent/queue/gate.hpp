@@ -49,8 +49,8 @@ class Gate {
 
   // New settings also end a stop (Configuration): the key or the URL may be right by now.
   void set_rules(const GateRules& rules);
-  // Billed or possibly billed. A lower number than before is a new month: it ends a quota pause.
-  void set_spent_this_month(std::int64_t conversions);
+  // Billed or possibly billed so far. Ends a quota pause: the account's month is a new one as well.
+  void begin_month(std::int64_t conversions);
   void add_spent_this_month(std::int64_t conversions);  // of a converter that joined the account
 
   bool open(TimePoint now) const;  // one more request may start
@@ -67,9 +67,12 @@ class Gate {
   void set_hung(int requests);
 
   void pause(std::string reason);  // by a person, until resume()
-  // Also ends a stop after 401, a quota pause, and the wait of an open circuit. A quota floor that
-  // is still crossed is then ignored until the quota rises.
+  // By a person. Also ends what renew() ends. A quota floor that is crossed is ignored from now on,
+  // until the quota rises.
   void resume(TimePoint now);
+  // The settings or the key are others now: ends a stop after 401, a quota pause, and the wait of
+  // an open circuit.
+  void renew(TimePoint now);
   GateView view(TimePoint now) const;
 
  private:

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <new>
 #include <vips/vips8>
 
 #include "agent/render/bitmap.hpp"
@@ -160,12 +161,9 @@ VImage with_usable_colours(VImage image, const Job& job) {
 VImage without_alpha(VImage image, const Options& options) {
   if (!image.has_alpha()) return image;
   std::vector<double> colour(options.background.begin(), options.background.end());
-  if (image.bands() == 2) {
-    colour = {0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2]};
-  }
-  if (image.format() == VIPS_FORMAT_USHORT) {
+  if (image.bands() == 2) colour = {0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2]};
+  if (image.format() == VIPS_FORMAT_USHORT)
     for (double& part : colour) part *= 257;
-  }
   return image.flatten(VImage::option()->set("background", colour));
 }
 
@@ -174,6 +172,23 @@ VImage shape(VImage image, const Job& job) {
   image = for_each_page(image, [&](const VImage& page) { return resize(page, job.options); });
   if (!job.to.alpha && job.to.name != "pdf") image = without_alpha(image, job.options);
   return image;
+}
+
+std::expected<void, Refused> check_size(const VImage& image, const Job& job) {
+  auto fits = check_pixels(static_cast<std::uint64_t>(image.width()),
+                           static_cast<std::uint64_t>(image.height()), job.request.limits.pixels);
+  if (!fits) return fits;
+  if (page_count(image) > kMostPages) return refuse(Code::TooLarge, "too many pages");
+  return {};
+}
+
+std::expected<void, Refused> check_result_size(const VImage& image, const Job& job) {
+  const auto side = static_cast<std::uint32_t>(std::max(image.width(), page_height(image)));
+  if (job.to.largest_side != 0 && side > job.to.largest_side) {
+    return refuse(Code::TooLarge, std::string(job.to.name) + " holds at most " +
+                                      std::to_string(job.to.largest_side) + " pixels a side");
+  }
+  return check_size(image, job);
 }
 
 // By hand, since `strip` of some savers (WebP in 8.14) writes EXIF all the same.
@@ -298,21 +313,22 @@ Result<bool> add_jpeg_as_it_is(PdfWriter& writer, const VImage& image, const Job
 }
 
 // Hands back the first page's size in pixels, upright.
-Result<Size> save_pdf(VImage image, const Job& job) {
+std::expected<Size, Refused> save_pdf(VImage image, const Job& job) {
   auto writer = PdfWriter::create(job.request.output);
-  if (!writer) return std::unexpected(writer.error());
+  if (!writer) return refuse(Code::Internal, writer.error().message);
   const double dpi = dpi_of(image, job.options);
   const auto as_it_is = add_jpeg_as_it_is(*writer, image, job);
-  if (!as_it_is) return std::unexpected(as_it_is.error());
+  if (!as_it_is) return refuse(Code::Internal, as_it_is.error().message);
   image = *as_it_is ? image.autorot() : shape(image.autorot(), job);
+  if (auto fits = check_result_size(image, job); !fits) return std::unexpected(fits.error());
   const int height = page_height(image);
   for (int i = 0; !*as_it_is && i < page_count(image); ++i) {
     const VImage page = image.extract_area(0, i * height, image.width(), height);
-    if (auto added = add_drawn_page(*writer, page, job, dpi); !added) {
-      return std::unexpected(added.error());
-    }
+    const auto added = add_drawn_page(*writer, page, job, dpi);
+    if (!added) return refuse(Code::Internal, added.error().message);
   }
-  if (auto finished = writer->finish(); !finished) return std::unexpected(finished.error());
+  const auto finished = writer->finish();
+  if (!finished) return refuse(Code::Internal, finished.error().message);
   return Size{static_cast<double>(image.width()), static_cast<double>(height)};
 }
 
@@ -333,23 +349,6 @@ double drawing_scale(const VImage& image, const Job& job) {
   return std::clamp(std::max(wanted.width / now.width, wanted.height / now.height), 1e-3, 1e3);
 }
 
-std::expected<void, Refused> check_size(const VImage& image, const Job& job) {
-  auto fits = check_pixels(static_cast<std::uint64_t>(image.width()),
-                           static_cast<std::uint64_t>(image.height()), job.request.limits.pixels);
-  if (!fits) return fits;
-  if (page_count(image) > kMostPages) return refuse(Code::TooLarge, "too many pages");
-  return {};
-}
-
-std::expected<void, Refused> check_result_size(const VImage& image, const Job& job) {
-  const auto side = static_cast<std::uint32_t>(std::max(image.width(), page_height(image)));
-  if (job.to.largest_side != 0 && side > job.to.largest_side) {
-    return refuse(Code::TooLarge, std::string(job.to.name) + " holds at most " +
-                                      std::to_string(job.to.largest_side) + " pixels a side");
-  }
-  return check_size(image, job);
-}
-
 // A drawing of more than 10,000,000 pixels a side is reported by libvips as 1 pixel wide.
 bool hides_its_size(const VImage& image, const Job& job) {
   if (!is_drawn(job.from) || std::min(image.width(), image.height()) > 1) return false;
@@ -361,9 +360,8 @@ bool hides_its_size(const VImage& image, const Job& job) {
 // another order than they lie in the file, so they cannot stream.
 std::expected<VImage, Refused> open_picture(const Job& job) {
   try {
-    if (is_ours(job.from)) {
+    if (is_ours(job.from))
       return decode_into_vips(job.from.decoder, job.request.input, job.request.limits.pixels);
-    }
     VImage image = load(job, VIPS_ACCESS_SEQUENTIAL, 1);
     if (auto fits = check_size(image, job); !fits) return std::unexpected(fits.error());
     if (hides_its_size(image, job)) return refuse(Code::TooLarge, "drawing is too large");
@@ -417,7 +415,7 @@ std::expected<Converted, Refused> write_picture(VImage image, const Job& job) {
     if (job.to.name == "pdf") {
       const int pages = page_count(image);
       const auto saved = save_pdf(image, job);
-      if (!saved) return refuse(Code::Internal, saved.error().message);
+      if (!saved) return std::unexpected(saved.error());
       auto done = look_again(job, pages);
       if (done) done->width = static_cast<int>(saved->width);
       if (done) done->height = static_cast<int>(saved->height);
@@ -428,8 +426,7 @@ std::expected<Converted, Refused> write_picture(VImage image, const Job& job) {
     save(image, job);
     return look_again(job, keeps_all_pages(job) ? page_count(image) : 1);
   } catch (const VError& error) {
-    const std::string reason = first_line(error.what());
-    return refuse(reads_well(job) ? Code::Internal : Code::BrokenInput, reason);
+    return refuse(reads_well(job) ? Code::Internal : Code::BrokenInput, first_line(error.what()));
   }
 }
 
@@ -490,7 +487,12 @@ std::expected<Converted, Refused> convert(const ConvertRequest& request) {
     return refuse(Code::Internal, "output exists already");
   }
   vips_error_clear();
-  auto done = run(request, *options);
+  std::expected<Converted, Refused> done;
+  try {
+    done = run(request, *options);
+  } catch (const std::bad_alloc&) {
+    done = refuse(Code::TooLarge, "no memory for the conversion");
+  }
   if (!done) std::filesystem::remove(request.output, none);
   return done;
 }

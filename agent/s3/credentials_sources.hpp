@@ -61,7 +61,8 @@ CredentialsSourcePtr instance_credentials(const MachineFacts& around, HttpClient
 // The first that has keys. Configuration, with what each one said, if all have none.
 CredentialsSourcePtr first_of(std::vector<CredentialsSourcePtr> sources);
 
-// Environment, profile, container, instance: the order that users of AWS know.
+// Environment, profile, container, instance: the order that users of AWS know. A profile that the
+// settings name is asked alone: keys that happen to be in the environment are of somebody else.
 CredentialsSourcePtr usual_credentials(const MachineFacts& around, HttpClient& http,
                                        std::string profile = {});
 

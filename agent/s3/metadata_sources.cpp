@@ -189,9 +189,11 @@ CredentialsSourcePtr first_of(std::vector<CredentialsSourcePtr> sources) {
 
 CredentialsSourcePtr usual_credentials(const MachineFacts& around, HttpClient& http,
                                        std::string profile) {
+  const bool named = !profile.empty();
   std::vector<CredentialsSourcePtr> sources;
-  sources.push_back(environment_credentials(around));
+  if (!named) sources.push_back(environment_credentials(around));
   sources.push_back(profile_credentials(around, std::move(profile)));
+  if (named) return first_of(std::move(sources));
   sources.push_back(container_credentials(around, http));
   sources.push_back(instance_credentials(around, http));
   return first_of(std::move(sources));

@@ -224,7 +224,7 @@ class LocalConversionServer final : public ConversionServer {
   Answer run(ConvertRequest& request, Renderer& renderer, const std::stop_token& stop) {
     if (request.input.empty()) {
       const FetchRules rules{options_.allow_fetch, options_.ca_file, options_.max_size};
-      auto fetched = fetch_link(parts_.fetch, rules, request, *scratch_, stop);
+      auto fetched = fetch_link(parts_.fetch, rules, request, *scratch_, clock_, stop);
       if (!fetched) return {std::move(fetched.error())};
     }
     const auto output = scratch_->name("out");

@@ -34,8 +34,9 @@ struct ConversionServerOptions {
 struct ConversionServerParts {
   // Called `renderers` times at start.
   std::function<std::unique_ptr<Renderer>()> make_renderer;
-  HttpClient* fetch = nullptr;   // null: no `file_url`; else it outlives the server
-  const Clock* clock = nullptr;  // null: the system's; for the age of cached answers
+  HttpClient* fetch = nullptr;  // null: no `file_url`; else it outlives the server
+  const Clock* clock =
+      nullptr;  // null: the system's; for the age of cached answers and for fetches
 };
 
 // Serves until it is destroyed. Any thread.

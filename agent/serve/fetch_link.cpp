@@ -2,11 +2,20 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 
 #include "platform/base/text.hpp"
 
 namespace millrace::serve {
 namespace {
+
+// What a body may take. One that drips for ever would keep a renderer for itself.
+constexpr Duration kForAnyBody = std::chrono::seconds{60};
+constexpr std::uint64_t kSlowest = 10'000;  // bytes a second beyond that
+
+Duration longest_for(std::uint64_t bytes) {
+  return kForAnyBody + std::chrono::seconds{static_cast<std::int64_t>(bytes / kSlowest)};
+}
 
 bool is_https(std::string_view url) { return to_lower_ascii(url.substr(0, 8)) == "https://"; }
 
@@ -16,14 +25,19 @@ std::unexpected<ServerResponse> refuse(int status, std::string_view code,
 }
 
 std::expected<void, ServerResponse> receive(HttpExchange& exchange, ScratchWriter& writer,
-                                            std::uint64_t left, const std::string& place) {
+                                            std::uint64_t most, const std::string& place,
+                                            const Clock& clock) {
   std::array<std::byte, 64 * 1024> buffer;
+  const TimePoint begun = clock.now();
+  std::uint64_t got = 0;
   for (;;) {
     const auto n = exchange.read(buffer);
     if (!n) return refuse(422, "fetch_failed", place + ": " + n.error().message);
     if (*n == 0) break;
-    if (*n > left) return refuse(413, "too_large", "the file behind the link is too large");
-    left -= *n;
+    if (*n > most - got) return refuse(413, "too_large", "the file behind the link is too large");
+    got += *n;
+    if (clock.now() - begun > longest_for(got))
+      return refuse(422, "fetch_failed", place + " sends the file too slowly");
     const auto wrote = writer.write({reinterpret_cast<const char*>(buffer.data()), *n});
     if (!wrote) return refuse(507, "no_space", wrote.error().message);
   }
@@ -53,7 +67,7 @@ std::string place_of(const std::string& url) {
 
 std::expected<void, ServerResponse> fetch_link(HttpClient* client, const FetchRules& rules,
                                                ConvertRequest& request, ScratchFolder& scratch,
-                                               std::stop_token stop) {
+                                               const Clock& clock, std::stop_token stop) {
   const std::string place = place_of(request.link);
   const bool allowed =
       std::find(rules.allow.begin(), rules.allow.end(), place) != rules.allow.end();
@@ -80,7 +94,7 @@ std::expected<void, ServerResponse> fetch_link(HttpClient* client, const FetchRu
   auto file = scratch.name("in");
   auto writer = ScratchWriter::create(file->path());
   if (!writer) return refuse(507, "no_space", writer.error().message);
-  auto received = receive(**exchange, *writer, rules.max_size, place);
+  auto received = receive(**exchange, *writer, rules.max_size, place, clock);
   if (!received) return received;
   request.input = file->path();
   request.owns = std::move(file);

@@ -1,9 +1,18 @@
 #include "agent/serve/idempotency_cache.hpp"
 
+#include <filesystem>
+#include <system_error>
+
 namespace millrace::serve {
 namespace {
 
 constexpr std::uint64_t kEntryCost = 1024;  // key, fingerprint and nodes
+
+// Who tidies a folder of temporary files may have taken it away.
+bool has_its_file(const ServerResponse& answer) {
+  std::error_code ignored;
+  return answer.body_file.empty() || std::filesystem::exists(answer.body_file, ignored);
+}
 
 }  // namespace
 
@@ -31,6 +40,11 @@ IdempotencyCache::Claimed IdempotencyCache::begin(const std::string& key,
   Entry& entry = at->second;
   if (entry.fingerprint != fingerprint) return {Claim::Reused, {}};
   if (entry.in_flight) return {Claim::InFlight, {}};
+  if (!has_its_file(entry.answer)) {
+    drop(at, dropped);
+    entries_[key].fingerprint = fingerprint;
+    return {};
+  }
   used_.splice(used_.begin(), used_, entry.used);
   return {Claim::Replay, entry.answer};
 }

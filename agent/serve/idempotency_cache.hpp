@@ -12,9 +12,9 @@
 
 namespace millrace::serve {
 
-// Thread-safe; never blocks.
+// Thread-safe; blocks for no more than a look at a file.
 //
-//   (absent) --begin--> in flight --finish--> kept --24 h or room is needed--> (absent)
+//   (absent) --begin--> in flight --finish--> kept --24 h, no room or its file gone--> (absent)
 //                                 --abandon--> (absent)
 class IdempotencyCache {
  public:

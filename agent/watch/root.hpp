@@ -141,6 +141,7 @@ class Root {
   virtual void hint(const Name& name) = 0;
   // Rescans pass over exactly this version from now on, as long as it lies in the root.
   virtual void acknowledge(const Name& name, std::string_view version) = 0;
+  virtual void forget_acknowledged() = 0;  // the next scan reports everything again
   virtual void wake() = 0;
   // Never waits for the root's thread: a stalled root is told from the outside.
   virtual RootHealth health() const = 0;
@@ -175,7 +176,7 @@ class FolderRoot final : public Root {
   void request_rescan(Haste haste) override;
   void hint(const Name&) override {}  // it has events of its own, or polls
   void acknowledge(const Name& name, std::string_view version) override;
-  void forget_acknowledged();  // the next scan reports everything again
+  void forget_acknowledged() override;
   void wake() override;
   RootHealth health() const override;
   std::optional<std::string> why_not(std::string_view name) const override;

@@ -152,6 +152,9 @@ Result<Name> copy_over(const ShelfMove& move, Directory& shelf) {
     return std::unexpected(same.error());
   }
   if (auto removed = move.inbox.remove(move.name); !removed) {
+    // Every further try would leave one more copy. Where the source may be gone after all, it
+    // stays.
+    if (move.check()) static_cast<void>(shelf.remove(*name));
     return std::unexpected(removed.error());
   }
   if (auto synced = move.inbox.sync_directory(std::string(parent_of(move.name))); !synced) {

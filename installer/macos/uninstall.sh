@@ -25,6 +25,21 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+# run WORD...: does it, or prints it in a form that a shell reads.
+run() {
+  if [ -z "$dry" ]; then
+    "$@"
+    return
+  fi
+  for word in "$@"; do
+    case "$word" in
+      *[!A-Za-z0-9_./:=@%+-]*) printf "'%s' " "$(printf %s "$word" | sed "s/'/'\\\\''/g")" ;;
+      *) printf '%s ' "$word" ;;
+    esac
+  done
+  echo
+}
+
 if [ -z "$bin" ]; then
   bin=/usr/local/bin
   if [ -z "$scope" ] && [ -x "$HOME/.local/bin/millrace" ]; then bin=$HOME/.local/bin; fi
@@ -34,8 +49,7 @@ plist=$HOME/Library/LaunchAgents/com.millrace.agent.plist
 if [ -n "$scope" ]; then plist=/Library/LaunchDaemons/com.millrace.agent.plist; fi
 
 if [ -n "$dry" ]; then
-  echo "$program service uninstall $scope"
-  echo "rm -f $program"
+  run "$program" service uninstall $scope
 else
   [ -x "$program" ] || { echo "uninstall.sh: there is no $program; say --bin DIR" >&2; exit 2; }
   # A status that fails may mean anything; where its list lies, launchd knows the service.
@@ -45,7 +59,7 @@ else
       exit 2
     }
   fi
-  rm -f "$program"
 fi
+run rm -f "$program"
 echo "# left: $HOME/Library/Application Support/Millrace, $HOME/Library/Logs/Millrace.log"
 echo "# left: keys in the login keychain, under the name Millrace"

@@ -45,6 +45,11 @@ std::string generic_path_text(const std::filesystem::path& path) {
   return to_text(path.generic_string<std::filesystem::path::value_type>());
 }
 
+std::filesystem::path current_folder() {
+  std::error_code ignored;
+  return fs::current_path(ignored);
+}
+
 std::filesystem::path full_path(const std::filesystem::path& path,
                                 const std::filesystem::path& base) {
   const fs::path full = path.is_relative() && !names_share(path) ? base / path : path;

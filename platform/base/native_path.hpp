@@ -17,6 +17,10 @@ std::filesystem::path native_path(std::string_view text);
 std::string path_text(const std::filesystem::path& path);
 std::string generic_path_text(const std::filesystem::path& path);  // parts divided by `/`
 
+// Where relative paths begin; empty where that folder was removed meanwhile (relative paths then
+// stay relative, and nothing is found there).
+std::filesystem::path current_folder();
+
 // A path as a person writes it, made absolute: a relative one begins at `base`. `.` and `..` are
 // resolved as text, and no separator is left at the end. Shares of Windows (`\\server\share`) stay
 // what they are, as they do not in std::filesystem of GCC.

@@ -49,7 +49,10 @@ bool is_refusal(int code) {
 Result<void> drop_second_link(const Move& move) {
   crash_point();
   if (move.calls.unlink(move.from_dir, move.from) == 0 || move.left()) return {};
-  return os_failure(errno, move.from);
+  const int why = errno;
+  // Nobody may remove the old name (a sticky folder): then the new one must not stay either.
+  if (why == EPERM || why == EACCES) move.calls.unlink(move.to_dir, move.to);
+  return os_failure(why, move.from);
 }
 
 // Known by its text, so that a crash between claim and rename leaves nothing that anybody could

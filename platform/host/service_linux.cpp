@@ -11,8 +11,8 @@ void write_event(EventLevel, std::string_view) {}
 Result<std::unique_ptr<ServiceManager>> open_service_manager(ServiceScope) {
   return fail(
       ErrorKind::Configuration,
-      "`millrace service` is there on Windows and macOS only; on Linux systemd runs the agent: a "
-      "unit with Type=notify and ExecStart=/path/to/millrace run, then `systemctl enable "
+      "`millrace service` is there on Windows and macOS only; on Linux systemd runs the agent: put "
+      "installer/linux/millrace.service into ~/.config/systemd/user, then `systemctl --user enable "
       "--now millrace`");
 }
 

@@ -19,6 +19,8 @@ namespace {
 
 constexpr std::size_t kErrorTail = 64 * 1024;
 constexpr std::size_t kChunk = 16 * 1024;
+// A whole pipe with room to spare. One who writes without end fills it faster than it is read.
+constexpr int kChunksAtOnce = 64;
 
 // Milliseconds for poll(2), rounded up, so that no turn is spent on a fraction; 0 when past.
 int poll_timeout(TimePoint deadline) {
@@ -69,7 +71,8 @@ class PosixChild final : public Child {
   std::optional<ExitStatus> status_ GUARDED_BY(mutex_);
 };
 
-// One poll for `fd` that also keeps the error pipe from filling up, which would stop the child.
+// Waits for `fd`, and meanwhile keeps the error pipe from filling up, which would stop the child.
+// What comes over the error pipe moves no deadline.
 Result<PosixChild::Turn> PosixChild::wait_for(int fd, short events, TimePoint deadline) {
   for (;;) {
     std::array<pollfd, 2> set{{{fd, events, 0}, {err_.get(), POLLIN, 0}}};
@@ -77,13 +80,13 @@ Result<PosixChild::Turn> PosixChild::wait_for(int fd, short events, TimePoint de
     if (ready < 0 && errno != EINTR) return fail(ErrorKind::Environment, "poll", errno);
     if (ready > 0 && set[1].revents != 0) drain_errors();
     if (ready > 0 && set[0].revents != 0) return Turn::Ready;
-    if (ready <= 0 && std::chrono::steady_clock::now() >= deadline) return Turn::Late;
+    if (std::chrono::steady_clock::now() >= deadline) return Turn::Late;
   }
 }
 
 void PosixChild::drain_errors() {
   std::array<char, kChunk> chunk;
-  while (err_) {
+  for (int i = 0; err_ && i < kChunksAtOnce; ++i) {
     const ssize_t got = ::read(err_.get(), chunk.data(), chunk.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) break;

@@ -11,6 +11,8 @@ namespace millrace::process {
 namespace {
 
 constexpr std::size_t kErrorTail = 64 * 1024;
+// A whole pipe with room to spare. One who writes without end fills it faster than it is read.
+constexpr int kPiecesAtOnce = 64;
 constexpr DWORD kKilledByUs = 0xC0000120;  // STATUS_CANCELLED
 // Codes from here on are faults of a program that ended otherwise than by its own word.
 constexpr DWORD kFirstFault = 0xC0000000;
@@ -54,7 +56,8 @@ class WindowsChild final : public Child {
   std::optional<ExitStatus> status_;
 };
 
-// One wait for `what` that also keeps the error pipe from filling up, which would stop the child.
+// Waits for `what`, and meanwhile keeps the error pipe from filling up, which would stop the child.
+// What comes over the error pipe moves no deadline.
 Result<WindowsChild::Turn> WindowsChild::wait_for(HANDLE what, TimePoint deadline) {
   for (;;) {
     const std::array handles{what, err_.ready()};
@@ -62,8 +65,9 @@ Result<WindowsChild::Turn> WindowsChild::wait_for(HANDLE what, TimePoint deadlin
     switch (::WaitForMultipleObjects(count, handles.data(), FALSE, wait_limit(deadline))) {
       case WAIT_OBJECT_0:
         return Turn::Ready;
-      case WAIT_OBJECT_0 + 1:
+      case WAIT_OBJECT_0 + 1:  // and not `what`, which would be told first
         drain_errors();
+        if (std::chrono::steady_clock::now() >= deadline) return Turn::Late;
         break;
       case WAIT_TIMEOUT:
         return Turn::Late;
@@ -74,8 +78,12 @@ Result<WindowsChild::Turn> WindowsChild::wait_for(HANDLE what, TimePoint deadlin
 }
 
 void WindowsChild::drain_errors() {
-  for (auto piece = err_.take(); !piece.empty(); piece = err_.take()) error_tail_.append(piece);
-  if (error_tail_.size() > kErrorTail) error_tail_.erase(0, error_tail_.size() - kErrorTail);
+  for (int i = 0; i < kPiecesAtOnce; ++i) {
+    const std::string_view piece = err_.take();
+    if (piece.empty()) return;
+    error_tail_.append(piece);
+    if (error_tail_.size() > kErrorTail) error_tail_.erase(0, error_tail_.size() - kErrorTail);
+  }
 }
 
 Result<void> WindowsChild::write(std::string_view bytes, TimePoint deadline) {

@@ -29,8 +29,9 @@ struct Confinement {
 // (Defect otherwise: a second thread would stay free), after everything was loaded that is loaded
 // from outside `readable`. Linux:
 // - always: no_new_privs, the limits, no core file, not dumpable (no ptrace, no /proc/PID/mem);
-// - seccomp-bpf (3.17 or newer; x86_64, aarch64): refused calls answer EPERM, clone3 and io_uring
-//   ENOSYS. Descriptors that are already open keep working;
+// - seccomp-bpf (3.17 or newer; x86_64, aarch64): refused calls answer EPERM; clone3, openat2,
+//   io_uring and every call that Linux has since 6.5 ENOSYS. Descriptors that are already open keep
+//   working;
 // - Landlock (5.13 or newer, where it is switched on): paths. Without it a file may be written
 //   wherever the user may, as far as limits.file_size permits; `paths` and `text` say so.
 // Environment when a limit or no_new_privs is refused. A missing seccomp or Landlock is no error:

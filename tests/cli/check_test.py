@@ -349,6 +349,37 @@ class Keys(Setup):
         self.assert_finding(self.check(0), "secret files", "warning", "others may read",
                             "chmod 600")
 
+    def configure_store(self, keys, outbox="s3://shop@pictures/out/"):
+        self.configure(self.url, outbox=outbox, more=f"""[s3.shop]
+endpoint = "http://127.0.0.1:{self.closed_port()}"
+{keys}""")
+
+    def test_the_keys_and_the_trust_of_a_store_are_looked_at(self):
+        self.env["KEY_ID"] = CANARY
+        key_id = 'access_key_id = { env = "KEY_ID" }\nsecret_access_key = '
+        self.configure_store(key_id + '{ env = "NO_SUCH_KEY" }\nsession_token = { secret = "token" }')
+        if "there is no S3 in this build" in self.run_check().stderr:
+            self.skipTest("no S3 in this build")
+        findings = self.check(2)
+        self.assert_only_trouble(findings, "secret_access_key of store shop",
+                                 "session_token of store shop")
+        self.assert_finding(findings, "secret_access_key of store shop", "error", "NO_SUCH_KEY",
+                            "set NO_SUCH_KEY")
+        self.assert_finding(findings, "session_token of store shop", "error", "token",
+                            "millrace secret set token")
+        sound = key_id + '{ env = "API_KEY" }\n'
+        gone = f'ca_file = "{self.at("gone.pem")}"\n'
+        self.configure_store(sound + gone)
+        findings = self.check(2)
+        self.assert_only_trouble(findings, "ca_file of store shop")
+        self.assert_finding(findings, "ca_file of store shop", "error", "is not there", "[s3.shop]")
+        self.configure_store(sound + gone, outbox=self.at("outbox"))
+        self.assert_finding(self.check(0), "ca_file of store shop", "warning")
+        self.configure_store(sound)
+        self.assert_finding(self.check(0), "store shop", "ok", "can be read")
+        self.configure_store("")
+        self.assert_finding(self.check(0), "store shop", "ok", "AWS")
+
     def test_a_converter_that_no_folder_uses_gives_warnings_only(self):
         self.configure(self.url, more=f"""[converter.spare]
 url = "http://127.0.0.1:{self.closed_port()}/v1/convert"
@@ -457,9 +488,12 @@ via = "api"
         self.assertEqual(done.returncode, 2)
         self.assertIn("millrace init", done.stderr)
 
-    def test_a_configuration_without_folders_is_a_warning(self):
+    def test_a_configuration_without_folders_is_an_error_as_run_says(self):
         self.write_config("")
-        self.assert_finding(self.check(0), "configuration", "warning", "no [[folder]]")
+        self.assert_finding(self.check(2), "configuration", "error", "no [[folder]]")
+        os.chmod(self.at("config/millrace/config.toml"), 0o666)
+        said = self.run_check().stdout
+        self.assertTrue("everybody may change" in said and "no [[folder]]" in said, said)
 
 
 if __name__ == "__main__":

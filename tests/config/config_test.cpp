@@ -1,4 +1,5 @@
 #include "config/load.hpp"
+#include "config/server_place.hpp"
 #include "config/values.hpp"
 #include "platform/base/native_path.hpp"
 #include "tests/config/native_text.hpp"
@@ -117,6 +118,37 @@ TEST_CASE("a duration of nought is refused where nothing could ever be in time")
   CHECK(holds(text, "c:2:10: `rescan` must be longer than nought, such as \"2s\" or \"5m\""));
   CHECK(holds(text, "c:5:11: `timeout` must be longer than nought"));
   CHECK(holds(text, "c:11:8: `poll` must be longer than nought"));
+}
+
+TEST_CASE("a folder whose name is empty is refused, with its place") {
+  std::string nameless(kFolder);
+  nameless.replace(nameless.find("photos"), 6, "");
+  const std::string said = problems(nameless);
+  INFO(said);
+  CHECK(said == "c:2:8: `name` must not be empty\n");
+}
+
+TEST_CASE("what listens needs an address and a port") {
+  for (const auto* section : {"[dashboard]\n", "[events]\nsecret = { env = \"S\" }\n"}) {
+    for (const auto* bad : {"\"banana\"", "\"8652\"", "\"127.0.0.1:\"", "\"127.0.0.1:http\"",
+                            "\":8652\"", "\"\"", "8652"}) {
+      const std::string said = problems(std::string(section) + "listen = " + bad + "\n");
+      INFO(section << bad << said);
+      CHECK(holds(said, "an address and a port"));
+    }
+    for (const auto* good : {"\"off\"", "\"127.0.0.1:8652\"", "\"[::1]:8652\""})
+      CHECK(problems(std::string(section) + "listen = " + good + "\n").empty());
+  }
+}
+
+TEST_CASE("the place of a server is a host and a port, in lower case") {
+  CHECK(parse_server_place("Files.LAN:443") == "files.lan:443");
+  CHECK(parse_server_place("[::1]:8443") == "[::1]:8443");
+  for (const auto* bad : {"", "files.lan", ":443", "files.lan:", "files.lan:https", "a b:1",
+                          "user@files.lan:443", "https://files.lan:443"}) {
+    INFO(bad);
+    CHECK_FALSE(parse_server_place(bad));
+  }
 }
 
 TEST_CASE("no quiet time and a converter that remembers no key are settings") {

@@ -140,7 +140,8 @@ def test_a_service_that_fetches_nothing_from_there_stops_the_converter(gateway):
         said = user.says(*words, status=4, **KEYS)
         assert "file_url_disabled" in said and "--allow-fetch 127.0.0.1:" in said, said
         assert "X-Amz" not in said and "Signature" not in said, said
-        with serve_for(home, gateway) as other:
+        (home / "other").mkdir()
+        with serve_for(home / "other", gateway) as other:
             other.url = other.base + "/v1/convert"
             words = by_link(home, gateway, other, "s3://ceph@refused/in/", "--out", "made")
             assert user.json(*words, **KEYS)["delivered"] == 2

@@ -8,8 +8,8 @@ import subprocess
 from harness import (MILLRACE, Agent, ApiServer, Scratch, converter_toml, drop, eventually,
                      folder_toml, main, png)
 
-COMMANDS = ("run convert serve status failures explain retry rescan pause resume reload init check "
-            "formats secret").split()
+COMMANDS = ("run convert fetch serve status failures explain retry rescan pause resume reload init "
+            "check formats secret service").split()
 
 
 class User:
@@ -59,6 +59,10 @@ def test_every_command_has_help_and_wrong_use_ends_with_2():
         assert "Usage" in user.says(status=2)
         assert "no command `nope`" in user.says("nope", status=2)
         assert "duration" in user.says("run", "--once", "--patience", "long", status=2)
+        assert "nought" in user.says("run", "--once", "--patience", "0s", status=2)
+        assert "--once" in user.says("run", "--patience", "5s", status=2)
+        assert "HOST:PORT" in user.says("fetch", "list", "--into", "d", "--allow-fetch",
+                                        "files.lan", status=2)
         assert user.run("--version").stdout.startswith("millrace ")
 
 
@@ -344,6 +348,7 @@ def test_serve_tells_wrong_words_before_it_listens_and_its_address_as_json():
     with Scratch() as home:
         user = User(home)
         for more, word in ((["--renderers", "-1"], "--renderers"),
+                           (["--max-size", "0B"], "--max-size"),
                            (["--allow-fetch", "host"], "HOST:PORT"),
                            (["--cert", "no.pem", "--key", "no.pem"], "there is no file no.pem"),
                            (["--token-file", "."], "no regular file")):

@@ -43,6 +43,26 @@ def test_file_folder_and_pattern_to_two_formats_and_again_without_a_request():
         assert user.json(*words)["delivered"] == 2 and api.bill()["posts"] == 20
 
 
+def test_a_file_beside_a_folder_narrows_nothing_but_its_own_folder():
+    with Scratch() as home, ApiServer() as api:
+        user = User(home)
+        pictures(home / "a", [1])  # its name comes before those of the folders
+        pictures(home / "a/sub", [2, 3])
+        pictures(home / "b/out", [4])
+        words = ["convert", "a/1.png", "a/sub", "b", "--to", "webp", "--out", "a/sub/out"]
+        assert user.json(*words, *to_api(api))["delivered"] == 4
+        assert names(home / "a/sub/out") == ["1.webp", "2.webp", "3.webp", "out/4.webp"]
+
+
+def test_files_may_follow_the_options_of_the_converter():
+    with Scratch() as home, ApiServer() as api:
+        user = User(home)
+        pictures(home / "a", range(2))
+        summary = user.json("convert", "--to", "webp", "--out", "o", *to_api(api), "--options",
+                            "quality=80", "a/0.png", "a/1.png")
+        assert summary["delivered"] == 2 and names(home / "o") == ["0.webp", "1.webp"], summary
+
+
 def test_without_out_results_lie_beside_their_sources_and_are_not_converted_again():
     with Scratch() as home, ApiServer() as api:
         user = User(home)
@@ -144,6 +164,26 @@ def test_other_batches_with_the_same_destination_are_not_told_and_not_waited_for
         api.faults("")
         said = user.says("convert", "c", *words, "--patience", "20s")
         assert "1 converted, 0 skipped, 0 failed (" in said and ".png" not in said, said
+
+
+def test_failures_that_are_not_named_are_counted_and_push_none_of_another_command_out():
+    with Scratch() as home, ApiServer() as api:
+        user = User(home)
+        pictures(home / "a", [0])
+        pictures(home / "b", range(1, 1002))
+        api.faults("status=422 code=broken message=not_a_picture body=json\n")
+        words = ["--to", "webp", "--out", "o", "--state-dir", "state", *to_api(api)]
+        user.json("convert", "a", *words, status=1)
+        many = user.json("convert", "b", *words, status=1)
+        assert many["failed"] == 1001 and many["more"] == 1, many
+        assert "failed: 1 more" in user.says("convert", "b", *words, status=1)
+        first = user.says("convert", "a", *words, status=1)
+        assert "failed: 0.png to webp" in first and " more" not in first, first
+        # They stand where the batches keep their ledgers.
+        assert "millrace init" in user.says("failures", status=2)
+        told = user.json("failures", "--state-dir", "state")
+        assert len(told["batches"]) == 1000 and told["more_in_batches"] == 2, told
+        assert "\n2 more\n" in user.says("failures", "--state-dir", "state")
 
 
 def test_failures_end_with_1_too_many_with_4():

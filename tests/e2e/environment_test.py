@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from bench import Bench
 from books import attempts, made_from
-from harness import count, drop, eventually, main, png
+from harness import count, drop, eventually, folder_toml, main, png
 
 FOLDERS = ("hurt", "well")
 NOBODY = 65534
@@ -64,6 +64,25 @@ def expect_healed(bench, files):
     bench.delivered("hurt", files, 120)
     assert "blocked" not in bench.agent.folder("hurt"), bench.agent.folder("hurt")
     return bench.expect_all_right()
+
+
+def test_an_inbox_from_which_nothing_may_be_taken_fills_no_archive():
+    """[F2]: the source stays, and no copy of it is left however often the move is tried."""
+    with bench_without_rights() as bench:
+        inbox, archive = bench.inbox("hurt"), bench.home / "archive"
+        folder = folder_toml("hurt", inbox, bench.outbox("hurt"), after="archive",
+                             archive=str(archive))
+        bench.agent.write_config(folder, bench.converter())
+        os.chown(inbox, 0, 0)
+        bench.agent.start()
+        bench.drop(1, "hurt")
+        for tries in (1, 2):
+            eventually(lambda n=tries: bench.agent.read_log().count("stays where it is") >= n, 60,
+                       f"try {tries} at the move")
+            bench.agent.stop()
+            bench.agent.start()
+        assert [p.name for p in archive.rglob("*") if p.is_file()] == []
+        assert (inbox / "hurt-0.png").exists()
 
 
 def test_an_outbox_that_fills_up_pauses_and_resumes_by_itself():

@@ -62,7 +62,8 @@ def picture(home, seed=1, size=16):
 
 
 def files_in(folder):
-    return [p for p in folder.rglob("*") if p.is_file()]
+    """What lies there beside the lock, which stays."""
+    return [p for p in folder.rglob("*") if p.is_file() and p.name != "lock"]
 
 
 def refused(*options):
@@ -164,6 +165,8 @@ def test_what_others_reach_needs_tls_and_a_token():
             assert "TLS" in said and "token" in said, said
         assert "there is no file" in refused("--ca-file", home / "no.pem", *scratch)
         assert "size" in refused("--max-size", "much", *scratch)
+        for limit in ("much", "0s", "8d"):
+            assert "--time-limit" in refused("--time-limit", limit, *scratch)
         token.chmod(0o644)
         assert "token" in refused("--token-file", token, *scratch)
         token.chmod(0o600)
@@ -189,6 +192,29 @@ def test_a_repeated_key_is_answered_again_and_stands_for_one_content():
         serve.process.terminate()
         assert serve.process.wait(10) == 0
         assert not files_in(serve.scratch), "kept answers outlive the server"
+
+
+def test_a_scratch_folder_belongs_to_one_server():
+    with Scratch() as home, Serve(home) as serve:
+        form = ["-F", f"file=@{picture(home)}", "-F", "target=webp", "-H", "Idempotency-Key: k1"]
+        first = serve.curl("/v1/convert", *form)
+        assert first[0] == 200, first
+        second = subprocess.run(
+            [MILLRACE, "serve", "--listen", serve.listen, "--scratch", str(serve.scratch)],
+            capture_output=True, text=True, timeout=60, env=dict(os.environ, HOME=str(home)))
+        assert second.returncode == 3 and "--scratch" in second.stderr, second
+        again = serve.curl("/v1/convert", *form)
+        assert again == first and serve.headers[3] == "true", (again, serve.headers)
+
+
+def test_a_conversion_ends_at_the_time_limit():
+    with Scratch() as home, Serve(home, "--renderers", "1", "--time-limit", "1s") as serve:
+        noise = home / "noise.ppm"
+        noise.write_bytes(b"P6 3000 3000 255\n" + os.urandom(27_000_000))
+        slow = ["-F", f"file=@{noise}", "-F", "target=avif"]
+        assert serve.code("/v1/convert", *slow) == (422, "too_slow")
+        small = ["-F", f"file=@{picture(home)}", "-F", "target=webp"]
+        assert serve.curl("/v1/convert", *small)[0] == 200
 
 
 def workers_of(serve):

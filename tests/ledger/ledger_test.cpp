@@ -99,18 +99,68 @@ TEST_CASE("fresh and deferred jobs are claimed apart, when they are due [D3]") {
   wait.next_attempt = kNow + 1min;
   wait.counts = wait.deferred = true;
   REQUIRE(ledger->finish(job.id, attempt, wait, kNow));
-  CHECK(*ledger->next_due() == kNow + 1min);
+  CHECK(*ledger->next_due(kNow) == kNow + 1min);
   CHECK(ledger->claim("photos", Ledger::Lane::Deferred, 9, kNow + 59s)->empty());
   const Job again = claim_one(*ledger, kNow + 1min, Ledger::Lane::Deferred);
   CHECK(again.id == job.id);
   CHECK(again.attempts == 1);
   CHECK(again.first_tried == kNow);
-  CHECK_FALSE(*ledger->next_due());
+  CHECK_FALSE(*ledger->next_due(kNow));
   const auto fresh = ledger->claim("photos", Ledger::Lane::Fresh, 9, kNow + 1min);
   REQUIRE(fresh->size() == 2);
   CHECK(fresh->front().id < fresh->back().id);
   ledger->release(fresh->front().id);
   CHECK(claim_one(*ledger).id == fresh->front().id);
+}
+
+TEST_CASE("what is overdue and taken by nobody hides nothing that comes due later [D3]") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  for (const auto wait : {1min, 5min}) {
+    admit(*ledger, candidate(std::to_string(wait.count())));
+    const Job job = claim_one(*ledger);
+    JobEnd end = ended(JobState::Waiting);
+    end.next_attempt = kNow + wait;
+    REQUIRE(ledger->finish(job.id, 0, end, kNow));
+  }
+  CHECK(*ledger->next_due(kNow + 2min) == kNow + 5min);
+}
+
+TEST_CASE("what waits or failed goes to the converter that its folder has now [I3]") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  admit(*ledger, candidate("failed.png"));
+  REQUIRE(ledger->finish(claim_one(*ledger).id, 0, ended(JobState::Failed), kNow));
+  admit(*ledger, candidate("waits.png"));
+  REQUIRE(ledger->set_converter("photos", "other"));
+  REQUIRE(ledger->set_converter("elsewhere", "third"));
+  CHECK(*ledger->retry(0, kNow) == 1);
+  const auto jobs = ledger->claim("photos", Ledger::Lane::Fresh, 9, kNow);
+  REQUIRE(jobs->size() == 2);
+  for (const Job& job : *jobs) CHECK(job.converter == "other");
+}
+
+TEST_CASE("a version that was skipped has a result only if that was made from it [F6]") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  admit(*ledger, candidate("a.png"));
+  const auto made = deliver(*ledger, claim_one(*ledger));
+  REQUIRE(made);
+  CHECK(made->without_result == 0);
+  const auto skip = [&](const std::string& version, bool same_content) {
+    admit(*ledger, candidate("a.png", version));
+    const Job job = claim_one(*ledger);
+    const auto name = reserve(*ledger, job);
+    REQUIRE(name);
+    JobEnd end = ended(JobState::Skipped);
+    if (same_content) end.output = output_of(job, *name);
+    const auto summary = ledger->finish(job.id, 0, end, kNow);
+    REQUIRE(summary);
+    CHECK(summary->skipped == 1);
+    return summary->without_result;
+  };
+  CHECK(skip("v2", false) == 1);
+  CHECK(skip("v3", true) == 0);
 }
 
 TEST_CASE("transitions and attempt numbers that do not fit are refused as Defect") {
@@ -237,6 +287,39 @@ TEST_CASE("what people ask for is read while the agent writes [J5]") {
   CHECK(*reader->recall("quiet") == "2s");
   CHECK(*ledger->recall("quiet") == "2s");
   CHECK(*reader->possible_extra_bills() == 0);
+}
+
+TEST_CASE("jobs that may have been billed twice are told in any state, the newest first [P4]") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  for (const char* name : {"a.png", "b.png", "c.png"}) admit(*ledger, candidate(name));
+  const auto jobs = *ledger->claim("photos", Ledger::Lane::Fresh, 3, kNow);
+  REQUIRE(jobs.size() == 3);
+  for (const Job& job : jobs) {
+    AttemptStart start = start_of(job);
+    start.possible_extra_bill = job.candidate.name != "b.png";
+    const auto attempt = begin_attempt(*ledger, start, kNow);
+    REQUIRE(attempt);
+    AttemptEnd end;
+    end.kind = ErrorKind::Unreachable;
+    end.billing = Billing::Unknown;
+    REQUIRE(ledger->end_attempt(job.id, *attempt, end, kNow));
+    REQUIRE(ledger->finish(job.id, *attempt, ended(JobState::Waiting), kNow));
+  }
+  REQUIRE(deliver(*ledger, claim_one(*ledger)));
+  REQUIRE(ledger->flush());
+  auto reader = *open_ledger_reader(scratch / "ledger.db");
+  CHECK(*reader->possible_extra_bills() == 2);
+  CHECK(reader->failures(9)->empty());
+  const auto told = *reader->jobs_with_possible_extra_bills(9);
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].candidate.name == "c.png");
+  CHECK(told[0].state == "waiting");
+  CHECK(told[1].candidate.name == "a.png");
+  CHECK(told[1].state == "delivered");
+  CHECK(told[1].possible_extra_bills == 1);
+  CHECK(told[1].attempts == 2);
+  CHECK(reader->jobs_with_possible_extra_bills(1)->size() == 1);
 }
 
 TEST_CASE("old versions that are no longer in the inbox are forgotten, kept ones never [J8]") {

@@ -191,6 +191,23 @@ TEST_CASE("a folder whose files are all refused is paused, and says why, until a
   CHECK(setup.dispatcher.next());
 }
 
+TEST_CASE("a pause by hand outlives folders and converters that come again [I3]") {
+  Setup setup;
+  REQUIRE(setup.dispatcher.pause("a"));
+  REQUIRE(setup.dispatcher.pause("api"));
+  setup.dispatcher.remove_folder("a");
+  setup.dispatcher.add_folder(folder("a", 1));
+  setup.dispatcher.set_service(service("api", "another account"), rules(100));
+  setup.dispatcher.renew_converter("api");
+  CHECK(setup.dispatcher.folders().at(0).paused);
+  CHECK(setup.dispatcher.gate("api")->state == GateState::Paused);
+  REQUIRE(setup.dispatcher.resume("a"));
+  REQUIRE(setup.dispatcher.resume("api"));
+  setup.dispatcher.set_service(service("api", "a third"), rules(100));
+  setup.dispatcher.push(jobs("a", 1, 1));
+  CHECK(setup.dispatcher.next());
+}
+
 TEST_CASE("a folder that is gone gives its jobs back, and its running ones end well [I3]") {
   Setup setup;
   setup.dispatcher.push(jobs("a", 1, 3));

@@ -83,6 +83,7 @@ class ClosedOutbox final : public Outbox {
   }
   Result<void> check_space(std::uint64_t bytes) override { return real_->check_space(bytes); }
   Result<std::unique_ptr<OutputFile>> begin(const Name& final_name, JobId job) override {
+    if (why_ == ErrorKind::Environment) return fail(why_, "nothing can be written");
     auto file = real_->begin(final_name, job);
     if (!file) return file;
     return std::make_unique<File>(std::move(*file), why_);
@@ -120,7 +121,9 @@ class ClosedOutbox final : public Outbox {
 
 // One file in an inbox, and a worker for it.
 struct Machine {
-  explicit Machine(Script script, std::optional<ErrorKind> closed = std::nullopt)
+  explicit Machine(
+      Script script, std::optional<ErrorKind> closed = std::nullopt,
+      const std::function<void(FolderSettings&)>& adjust = [](auto&) {})
       : tools{*ledger,
               dispatcher,
               kept,
@@ -130,9 +133,11 @@ struct Machine {
               stop.get_token(),
               [] { return 0.5; },
               [](const Assignment&) {},
-              [this](const Assignment&, const JobEnd& e, const SourceSummary*) { end = e; }} {
+              [this](const Assignment&, const JobEnd& e, const SourceSummary* s) {
+                end = e;
+                if (s != nullptr) summary = *s;
+              }} {
     [[maybe_unused]] static const auto quiet = start_log("off");
-    auto service = std::make_shared<Service>();
     service->settings.name = "api";
     service->converter = std::make_unique<ScriptedConverter>(std::move(script));
     dispatcher.set_service(service, {});
@@ -142,6 +147,7 @@ struct Machine {
     settings.inbox = scratch / "in";
     settings.outbox = scratch / "out";
     settings.to = {"webp"};
+    adjust(settings);
     std::filesystem::create_directory(settings.inbox);
     std::filesystem::create_directory(settings.outbox);
     auto source = make_local_source({"photos", settings.inbox, {}, {}, "shelf"}, files);
@@ -197,8 +203,10 @@ struct Machine {
   KeptResults kept;
   std::stop_source stop;
   JobTools tools;
+  const std::shared_ptr<Service> service = std::make_shared<Service>();
   std::shared_ptr<Folder> folder;
   std::optional<JobEnd> end;
+  std::optional<SourceSummary> summary;  // of the last job that gave one
 };
 
 }  // namespace
@@ -305,6 +313,74 @@ TEST_CASE("a result that the outbox refuses for good fails its job, and is asked
   CHECK(machine.end->reason == "nothing can be sent");
   CHECK(std::filesystem::is_empty(machine.scratch / "out"));
   CHECK(machine.attempts("ended != 0 AND kind = ''") == 1);
+}
+
+TEST_CASE("an answer that could not be kept is asked for ever more rarely [F2]") {
+  const auto answers = [](const ConvertRequest& request, std::stop_token) {
+    if (auto refused = held_back(request)) return reply_of(std::unexpected(*refused));
+    return result();
+  };
+  Machine machine(answers, ErrorKind::Environment);
+  const Job job = machine.claim("a.png");
+  machine.run(job);
+  REQUIRE(machine.end->state == JobState::Waiting);
+  const WallTime first = *machine.end->next_attempt;
+  machine.dispatcher.unblock("photos");
+  machine.run(machine.ledger->claim("photos", Ledger::Lane::Fresh, 1, first).value().at(0));
+  REQUIRE(machine.end->state == JobState::Waiting);
+  CHECK(*machine.end->next_attempt - first >= 5s);
+}
+
+TEST_CASE("something in the way of a result's folder fails its file, after one request [F6]") {
+  Machine machine([](const ConvertRequest& request, std::stop_token) {
+    if (auto refused = held_back(request)) return reply_of(std::unexpected(*refused));
+    return result();
+  });
+  write_file(machine.scratch / "out" / "sub", "a file");
+  std::filesystem::create_directory(machine.scratch / "in" / "sub");
+  machine.run(machine.claim("sub/a.png"));
+  CHECK(machine.end->state == JobState::Failed);
+  CHECK(machine.end->reason.starts_with("the folder of the result cannot be made in the outbox"));
+  CHECK(machine.dispatcher.folders().at(0).blocked_reason.empty());
+}
+
+TEST_CASE("what a stop or a gateway left open is held once the converter has forgotten it [E10]") {
+  const bool gateway = GENERATE(false, true);
+  CAPTURE(gateway);
+  Machine machine([&](const ConvertRequest& request, std::stop_token) {
+    if (auto refused = held_back(request)) return reply_of(std::unexpected(*refused));
+    const ErrorKind kind = gateway ? ErrorKind::Transient : ErrorKind::Stopped;
+    ConvertReply reply = reply_of(fail(kind, "no answer"), gateway ? 504 : 0);
+    reply.whole_request_sent = true;
+    return reply;
+  });
+  machine.service->settings.idempotency_window = Duration{0};
+  machine.service->settings.after_window = AfterWindow::Hold;
+  machine.run(machine.claim("a.png"));
+  REQUIRE(machine.end->state == JobState::Waiting);
+  CHECK(machine.attempts("billing = 2") == 1);
+  const WallTime later = machine.clock.wall_now() + 1h;
+  machine.run(machine.ledger->claim("photos", Ledger::Lane::Fresh, 1, later).value().at(0));
+  CHECK(machine.end->state == JobState::Failed);
+  CHECK(machine.end->reason.find("after_window") != std::string::npos);
+  CHECK(machine.attempts("1") == 1);
+}
+
+TEST_CASE("a source is deleted only if its own result is there [F6]") {
+  const bool taken = GENERATE(true, false);
+  CAPTURE(taken);
+  const auto answers = [](const ConvertRequest& request, std::stop_token) {
+    if (auto refused = held_back(request)) return reply_of(std::unexpected(*refused));
+    return result();
+  };
+  Machine machine(answers, std::nullopt,
+                  [](FolderSettings& settings) { settings.after = AfterSuccess::Delete; });
+  if (taken) write_file(machine.scratch / "out" / "a.webp", "of a person");
+  machine.run(machine.claim("a.png"));
+  CHECK(machine.end->state == (taken ? JobState::Skipped : JobState::Delivered));
+  REQUIRE(machine.summary);
+  CHECK(source_action(*machine.folder, *machine.summary) == (taken ? "kept" : "deleted"));
+  CHECK(std::filesystem::exists(machine.scratch / "in" / "a.png") == taken);
 }
 
 TEST_CASE("a job that fails before there is a request has no attempt, and waits with the reason") {

@@ -173,7 +173,7 @@ void WholeJob::work(Agent& agent) {
       const auto assignment = agent.dispatcher.next();
       JobRun(agent.tools, *assignment, 0).run();
     }
-    const auto due = agent.ledger->next_due();
+    const auto due = agent.ledger->next_due(WallTime{});
     // Whatever is blocked or waits for its next attempt is due then.
     clock_.advance(std::chrono::minutes{1});
     if (!due || (!*due && look_for_sources(agent).empty())) return;

@@ -83,7 +83,23 @@ int confine_and_try(const std::string& scratch, const std::string& outside) {
   attempt("ptrace", [] { return ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr); });
   attempt("io-uring", [] { return ::syscall(SYS_io_uring_setup, 1, nullptr); });
   attempt("chmod-outside", [&] { return ::chmod(outside.c_str(), 0777); });
+  attempt("chmod-anew", [&] {
+    constexpr long kFchmodat2 = 452;
+    return ::syscall(kFchmodat2, AT_FDCWD, outside.c_str(), 0777, 0);
+  });
+  attempt("own-signals", [] { return ::fcntl(STDOUT_FILENO, F_SETOWN, ::getppid()); });
+  attempt("choose-signal", [] { return ::fcntl(STDOUT_FILENO, F_SETSIG, SIGTERM); });
+  attempt("own-signals-anew", [] {
+    const f_owner_ex owner{F_OWNER_PID, ::getppid()};
+    return ::fcntl(STDOUT_FILENO, F_SETOWN_EX, &owner);
+  });
+  attempt("descriptor-flags", [] { return ::fcntl(STDOUT_FILENO, F_GETFL); });
   attempt("write-scratch", [&] { return create(scratch + "/a"); });
+  attempt("truncate-scratch", [&] { return ::truncate((scratch + "/a").c_str(), 0); });
+  attempt("truncate-unwritten",
+          [&] { return ::open((scratch + "/a").c_str(), O_RDONLY | O_TRUNC); });
+  attempt("truncate-unread", [&] { return ::open((scratch + "/a").c_str(), O_ACCMODE | O_TRUNC); });
+  attempt("truncate-writing", [&] { return ::open((scratch + "/a").c_str(), O_WRONLY | O_TRUNC); });
   attempt("rename-scratch",
           [&] { return ::rename((scratch + "/a").c_str(), (scratch + "/b").c_str()); });
   attempt("unlink-scratch", [&] { return ::unlink((scratch + "/b").c_str()); });

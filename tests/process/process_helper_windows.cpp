@@ -31,6 +31,11 @@ int flood() {
   return 0;
 }
 
+int pour() {
+  const std::string line(1000, 'e');
+  for (;;) std::cerr << line << '\n';
+}
+
 int allocate() {
   std::cout << (std::malloc(std::size_t{1} << 30) == nullptr ? "refused" : "given") << std::endl;
   return 0;
@@ -64,6 +69,7 @@ int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   if (what == "echo") return echo();
   if (what == "flood") return flood();
+  if (what == "pour") return pour();
   if (what == "allocate") return allocate();
   if (what == "spawn") return spawn();
   if (what == "show") return show(argc, argv);

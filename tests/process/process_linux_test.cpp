@@ -103,6 +103,21 @@ TEST_CASE("a flood on the error stream blocks nobody and its end is kept") {
   CHECK(child->error_tail().size() <= 64 * 1024);
 }
 
+TEST_CASE("a child that writes errors without end meets every deadline") {
+  Started started;
+  auto request = shell("exec yes 3>&1 >&2");
+  request.err = ChildStream::Pipe;
+  auto child = started.spawn(request);
+  const auto line = child->read_line(in(300ms));
+  REQUIRE_FALSE(line);
+  CHECK(line.error().kind == ErrorKind::Transient);
+  CHECK(child->wait(in(300ms)).value() == std::nullopt);
+  const auto wrote = child->write(std::string(1 << 20, 'x'), in(300ms));
+  REQUIRE_FALSE(wrote);
+  CHECK(wrote.error().kind == ErrorKind::Transient);
+  CHECK(child->error_tail().size() <= 64 * 1024);
+}
+
 TEST_CASE("a child has three descriptors, its environment, its folder and fresh signals") {
   const test::Scratch folder;
   const int leak = ::open("/dev/null", O_RDONLY);  // deliberately not close-on-exec

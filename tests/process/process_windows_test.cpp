@@ -100,6 +100,18 @@ TEST_CASE("a flood on the error stream blocks nobody and its end is kept") {
   CHECK(child->error_tail().ends_with("the end"));
 }
 
+TEST_CASE("a child that writes errors without end meets every deadline") {
+  Started started;
+  auto request = helper({"pour"});
+  request.err = ChildStream::Pipe;
+  auto child = started.spawn(std::move(request));
+  const auto line = child->read_line(in(300ms));
+  REQUIRE_FALSE(line);
+  CHECK(line.error().kind == ErrorKind::Transient);
+  CHECK(child->wait(in(300ms)).value() == std::nullopt);
+  CHECK(child->error_tail().size() <= 64 * 1024);
+}
+
 TEST_CASE("a child has its arguments, its environment and its folder, and no variable of ours") {
   const test::Scratch scratch;
   ::SetEnvironmentVariableW(L"MILLRACE_OURS", L"leaked");

@@ -128,18 +128,37 @@ TEST_CASE("quota floor and budget are never crossed by what is in flight [E3]") 
   CHECK(floor.gate.open(floor.now));
 
   Bench budget({.monthly_budget = 10});
-  budget.gate.set_spent_this_month(8);
+  budget.gate.begin_month(8);
   CHECK(budget.start_all() == 2);
   budget.end({});
   budget.end(ErrorKind::Stopped);
   CHECK(budget.start_all() == 1);
   budget.end({});
   CHECK(budget.state() == GateState::Paused);
-  budget.gate.set_spent_this_month(0);
+  budget.gate.begin_month(0);
   CHECK(budget.gate.open(budget.now));
 
   Bench quota;
   quota.one(ErrorKind::Quota);
   CHECK(quota.state() == GateState::Paused);
   CHECK_FALSE(quota.gate.opens_at(quota.now));
+  quota.gate.begin_month(0);
+  CHECK(quota.gate.open(quota.now));
+}
+
+TEST_CASE("new settings lift neither a pause by hand nor the quota floor [E3]") {
+  Bench floor({.quota_floor_share = 0.1});
+  floor.one({}, 0, {.quota_remaining = 50, .quota_limit = 100});
+  floor.gate.resume(floor.now);  // not at the floor: nothing to be waived
+  floor.one({}, 0, {.quota_remaining = 10, .quota_limit = 100});
+  CHECK(floor.state() == GateState::Paused);
+  floor.gate.renew(floor.now);
+  CHECK(floor.state() == GateState::Paused);
+
+  Bench by_hand;
+  by_hand.gate.pause("by hand");
+  by_hand.gate.renew(by_hand.now);
+  CHECK(by_hand.state() == GateState::Paused);
+  by_hand.gate.resume(by_hand.now);
+  CHECK(by_hand.gate.open(by_hand.now));
 }

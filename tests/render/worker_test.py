@@ -329,6 +329,12 @@ class WorkerTest(unittest.TestCase):
         wide = encoded(Image.new("1", (20000, 10)), "PNG")
         self.assertIn("16383", self.refused("too_large", wide, "webp"))
 
+    def test_a_result_of_too_many_pixels_is_refused_for_every_target(self):
+        for target in ("pdf", "tiff"):
+            said = self.refused("too_large", self.samples["png"], target,
+                                {"width": "36000", "height": "36000", "fit": "fill"})
+            self.assertIn("limit", said)
+
     def test_an_unknown_option_is_named(self):
         self.assertIn("quality", self.refused("bad_option", self.samples["png"], "webp",
                                               {"qualty": "80"}))
@@ -402,6 +408,14 @@ class WorkerTest(unittest.TestCase):
                 reply, done = small.convert(big, "png", seconds=60)
                 self.assertEqual((reply["code"], reply["message"]),
                                  ("too_large", f"no memory for the {said}"))
+            # A drawing is read whole.
+            source, output = small.paths()
+            with open(source, "wb") as file:
+                file.write(SVG % b"")
+                file.truncate(800 << 20)
+            reply = small.ask({"input": source, "output": output, "target": "png"})
+            self.assertTrue(reply and reply["code"] == "too_large", reply)
+            os.remove(source)
             self.assertTrue(small.convert(self.samples["png"], "jpg")[0]["ok"])
         finally:
             small.close()

@@ -136,3 +136,23 @@ TEST_CASE("a time is read whole or not at all") {
     CHECK_FALSE(parse_iso_time(text));
   }
 }
+
+TEST_CASE("a profile that the settings name is asked alone, the environment's keys are not") {
+  Machine machine;
+  machine.variables = {{"AWS_ACCESS_KEY_ID", "E"},
+                       {"AWS_SECRET_ACCESS_KEY", "e"},
+                       {"AWS_EC2_METADATA_SERVICE_ENDPOINT", machine.service.url() + "/"}};
+  machine.files["/home/a/.aws/credentials"] =
+      "[work]\naws_access_key_id=W\naws_secret_access_key=w\n[empty]\nregion=r\n";
+  const auto id = [&](std::string profile) {
+    const auto source =
+        usual_credentials(machine.surroundings(), *machine.http, std::move(profile));
+    const auto keys = source->fetch(WallTime{}, {});
+    return keys ? keys->access_key_id : std::string(to_string(keys.error().kind));
+  };
+  CHECK(id("") == "E");
+  CHECK(id("work") == "W");
+  CHECK(id("empty") == "configuration");
+  CHECK(id("absent") == "configuration");
+  CHECK(machine.service.asked().empty());
+}

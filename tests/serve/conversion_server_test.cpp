@@ -197,6 +197,23 @@ TEST_CASE("a repeated key is answered again without converting") {
   CHECK(!ask(bench.address(), form("hello", "up", "k1"))->has("idempotent-replay"));
 }
 
+TEST_CASE("a kept answer that was removed from the scratch folder is converted again") {
+  Bench bench;
+  bench.start();
+  CHECK(ask(bench.address(), form("hello", "up", "k1"))->status == 200);
+  REQUIRE(eventually([&] {
+    std::error_code still_open;
+    for (const auto& entry : std::filesystem::directory_iterator(bench.options.scratch))
+      std::filesystem::remove(entry.path(), still_open);
+    return bench.files() == 0;
+  }));
+  const auto again = ask(bench.address(), form("hello", "up", "k1"));
+  CHECK(again->status == 200);
+  CHECK(again->body == "UP:hello");
+  CHECK(bench.control->rendered == 2);
+  CHECK(ask(bench.address(), form("hello", "up", "k1"))->has("idempotent-replay: true"));
+}
+
 TEST_CASE("a broken file is answered again, a crash is tried again") {
   Bench bench;
   bench.start();

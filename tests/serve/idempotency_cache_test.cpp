@@ -1,6 +1,9 @@
 #include "agent/serve/idempotency_cache.hpp"
 
+#include <filesystem>
+
 #include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
 
 namespace millrace::serve {
 namespace {
@@ -41,6 +44,24 @@ TEST_CASE("an abandoned key may be tried again, and an old one is forgotten") {
   CHECK(cache.begin("k", "b", clock.now()).claim == Claim::Replay);
   clock.advance(1s);
   CHECK(cache.begin("k", "c", clock.now()).claim == Claim::Begun);
+}
+
+TEST_CASE("an answer whose file is gone is made again") {
+  ManualClock clock;
+  const test::Scratch scratch;
+  IdempotencyCache cache({1'000'000, 24h});
+  ServerResponse kept;
+  kept.body_file = scratch / "out-1";
+  test::write_file(kept.body_file, "yes");
+  cache.begin("k", "a", clock.now());
+  cache.finish("k", kept, 3, clock.now());
+  CHECK(cache.begin("k", "a", clock.now()).claim == Claim::Replay);
+  std::filesystem::remove(kept.body_file);
+  CHECK(cache.begin("k", "b", clock.now()).claim == Claim::Reused);
+  CHECK(cache.begin("k", "a", clock.now()).claim == Claim::Begun);
+  CHECK(cache.begin("k", "a", clock.now()).claim == Claim::InFlight);
+  CHECK(cache.usage().answers == 0);
+  CHECK(cache.usage().bytes == 0);
 }
 
 TEST_CASE("the cache stays under its bytes and lets the least used answers go") {

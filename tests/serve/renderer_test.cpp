@@ -103,6 +103,7 @@ TEST_CASE("every renderer keeps the contract") {
     INFO(bytes);
     const auto bad = bench.job(bytes, subject.target);
     done = renderer->render(bad);
+    INFO((done ? "" : done.error().message));
     REQUIRE(done);
     CHECK(done->code == code);
     CHECK_FALSE(std::filesystem::exists(bad.output));

@@ -1,4 +1,6 @@
 // What the network and a broken server do to an exchange.
+#include <future>
+
 #include "tests/support/scratch.hpp"
 #include "tests/transfer/client.hpp"
 #include "tests/transfer/fault_server.hpp"
@@ -129,6 +131,33 @@ TEST_CASE("an early answer is heard although the server closes at once [E2]") {
   CHECK(out.keep == Keep::Enough);
   CHECK(out.status() == 429);
   CHECK(out.body == "slow down");
+}
+
+TEST_CASE("an early answer that closes is heard to its end, though its body comes later [E2]") {
+  std::promise<void> heard;
+  FaultServer server([&](Connection& c) {
+    c.read_head();
+    c.write("HTTP/1.1 100 Continue\r\n\r\n");
+    c.read_body(100'000);
+    c.write("HTTP/1.1 422 Unprocessable Content\r\nConnection: close\r\nContent-Length: 4\r\n\r\n");
+    heard.get_future().wait();
+    c.write("why!");
+    c.wait_for_close();
+  });
+  const auto http = client();
+  auto exchange = http->start(post_to(server.url(), 100'000'000), {});
+  REQUIRE(exchange);
+  const std::string piece(100'000, 'p');
+  Result<Keep> sent = Keep::Going;
+  while (sent && *sent != Keep::Enough) sent = (*exchange)->send(std::as_bytes(std::span{piece}));
+  heard.set_value();
+  REQUIRE(sent);
+  const auto head = (*exchange)->head();
+  REQUIRE(head);
+  CHECK(head->status == 422);
+  std::byte into[100];
+  CHECK((*exchange)->read(into) == 4u);
+  CHECK((*exchange)->read(into) == 0u);
 }
 
 TEST_CASE("short and cut answers are transient errors after the bytes that came [E12]") {
