@@ -111,7 +111,7 @@ void CurlNetwork::run() {
     curl_multi_perform(multi_, &running);
     collect_finished();
     check_deadlines();
-    if (!has_closed_upload_to_resume() && may_sleep())
+    if (context_.closed_early.empty() && may_sleep())
       curl_multi_poll(multi_, nullptr, 0, sleep_ms(), nullptr);
   }
   while (!active_.empty()) {
@@ -199,19 +199,9 @@ void CurlNetwork::start_again(Transfer& transfer) {
   remove(transfer);
 }
 
-bool CurlNetwork::has_closed_upload_to_resume() const {
-  return std::ranges::any_of(context_.closed_early, [this](const ExchangeState* state) {
-    return state->transfer->early_answer_ends() <= context_.now;
-  });
-}
-
 void CurlNetwork::resume_closed_uploads() {
-  for (ExchangeState* state : std::exchange(context_.closed_early, {})) {
-    if (state->transfer->early_answer_ends() <= context_.now)
-      state->transfer->unpause();
-    else
-      context_.closed_early.push_back(state);
-  }
+  auto closed = std::exchange(context_.closed_early, {});
+  for (const ExchangeState* state : closed) state->transfer->unpause();
 }
 
 // Looks at the transfers only when a deadline known at the last look has passed or a phase began.
@@ -240,11 +230,8 @@ int CurlNetwork::sleep_ms() const {
   const std::int64_t most =
       active_.empty() ? kIdleSleepMs
                       : std::min<std::int64_t>(kIdleSleepMs, longest_socket_wait().count());
-  TimePoint next = next_check_;
-  for (const ExchangeState* state : context_.closed_early)
-    next = std::min(next, state->transfer->early_answer_ends());
-  if (next == TimePoint::max()) return static_cast<int>(most);
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - context_.now);
+  if (next_check_ == TimePoint::max()) return static_cast<int>(most);
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_check_ - context_.now);
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, most));
 }
 

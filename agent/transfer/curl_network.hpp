@@ -35,7 +35,6 @@ class CurlNetwork {
   void poke(ExchangeState& state);
   void collect_finished();
   void start_again(Transfer& transfer);
-  bool has_closed_upload_to_resume() const;
   void resume_closed_uploads();
   void check_deadlines();
   bool may_sleep() EXCLUDES(mutex_);

@@ -12,8 +12,6 @@ static_assert(CURL_ERROR_SIZE <= 256);
 
 // A body that drips one byte a second must not live for ever: less than this is no progress.
 constexpr std::size_t kProgressBytes = 1024;
-// The rest of an answer comes with its head or soon after; for longer than this no upload is held.
-constexpr std::chrono::seconds kRestOfEarlyAnswer{1};
 constexpr std::uint64_t kDefaultMaxAnswer = std::uint64_t{4} << 30;
 
 const bool kTellsEndOfStream = curl_version_info(CURLVERSION_NOW)->version_num >= 0x080000;
@@ -89,10 +87,6 @@ std::optional<Error> Transfer::result_of(int code) const {
   return error_of_code(code, whereabouts(), error_text_.data());
 }
 
-TimePoint Transfer::early_answer_ends() const {
-  return declared_ == received_ ? answered_at_ : answered_at_ + kRestOfEarlyAnswer;
-}
-
 void Transfer::unpause() {
   if (std::exchange(paused_, false)) enter(phase_);
   curl_easy_pause(easy(), CURLPAUSE_CONT);
@@ -139,10 +133,6 @@ bool Transfer::connected(ConnectionEnds ends) {
 }
 
 std::size_t Transfer::read(std::span<std::byte> to) {
-  // libcurl goes on asking where the connection is to be closed. Ending here would lose what of the
-  // answer is still to come: its words tell a bad file from a wrong key.
-  if (head_complete_ && head_.status() >= 300)
-    return early_answer_ends() <= context_.now ? CURL_READFUNC_ABORT : CURL_READFUNC_PAUSE;
   if (sent_ == state_->request.body_length) return 0;
   if (sending_at_ == sending_.size()) {
     sending_.clear();
@@ -189,7 +179,6 @@ bool Transfer::final_head() {
   if (head_.status() == 417 && upload_open && sent_ == 0) return true;
 
   head_complete_ = true;
-  answered_at_ = context_.now;
   const bool http2 = head_.is_http2();
   HttpHead head = head_.take(request.method);
   // The end of a stream is a frame of its own; libcurl before 8.0 does not tell it from a stream

@@ -28,7 +28,7 @@ namespace millrace {
 struct TransferContext {
   CurlOptions options;
   TimePoint now;                             // of this turn
-  std::vector<ExchangeState*> closed_early;  // uploads to resume, so that they end
+  std::vector<ExchangeState*> closed_early;  // uploads to resume on the next turn, so that they end
   bool phase_changed = false;                // some deadline may lie earlier than it was known
   IdleConnections idle;
   std::atomic<std::uint64_t> connections{0};
@@ -54,10 +54,6 @@ class Transfer {
   void* easy() const { return easy_->get(); }
   // Ended by us before libcurl was done with it, perhaps amid a name lookup.
   bool may_be_resolving() const { return phase_ == Phase::Connecting && !reported_; }
-
-  // A final answer of 300 or more came while the body was being sent. The upload is resumed, which
-  // ends it, once the answer is whole; at the latest at this time.
-  TimePoint early_answer_ends() const;
 
   TimePoint deadline() const { return since_ + limit(); }
   Error timeout_error() const;
@@ -98,8 +94,7 @@ class Transfer {
   bool found_closed_ = false;  // that connection
   bool requested_ = false;     // on a connection, once
   bool head_complete_ = false;
-  TimePoint answered_at_;  // valid with it
-  bool paused_ = false;    // by our own worker
+  bool paused_ = false;  // by our own worker
   bool address_refused_ = false;
   bool reported_ = false;  // libcurl itself ended it
   std::optional<Error> refused_;
