@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
     }
     std::ifstream in(native_path(request.at("input").get<std::string>()), std::ios::binary);
     const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    in.close();  // before the answer: on Windows what is open cannot be taken away
     if (bytes.starts_with("crash")) std::abort();
     if (bytes.starts_with("exit")) {
       std::cerr << "decoder: out of luck\n";
