@@ -110,6 +110,7 @@ void ApiServer::Running::serve(std::intptr_t socket, std::uint64_t number) {
       reads = wait_for_input(socket, wish.patience);
       if (reads) received = receive_some(socket, buffer);
     } else {
+      // Nothing is to be sent or read until then; the connection itself says for how long.
       std::this_thread::sleep_for(wish.patience);
     }
     lock.lock();

@@ -55,6 +55,7 @@ TEST_CASE("an instance waits for a command that holds the lock for a moment [I4]
   auto held = lock_instance(state.path());
   REQUIRE(held);
   std::jthread command([&] {
+    // The moment itself. Nothing depends on its length: were it over too soon, the lock is free.
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     held->reset();
   });
