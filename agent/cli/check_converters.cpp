@@ -81,14 +81,39 @@ bool is_local(const Settings& settings, const FolderSettings& folder) {
   return converter != nullptr && converter->embedded;
 }
 
-Result<Formats> local_formats() {
-  auto launcher = make_launcher();
-  if (!launcher) return std::unexpected(launcher.error());
+std::unique_ptr<Renderer> local_renderer(Launcher& launcher) {
   ProcessRendererOptions options;
   options.program = render_program();
   std::error_code ignored;
   options.scratch = fs::temp_directory_path(ignored);
-  return make_process_renderer(std::move(options), **launcher)->formats();
+  return make_process_renderer(std::move(options), launcher);
+}
+
+// What is wrong with a folder's options, or nothing. They are looked at before the file, which is
+// no picture.
+std::string trouble_with_options(Renderer& renderer, const FolderSettings& folder) {
+  RenderJob job;
+  job.input = render_program();
+  job.target = folder.to.empty() ? "png" : folder.to.front();
+  job.options.assign(folder.options.begin(), folder.options.end());
+  const auto rendered = renderer.render(job);
+  if (!rendered) return rendered.error().message;
+  return rendered->code == RenderCode::BadOption ? rendered->message : "";
+}
+
+void add_folder_findings(Renderer& renderer, const std::vector<std::string>& targets,
+                         const FolderSettings& folder, std::vector<Finding>& findings) {
+  for (const std::string& to : folder.to) {
+    if (std::ranges::binary_search(targets, to)) continue;
+    findings.push_back({FindingLevel::Error, "targets of " + folder.name,
+                        "the local converter does not make " + to,
+                        "use one of: " + join(targets) + "; or another converter with `via`"});
+  }
+  if (folder.options.empty()) return;
+  const std::string trouble = trouble_with_options(renderer, folder);
+  if (trouble.empty()) return;
+  findings.push_back({FindingLevel::Error, "options of " + folder.name, trouble,
+                      "change `options` of that folder: its files would fail"});
 }
 
 }  // namespace
@@ -136,7 +161,9 @@ std::vector<Finding> check_renderer(const Context& context) {
   const bool needed = std::ranges::any_of(
       settings.folders, [&](const FolderSettings& folder) { return is_local(settings, folder); });
   if (!needed) return {};
-  const auto formats = local_formats();
+  const auto launcher = make_launcher();
+  const auto renderer = launcher ? local_renderer(**launcher) : nullptr;
+  const auto formats = renderer ? renderer->formats() : std::unexpected(launcher.error());
   if (!formats) {
     return {{FindingLevel::Error, "local converter",
              path_text(render_program()) + " does not work: " + formats.error().message,
@@ -145,13 +172,7 @@ std::vector<Finding> check_renderer(const Context& context) {
   const std::vector<std::string> targets = targets_of(*formats);
   std::vector<Finding> findings{found_well("local converter", formats->engine)};
   for (const FolderSettings& folder : settings.folders) {
-    if (!is_local(settings, folder)) continue;
-    for (const std::string& to : folder.to) {
-      if (std::ranges::binary_search(targets, to)) continue;
-      findings.push_back({FindingLevel::Error, "targets of " + folder.name,
-                          "the local converter does not make " + to,
-                          "use one of: " + join(targets) + "; or another converter with `via`"});
-    }
+    if (is_local(settings, folder)) add_folder_findings(*renderer, targets, folder, findings);
   }
   return findings;
 }

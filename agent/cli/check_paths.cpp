@@ -71,9 +71,9 @@ fs::path nearest_existing(const fs::path& path) {
 std::optional<PathTrouble> why_not_there(const fs::path& folder) {
   if (auto trouble = cannot_open(folder)) return trouble;
   const auto opened = real_file_system().open_directory(folder);
-  const auto space = opened ? (*opened)->space() : std::unexpected(opened.error());
-  if (!space) return PathTrouble{space.error().message, "check the disk or share"};
-  if (space->writable) return std::nullopt;
+  const auto taken = opened ? (*opened)->takes_files("") : std::unexpected(opened.error());
+  if (!taken) return PathTrouble{taken.error().message, "check the disk or share"};
+  if (*taken) return std::nullopt;
   return PathTrouble{path_text(folder) + " is not writable (permission, or mounted read-only)",
                      how_to_let_write(folder)};
 }

@@ -77,6 +77,8 @@ class BucketOutbox final : public Outbox {
     return {};
   }
 
+  Result<void> check_place(const Name&) override { return {}; }  // a bucket has no folders
+
   Result<std::unique_ptr<OutputFile>> begin(const Name& final_name, JobId job) override {
     auto key = key_of(final_name);
     if (!key) return std::unexpected(key.error());

@@ -176,7 +176,7 @@ class LocalOutbox final : public Outbox {
     auto space = directory_->space();
     if (!space) return std::unexpected(outbox_error(space.error()));
     const std::string where = "outbox " + printable(id());
-    if (!space->writable) return fail(ErrorKind::Environment, where + " cannot be written to");
+    if (auto taken = expect_writable(""); !taken) return taken;
     const std::uint64_t reserve = space_reserve(space->total_bytes);
     if (space->free_bytes < reserve || space->free_bytes - reserve < bytes)
       return fail(ErrorKind::Environment, where + " has " + std::to_string(space->free_bytes) +
@@ -185,6 +185,17 @@ class LocalOutbox final : public Outbox {
                                               " are needed");
     if (space->free_inodes < kInodeReserve)
       return fail(ErrorKind::Environment, where + " has no room for more files (inodes)");
+    return {};
+  }
+
+  Result<void> check_place(const Name& final_name) override {
+    for (auto folder = parent_of(final_name); !folder.empty(); folder = parent_of(folder)) {
+      auto info = directory_->info(std::string(folder));
+      if (!info && info.error().kind == ErrorKind::Vanished) continue;
+      if (!info) return std::unexpected(outbox_error(info.error()));
+      if (info->type == FileType::Directory) return expect_writable(std::string(folder));
+      return fail(ErrorKind::Exists, printable(describe(std::string(folder))) + " is no folder");
+    }
     return {};
   }
 
@@ -243,6 +254,14 @@ class LocalOutbox final : public Outbox {
   }
 
  private:
+  Result<void> expect_writable(const std::string& folder) {
+    auto taken = directory_->takes_files(folder);
+    if (!taken) return std::unexpected(outbox_error(taken.error()));
+    if (*taken) return {};
+    const std::string where = folder.empty() ? id() : describe(folder);
+    return fail(ErrorKind::Environment, "outbox " + printable(where) + " cannot be written to");
+  }
+
   Result<void> expect_marker() {
     if (options_.marker.empty()) return {};
     auto found = directory_->info(options_.marker);

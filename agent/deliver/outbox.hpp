@@ -55,6 +55,10 @@ class Outbox {
   // Environment if fewer than `bytes` plus a reserve are free, or if the outbox is not there or not
   // writable; asked before anything is paid for.
   virtual Result<void> check_space(std::uint64_t bytes) = 0;
+  // The same for the folder of this name alone, or the nearest above it that is there: Environment
+  // if it takes no files, Exists if something that is no folder lies where it must be. Makes
+  // nothing.
+  virtual Result<void> check_place(const Name& final_name) = 0;
   // Makes missing subfolders and an exclusive temporary file beside the final name.
   virtual Result<std::unique_ptr<OutputFile>> begin(const Name& final_name, JobId job) = 0;
   // Recovery of a delivery that was cut off: if the final name or the temporary holds exactly

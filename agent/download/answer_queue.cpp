@@ -54,6 +54,19 @@ void AnswerQueue::back(const Taken& taken, TimePoint now) {
     --eager_;
 }
 
+bool AnswerQueue::begin_nap(TimePoint now) {
+  if (is_napping() || eager_ > 0 || requests_.empty()) return false;
+  napping_since_ = now;
+  soon_back_.push_back(now);
+  return true;
+}
+
+void AnswerQueue::end_nap(TimePoint now) {
+  is_back(*napping_since_);
+  if (now - *napping_since_ > kQuick) eager_ = kEager;
+  napping_since_.reset();
+}
+
 void AnswerQueue::is_back(TimePoint since) {
   soon_back_.erase(std::ranges::find(soon_back_, since));
 }

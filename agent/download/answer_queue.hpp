@@ -2,7 +2,8 @@
 //
 // An answer waits here until a worker takes it. On a fast network the workers that are awake come
 // back sooner than one that sleeps could be woken, which costs as much as the file itself; so a
-// worker is woken only where none of them is about to come back.
+// worker is woken only where none of them is about to come back. For the same reason one that finds
+// nothing to do naps before it sleeps: what comes meanwhile is taken all at once.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "agent/download/download_window.hpp"
@@ -29,11 +31,12 @@ class AnswerQueue {
  public:
   using Id = std::uint64_t;
   // Answers that may wait for the workers that are awake.
-  static constexpr std::size_t kMostPatient = 4;
-  // A worker that took longer than this for a whole answer was kept by the disk or a redirect: for
-  // so many answers none waits for another worker.
-  static constexpr std::chrono::milliseconds kQuick{10};
+  static constexpr std::size_t kMostPatient = 12;
+  // A worker that took longer than this for a whole answer was kept by the disk or a redirect, or
+  // the system wakes it late from a nap: for so many answers none waits for another worker.
+  static constexpr std::chrono::milliseconds kQuick{20};
   static constexpr int kEager = 16;
+  static constexpr std::chrono::milliseconds kNap{3};
 
   // A request that a worker is about to send; its answer may come before sent() is called.
   Id begin(TimePoint now);
@@ -63,11 +66,23 @@ class AnswerQueue {
   }
   // And for the answers?
   bool wants_worker(TimePoint now) const {
-    return has_answer() && (short_of_workers(now) || answers_.size() > kMostPatient);
+    return has_answer() && (short_of_workers(now) || is_much());
   }
+
+  // One worker at a time, just back from work, with requests under way that answer soon. False:
+  // there is no reason to nap. Until end_nap() it is about to come back.
+  bool begin_nap(TimePoint now);
+  void end_nap(TimePoint now);
+  bool is_napping() const { return napping_since_.has_value(); }
 
  private:
   void is_back(TimePoint since);
+  // More than those that are awake are to be left alone with. Of a nap the end is half of what was
+  // asked for: a server that has answered all waits for us.
+  bool is_much() const {
+    return answers_.size() > kMostPatient ||
+           (is_napping() && 2 * answers_.size() >= requests_.size());
+  }
 
   struct Entry {
     std::unique_ptr<Underway> request;  // none: it is being sent
@@ -82,6 +97,7 @@ class AnswerQueue {
   // Of workers that send, or have a whole answer in hand: since when, in order.
   std::vector<TimePoint> soon_back_;
   int eager_ = 0;
+  std::optional<TimePoint> napping_since_;
 };
 
 }  // namespace millrace

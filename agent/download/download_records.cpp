@@ -13,10 +13,11 @@ Result<std::shared_ptr<DownloadRecords>> DownloadRecords::open(const std::filesy
                                                                FileLedger::Durable durable) {
   auto ledger = FileLedger::open(file, durable);
   if (!ledger) return std::unexpected(ledger.error());
-  auto records = std::make_shared<DownloadRecords>();
-  records->ledger = std::move(*ledger);
-  return records;
+  return std::make_shared<DownloadRecords>(std::move(*ledger));
 }
+
+DownloadRecords::DownloadRecords(std::unique_ptr<FileLedger> opened)
+    : ledger(std::move(opened)), claims([this](const std::string& key) { ledger->release(key); }) {}
 
 Result<void> DownloadRecords::remove_leftovers(Directory& folder, const std::string& owner) {
   const MutexLock lock(mutex);

@@ -174,9 +174,11 @@ void DownloadRun::take_line(ListItem item) {
     return end(with_record(
         ended(LineEnd::How::Skipped, item.line, record->name, "it was fetched before"), *record));
   // Not ours, or of a ledger that was lost: never written over.
-  if (!done && folder_->info(record->name))
+  if (!done && folder_->info(record->name)) {
+    keep_name(*record);
     return end(ended(LineEnd::How::Skipped, item.line, record->name,
                      "a file of this name lies there already"));
+  }
   const MutexLock lock(mutex_);
   DownloadTask task;
   task.claim = std::move(claim);
@@ -202,6 +204,12 @@ Result<FileRecord> DownloadRun::record_for(const ListItem& item) {
     if (*reserved) return record;
   }
   return fail(ErrorKind::Exists, "another line has the same name; give it one in the list");
+}
+
+// Of a line that ends without a file: no other line takes its name, now or in a later run. If it
+// cannot be kept, one may.
+void DownloadRun::keep_name(const FileRecord& record) {
+  if (record.state == FileState::Named) static_cast<void>(ledger_->put(record));
 }
 
 Result<FileRecord> DownloadRun::settle_record(FileRecord record) {
@@ -242,6 +250,7 @@ DownloadRun::Step DownloadRun::next_step(const Step& last, const std::stop_token
   TimePoint now = clock_.now();
   if (const auto* taken = std::get_if<AnswerQueue::Taken>(&last)) answers_.back(*taken, now);
   if (const auto* question = std::get_if<Question>(&last)) answers_.back_from_sending(question->at);
+  bool may_nap = !std::holds_alternative<std::monostate>(last);
   while (!stop.stop_requested()) {
     if (auto request = next_request(now))
       return Question{answers_.begin(now), now, std::move(request)};
@@ -250,12 +259,18 @@ DownloadRun::Step DownloadRun::next_step(const Step& last, const std::stop_token
     if (answers_.has_answer()) {
       auto taken = answers_.take(now);
       const bool nobody_waits = due && taken.how == Arrival::Begun;
-      if (nobody_waits || answers_.wants_worker(now)) work_.notify_one();
+      if (nobody_waits || answers_.wants_worker(now)) who_works().notify_one();
       return taken;
     }
     const TimePoint longest = now + kLongestWait;
-    work_.wait_until(lock, std::clamp(due.value_or(longest), now, longest));
+    const TimePoint until = std::clamp(due.value_or(longest), now, longest);
+    const bool naps = std::exchange(may_nap, false) && answers_.begin_nap(now);
+    if (naps)
+      nap_.wait_until(lock, std::min(until, now + AnswerQueue::kNap));
+    else
+      work_.wait_until(lock, until);
     now = clock_.now();
+    if (naps) answers_.end_nap(now);
   }
   return {};
 }
@@ -290,14 +305,14 @@ void DownloadRun::ask(Question question, const std::stop_token& stop) {
 }
 
 void DownloadRun::on_answer(AnswerQueue::Id id, Arrival how) {
-  bool wake = false;
+  CondVar* wake = nullptr;
   {
     const MutexLock lock(mutex_);
     answers_.answered(id, how);
-    wake = answers_.wants_worker(clock_.now());
+    if (answers_.wants_worker(clock_.now())) wake = &who_works();
   }
   // Without the lock, so that the woken worker does not sleep again on it.
-  if (wake) work_.notify_one();
+  if (wake != nullptr) wake->notify_one();
 }
 
 void DownloadRun::request_ended(const Underway& request, const Error* error) {
@@ -384,8 +399,10 @@ void DownloadRun::try_again(DownloadTask task, Error error, const std::string& b
   if (auto known = ledger_->find(task.record.key);
       known && *known && (*known)->state != FileState::Done)
     task.record = **known;
-  if (!again)
+  if (!again) {
+    keep_name(task.record);
     return end(ended(LineEnd::How::Failed, task.item.line, task.record.name, error.message));
+  }
   task.reason = error.message;
   const MutexLock lock(mutex_);
   window_.add_later(std::move(task), now + decision.delay);

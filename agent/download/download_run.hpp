@@ -107,6 +107,7 @@ class DownloadRun {
   void take_line(ListItem item) EXCLUDES(mutex_);
   Result<FileRecord> record_for(const ListItem& item);
   Result<FileRecord> settle_record(FileRecord record);
+  void keep_name(const FileRecord& record);
 
   void work(const std::stop_token& stop);
   struct Question {
@@ -120,6 +121,7 @@ class DownloadRun {
   std::size_t most_under_way() const { return static_cast<std::size_t>(options_.window.workers); }
   void ask(Question question, const std::stop_token& stop) EXCLUDES(mutex_);
   void on_answer(AnswerQueue::Id id, Arrival how) EXCLUDES(mutex_);
+  CondVar& who_works() REQUIRES(mutex_) { return answers_.is_napping() ? nap_ : work_; }
   void fetch(Underway request, const std::stop_token& stop);
   void request_ended(const Underway& request, const Error* error) EXCLUDES(mutex_);
   void give_up_requests() EXCLUDES(mutex_);
@@ -137,6 +139,7 @@ class DownloadRun {
 
   mutable Mutex mutex_;
   CondVar work_;          // of workers: a task, a place for one, or an answer
+  CondVar nap_;           // of the worker that naps: many answers
   CondVar room_;          // of the feeder: the window takes a line
   mutable CondVar ends_;  // of who waits for the end of all lines, or of the feeder
   DownloadWindow window_ GUARDED_BY(mutex_);

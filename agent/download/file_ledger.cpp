@@ -1,6 +1,7 @@
 #include "agent/download/file_ledger.hpp"
 
 #include <array>
+#include <map>
 #include <sstream>
 #include <utility>
 
@@ -62,10 +63,11 @@ constexpr std::array kVersions{kFirstVersion, kSecondVersion, kThirdVersion, kFo
 constexpr const char* kFind =
     "SELECT state, name, temporary, size, sha256, mtime, etag, last_modified, list, ranges, made "
     "FROM file WHERE key = ?";
-constexpr const char* kReserve =
-    "INSERT OR IGNORE INTO file (key, folded, name, state, temporary, size, sha256, mtime, etag, "
-    "last_modified, list, ranges) VALUES (?, ?, ?, 0, x'', 0, x'', 0, x'', x'', x'', x'')";
-constexpr const char* kPut =
+constexpr const char* kOwned = "SELECT 1 FROM file WHERE folded = ?";
+constexpr const char* kInsert =
+    "INSERT INTO file (state, temporary, size, sha256, mtime, etag, last_modified, list, ranges, "
+    "made, key, folded, name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+constexpr const char* kUpdate =
     "UPDATE file SET state = ?, temporary = ?, size = ?, sha256 = ?, mtime = ?, etag = ?, "
     "last_modified = ?, list = ?, ranges = ?, made = ? WHERE key = ?";
 
@@ -108,7 +110,7 @@ class SqliteFileLedger final : public FileLedger {
       if (auto set = database_.exec("PRAGMA synchronous=NORMAL;"); !set) return set;
     }
     const std::pair<Statement*, const char*> statements[] = {
-        {&find_, kFind}, {&reserve_, kReserve}, {&put_, kPut}};
+        {&find_, kFind}, {&owned_, kOwned}, {&insert_, kInsert}, {&update_, kUpdate}};
     for (const auto& [statement, sql] : statements) {
       auto prepared = database_.prepare(sql);
       if (!prepared) return std::unexpected(prepared.error());
@@ -141,21 +143,36 @@ class SqliteFileLedger final : public FileLedger {
 
   Result<bool> reserve(const FileRecord& record, std::string_view folded) override {
     const MutexLock lock(mutex_);
+    if (const auto owner = reserved_.find(folded); owner != reserved_.end())
+      return owner->second == record.key;
+    // The transaction of the records to come: a look outside of one is locked by itself.
     if (auto begun = begin(); !begun) return std::unexpected(begun.error());
-    auto done = reserve_.bind(Bytes{record.key}, Bytes{folded}, Bytes{record.name}).run();
-    if (!done) return std::unexpected(done.error());
-    return database_.changes() > 0;
+    const sqlite::Rows rows(owned_.bind(Bytes{folded}));
+    const auto owned = owned_.step();
+    if (!owned) return std::unexpected(owned.error());
+    if (*owned) return false;
+    reserved_.emplace(folded, record.key);
+    unwritten_.emplace(record.key, folded);
+    return true;
+  }
+
+  void release(std::string_view key) override {
+    const MutexLock lock(mutex_);
+    forget_reservation(key);
   }
 
   Result<void> put(const FileRecord& record) override {
     const MutexLock lock(mutex_);
     if (auto begun = begin(); !begun) return begun;
-    auto done = put_.bind(static_cast<std::int64_t>(record.state), Bytes{record.temporary},
-                          record.size, Bytes{record.sha256}, record.mtime_ns, Bytes{record.etag},
-                          Bytes{record.last_modified}, Bytes{record.list},
-                          Bytes{text_of(record.ranges)}, record.made_ns, Bytes{record.key})
-                    .run();
-    // Names that were reserved go with a commit that fails; the next run reserves them again.
+    const std::string ranges = text_of(record.ranges);
+    if (const auto first = unwritten_.find(record.key); first != unwritten_.end()) {
+      auto done =
+          bind_values(insert_, record, ranges, Bytes{first->second}, Bytes{record.name}).run();
+      if (done) forget_reservation(record.key);
+      return done;
+    }
+    auto done = bind_values(update_, record, ranges).run();
+    // A commit that fails takes the first record along, name and all; the next run makes it anew.
     if (done && database_.changes() == 0)
       return fail(ErrorKind::Input, "the record of this file could not be kept; run again");
     return done;
@@ -188,9 +205,31 @@ class SqliteFileLedger final : public FileLedger {
     return database_.exec("BEGIN IMMEDIATE");
   }
 
+  // The key last; `more` follows it. Nothing is copied.
+  template <typename... More>
+  static Statement& bind_values(Statement& statement, const FileRecord& record,
+                                const std::string& ranges, More... more) {
+    return statement.bind(static_cast<std::int64_t>(record.state), Bytes{record.temporary},
+                          record.size, Bytes{record.sha256}, record.mtime_ns, Bytes{record.etag},
+                          Bytes{record.last_modified}, Bytes{record.list}, Bytes{ranges},
+                          record.made_ns, Bytes{record.key}, more...);
+  }
+
+  void forget_reservation(std::string_view key) REQUIRES(mutex_) {
+    const auto found = unwritten_.find(key);
+    if (found == unwritten_.end()) return;
+    reserved_.erase(found->second);
+    unwritten_.erase(found);
+  }
+
   Mutex mutex_;
   Database database_ GUARDED_BY(mutex_);
-  Statement find_ GUARDED_BY(mutex_), reserve_ GUARDED_BY(mutex_), put_ GUARDED_BY(mutex_);
+  Statement find_ GUARDED_BY(mutex_), owned_ GUARDED_BY(mutex_), insert_ GUARDED_BY(mutex_),
+      update_ GUARDED_BY(mutex_);
+  // Of lines under way: who has the folded name, and which the key has. No more than lines that are
+  // read and did not end.
+  std::map<std::string, std::string, std::less<>> reserved_ GUARDED_BY(mutex_);
+  std::map<std::string, std::string, std::less<>> unwritten_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

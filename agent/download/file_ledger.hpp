@@ -6,10 +6,11 @@
 //     answer:
 //     +-----------------------------------------------+                 +--> Publishing
 //
-// Named: the name is ours, nothing is there. Partial: a temporary holds the first bytes of what the
-// validator names, or several hold ranges of it. Publishing: whole bytes of this SHA-256, or of
-// this time where it is not known, lie under the temporary or the final name, nobody knows which.
-// Done: they lay under the final name when it was written.
+// Named: the name is ours, nothing is there; not on record before something is. Partial: a
+// temporary holds the first bytes of what the validator names, or several hold ranges of it.
+// Publishing: whole bytes of this SHA-256, or of this time where it is not known, lie under the
+// temporary or the final name, nobody knows which. Done: they lay under the final name when it was
+// written.
 #pragma once
 
 #include <cstdint>
@@ -58,8 +59,10 @@ class FileLedger {
   virtual ~FileLedger() = default;
 
   virtual Result<std::optional<FileRecord>> find(std::string_view key) = 0;
-  // False, and nothing is written, if another line owns a name that folds to the same.
+  // Keeps the name for the line until its first put(), which writes it down, or release(). False if
+  // another line owns a name that folds to the same.
   virtual Result<bool> reserve(const FileRecord& record, std::string_view folded) = 0;
+  virtual void release(std::string_view key) = 0;
   virtual Result<void> put(const FileRecord& record) = 0;  // of a key that has a name
   virtual Result<void> commit() = 0;
   // Temporaries that records in Partial and Publishing name.

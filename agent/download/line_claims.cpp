@@ -9,6 +9,7 @@ LineClaims::Claim LineClaims::take(const std::string& key) {
 }
 
 void LineClaims::give_back(const std::string& key) {
+  if (on_end_) on_end_(key);
   const MutexLock lock(mutex_);
   taken_.erase(key);
 }

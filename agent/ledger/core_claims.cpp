@@ -78,6 +78,16 @@ Result<std::vector<Job>> LedgerCore::claim(std::string_view folder, Ledger::Lane
 }
 
 Result<std::optional<WallTime>> LedgerCore::next_due(WallTime after) {
+  const WallTime farthest = after + Ledger::kFarthestDue;
+  const auto beyond = first_due(farthest);
+  if (!beyond || !*beyond) return beyond ? first_due(after) : beyond;
+  if (auto begun = begin(); !begun) return std::unexpected(begun.error());
+  const auto pulled_in = sql_[Sql::PullIn].bind(to_unix_ms(after), to_unix_ms(farthest)).run();
+  if (!pulled_in) return std::unexpected(pulled_in.error());
+  return after;
+}
+
+Result<std::optional<WallTime>> LedgerCore::first_due(WallTime after) {
   Statement& due = sql_[Sql::NextDue];
   due.bind(to_unix_ms(after));
   Rows rows(due);

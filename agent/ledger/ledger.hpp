@@ -169,7 +169,9 @@ class Ledger {
   virtual Result<std::vector<Job>> claim(std::string_view folder, Lane lane, std::size_t n,
                                          WallTime now) = 0;
   // When the first waiting job of any folder that becomes due after `after` and that nobody has
-  // does so; nothing if none does. What was due by then, claim() has offered.
+  // does so; nothing if none does. What was due by then, claim() has offered. A time farther away
+  // than any that is asked for was written while the clock was wrong: such jobs are due at once.
+  static constexpr std::chrono::hours kFarthestDue{48};
   virtual Result<std::optional<WallTime>> next_due(WallTime after) = 0;
   // The converter of what waits or failed in a folder, now that its settings name another one.
   // Claimed jobs keep theirs until they are released.

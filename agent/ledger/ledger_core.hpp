@@ -68,6 +68,7 @@ class LedgerCore {
   Result<std::vector<Job>> claim(std::string_view folder, Ledger::Lane lane, std::size_t n,
                                  WallTime now);
   Result<std::optional<WallTime>> next_due(WallTime after);
+  Result<std::optional<WallTime>> first_due(WallTime after);
   Result<void> set_converter(std::string_view folder, std::string_view converter);
   void release(JobId job);
   Result<Name> reserve_name(JobId job, std::string_view outbox,

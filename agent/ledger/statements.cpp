@@ -64,6 +64,9 @@ constexpr std::array kRows{
     Row{Sql::NextDue,
         "SELECT id, next_attempt FROM job INDEXED BY job_due"
         " WHERE state='waiting' AND next_attempt>0 AND next_attempt>? ORDER BY next_attempt"},
+    Row{Sql::PullIn,
+        "UPDATE job INDEXED BY job_due SET next_attempt=?"
+        " WHERE state='waiting' AND next_attempt>0 AND next_attempt>?"},
     Row{Sql::SetConverter,
         "UPDATE job SET converter=? WHERE folder=? AND state IN ('waiting','failed')"},
     Row{Sql::ReadRunning,

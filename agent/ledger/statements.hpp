@@ -25,6 +25,7 @@ enum class Sql : std::size_t {
   ClaimFresh,
   ClaimTimed,
   NextDue,
+  PullIn,
   SetConverter,
   ReadRunning,
   SetCrashed,

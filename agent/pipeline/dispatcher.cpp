@@ -1,6 +1,7 @@
 #include "agent/pipeline/dispatcher.hpp"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "agent/report/log.hpp"
@@ -29,6 +30,9 @@ GateRules gate_rules_of(const ConverterSettings& settings, std::optional<int> wo
     return rules;
   }
   rules.concurrency = settings.concurrency;
+  // What is converted on this machine is bounded by it, and not by a stranger's rules.
+  if (settings.embedded)
+    rules.start_concurrency = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   if (workers_asked_for && !settings.concurrency) {
     rules.start_concurrency = *workers_asked_for;
     rules.only_overload_lowers = true;
@@ -277,38 +281,33 @@ void Dispatcher::keep_paused(std::string name) {
   paused_.insert(std::move(name));
 }
 
-bool Dispatcher::pause(const std::string& name) {
+std::set<std::string> Dispatcher::pause(const std::string& name) {
   const MutexLock lock(mutex_);
-  bool known = false;
+  std::set<std::string> paused = sharing_account(name);
   if (const auto folder = folders_.find(name); folder != folders_.end()) {
-    folder->second.paused = known = true;
+    folder->second.paused = true;
     folder->second.pause_reason.clear();
+    paused.insert(name);
   }
-  if (Gate* gate = gate_of(name)) {
-    gate->pause(kByHand);
-    known = true;
-  }
-  if (known) paused_.insert(name);
-  return known;
+  if (Gate* gate = gate_of(name)) gate->pause(kByHand);
+  paused_.insert(paused.begin(), paused.end());
+  return paused;
 }
 
-bool Dispatcher::resume(const std::string& name) {
+std::set<std::string> Dispatcher::resume(const std::string& name) {
   const MutexLock lock(mutex_);
-  bool known = false;
+  std::set<std::string> resumed = sharing_account(name);
   if (const auto folder = folders_.find(name); folder != folders_.end()) {
     folder->second.paused = false;
     folder->second.pause_reason.clear();
     folder->second.refused_in_a_row = 0;
     folder->second.blocked_until = {};
-    known = true;
+    resumed.insert(name);
   }
-  if (Gate* gate = gate_of(name)) {
-    gate->resume(clock_.now());
-    known = true;
-  }
-  paused_.erase(name);
+  if (Gate* gate = gate_of(name)) gate->resume(clock_.now());
+  for (const std::string& one : resumed) paused_.erase(one);
   changed_.notify_all();
-  return known;
+  return resumed;
 }
 
 void Dispatcher::renew_converter(const std::string& name) {
@@ -415,6 +414,15 @@ std::optional<TimePoint> Dispatcher::next_change(TimePoint now) const {
     if (const auto at = account.gate->opens_at(now)) consider(*at);
   }
   return first;
+}
+
+std::set<std::string> Dispatcher::sharing_account(const std::string& converter) const {
+  std::set<std::string> names;
+  if (!services_.contains(converter)) return names;
+  const std::string account = account_of(converter);
+  for (const auto& [name, service] : services_)
+    if (service->account() == account) names.insert(name);
+  return names;
 }
 
 Gate* Dispatcher::gate_of(const std::string& converter) const {

@@ -86,10 +86,11 @@ class Dispatcher {
   // success, is paused until a person resumes it: every further file may cost as well.
   void pause_after_refusals(int in_a_row);
 
-  // For people. False if there is no folder or converter of that name. A pause outlives a folder or
-  // converter that leaves and comes again.
-  bool pause(const std::string& name);
-  bool resume(const std::string& name);
+  // For people. What was paused or goes on: the folder or converter of that name, and every other
+  // converter of its account, since they share a gate; nothing if there is none. A pause outlives a
+  // folder or converter that leaves and comes again.
+  std::set<std::string> pause(const std::string& name);
+  std::set<std::string> resume(const std::string& name);
   void keep_paused(std::string name);             // a person paused it in an earlier run
   void renew_converter(const std::string& name);  // its settings or its key are others now
 
@@ -123,6 +124,7 @@ class Dispatcher {
       REQUIRES(mutex_);
   int running_in(const std::string& folder) const REQUIRES(mutex_);
   std::optional<TimePoint> next_change(TimePoint now) const REQUIRES(mutex_);
+  std::set<std::string> sharing_account(const std::string& converter) const REQUIRES(mutex_);
   Gate* gate_of(const std::string& converter) const REQUIRES(mutex_);
   std::string account_of(const std::string& converter) const REQUIRES(mutex_);
 

@@ -419,16 +419,16 @@ std::vector<ConverterStatus> Engine::converters() const {
 HttpClient::Counters Engine::connections() const { return http_->counters(); }
 
 bool Engine::pause(const std::string& name) {
-  const bool known = dispatcher_->pause(name);
-  if (known) remember_pause(name, true);
-  return known;
+  const auto paused = dispatcher_->pause(name);
+  for (const std::string& one : paused) remember_pause(one, true);
+  return !paused.empty();
 }
 
 bool Engine::resume(const std::string& name) {
-  const bool known = dispatcher_->resume(name);
-  if (known) remember_pause(name, false);
+  const auto resumed = dispatcher_->resume(name);
+  for (const std::string& one : resumed) remember_pause(one, false);
   intake_->job_ended();
-  return known;
+  return !resumed.empty();
 }
 
 bool Engine::rescan(const std::optional<std::string>& folder) {

@@ -187,7 +187,18 @@ JobRun::Step JobRun::settle_for_what_is_there() {
     outbox_failed_ = true;
     return std::unexpected(space.error());
   }
+  auto place = folder_.outbox_io.timed(worker_, [&] { return outbox_->check_place(output_name_); });
+  if (!place) return no_place(place.error());
   return std::nullopt;
+}
+
+// Trouble of a folder in the outbox holds up nobody but the files whose results go there. What lies
+// where it must be made does not go away by asking again.
+JobRun::Step JobRun::no_place(const Error& error) {
+  outbox_failed_ = false;
+  if (error.kind != ErrorKind::Exists) return std::unexpected(error);
+  return fail(ErrorKind::Input,
+              "the folder of the result cannot be made in the outbox: " + error.message);
 }
 
 JobRun::Step JobRun::make_key() {
@@ -256,14 +267,9 @@ JobRun::Step JobRun::deliver(Artifact artifact) {
   outbox_failed_ = true;
   auto begun =
       folder_.outbox_io.timed(worker_, [&] { return outbox_->begin(output_name_, job_.id); });
+  if (!begun && begun.error().kind == ErrorKind::Exists) return no_place(begun.error());
   if (!begun) {
-    // Something that is no folder lies where the result's folder must be: that is this file's own
-    // trouble, and asking the converter again does not mend it.
-    const bool in_the_way = begun.error().kind == ErrorKind::Exists;
-    outbox_failed_ = !in_the_way && begun.error().kind != ErrorKind::Input;
-    if (in_the_way)
-      return fail(ErrorKind::Input, "the folder of the result cannot be made in the outbox: " +
-                                        begun.error().message);
+    outbox_failed_ = begun.error().kind != ErrorKind::Input;
     return std::unexpected(begun.error());
   }
   MeteredFile file(**begun, folder_.outbox_io, worker_);

@@ -61,6 +61,7 @@ class JobRun {
   Step make_key();
   Step convert();
   Step not_begun(const Error& error);
+  Step no_place(const Error& error);
   Step deliver(Artifact artifact);
   Step publish(OutputFile& file, const OutputRecord& record);
   Step end_delivery(const Error& error);

@@ -27,7 +27,9 @@ std::vector<NameChoice> JobRun::choices(int most) const {
 Result<std::optional<OutputIdentity>> JobRun::find_output(const Name& name) {
   outbox_failed_ = true;
   auto found = folder_.outbox_io.timed(worker_, [&] { return outbox_->find(name); });
-  outbox_failed_ = !found && found.error().kind != ErrorKind::Input;  // Input: of this name only
+  // Input, and a folder in it that cannot be entered, are trouble of this name only.
+  outbox_failed_ =
+      !found && found.error().kind != ErrorKind::Input && outbox_->check_place(name).has_value();
   return found;
 }
 

@@ -41,7 +41,8 @@ Duration share_of(Duration delay, double share) {
 }
 
 Decision retry(const RetryRules& rules, int attempts, Duration age, double random) {
-  if (age > rules.give_up_after) return {NextStep::Fail, {}, true};
+  if (age > rules.give_up_after && attempts >= rules.least_attempts)
+    return {NextStep::Fail, {}, true};
   if (attempts < rules.quick_attempts) {
     const Duration most = doubled(rules.first_delay, attempts - 1, rules.longest_deferral);
     return {NextStep::Retry, share_of(most, random), false};
@@ -62,7 +63,8 @@ Decision decide(const RetryRules& rules, const Error& error, int attempts, Durat
   if (row->step == NextStep::Retry) decision = retry(rules, attempts, age, random());
   const bool floor_counts = error.kind == ErrorKind::Transient || error.kind == ErrorKind::Busy;
   if (floor_counts && decision.step != NextStep::Fail) {
-    decision.delay = std::max<Duration>(decision.delay, error.retry_after);
+    const Duration asked = std::min<Duration>(error.retry_after, rules.longest_wait);
+    decision.delay = std::max(decision.delay, asked);
   }
   return decision;
 }

@@ -28,7 +28,10 @@ struct RetryRules {
   Duration first_delay = std::chrono::seconds{1};     // quick: doubling, full jitter
   Duration first_deferral = std::chrono::minutes{1};  // deferred: doubling
   Duration longest_deferral = std::chrono::hours{1};
+  Duration longest_wait = std::chrono::hours{24};  // whatever the server asks for
   Duration give_up_after = std::chrono::hours{24 * 5};
+  // And not before so many: a machine is off for a week, or has the time of 1970 as it starts.
+  int least_attempts = 20;
 };
 
 // `attempts` that counted so far, this one included; `age` since the first one began; `random`

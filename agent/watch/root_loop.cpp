@@ -84,15 +84,19 @@ void RootLoop::wait_offline() {
   if (!opened) {
     directory_.reset();
     watcher_.reset();
-    retry_ = std::clamp(retry_ * 2, settings_.first_retry, settings_.longest_retry);
-    retry_at_ = clock_.now() + retry_;
+    retry_later();
     return set_state(RootState::Offline, opened.error().message);
   }
-  retry_ = Duration::zero();
+  listed_ = false;
   board_.set_watcher(watcher_.get());
   // Watched first and scanned then: nothing that arrives in between is missed.
   lost_below_.clear();
   whole_.want_now(clock_.now());
+}
+
+void RootLoop::retry_later() {
+  retry_ = std::clamp(retry_ * 2, settings_.first_retry, settings_.longest_retry);
+  retry_at_ = clock_.now() + retry_;
 }
 
 Result<void> RootLoop::open() {
@@ -135,9 +139,16 @@ void RootLoop::go_offline(const Error& error) {
   directory_.reset();
   observations_.clear();
   scanned_.clear();
-  retry_at_ = clock_.now();  // it may be there again already: removed and made anew
   // The limit was hit by a folder that came later: the root itself is well and is polled from now.
   if (asks_for_polling(error)) limit_ = error.message;
+  // One that was well may be there again already, removed and made anew. One that opens and cannot
+  // be listed is no better than one that does not open.
+  if (listed_ || asks_for_polling(error)) {
+    retry_ = Duration::zero();
+    retry_at_ = clock_.now();
+  } else {
+    retry_later();
+  }
   set_state(RootState::Offline, error.message);
 }
 

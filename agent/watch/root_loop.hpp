@@ -35,6 +35,7 @@ class RootLoop final : private ScanVisitor {
   Result<std::unique_ptr<Watcher>> open_watcher(const FileSystemKind& kind);
   void go_offline(const Error& error);
   void wait_offline();
+  void retry_later();
   bool is_online() const { return directory_ != nullptr; }
   bool root_is_there();
   void set_state(RootState state, std::string why);
@@ -93,6 +94,7 @@ class RootLoop final : private ScanVisitor {
   std::string limit_;  // why native watching was given up, or empty
   // Set where the root was found to be lost; acted on when no walk is under way.
   std::optional<Error> ended_;
+  bool listed_ = false;  // whole, since it was opened
   Duration retry_{0};
   TimePoint retry_at_{};
 

@@ -75,6 +75,7 @@ void RootLoop::finish_scan(Completeness completeness, TimePoint start, Duration 
     health_.files_seen = report.files;
     health_.refused = report.refused;
     ++health_.scans;
+    listed_ = true;
   }
   set_state(RootState::Watching, limit_);
   board_.is_back();

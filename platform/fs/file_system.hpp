@@ -60,7 +60,6 @@ struct Space {
   std::uint64_t free_bytes = 0;  // for us, who are not root
   std::uint64_t total_bytes = 0;
   std::uint64_t free_inodes = 0;  // the largest number where the file system has no such limit
-  bool writable = true;           // false: mounted read-only, or no permission to make files
 };
 
 // Who may read a file that we make.
@@ -108,6 +107,9 @@ class Directory {
   virtual Result<void> sync_directory(const std::string& directory) = 0;
 
   virtual Result<Space> space() = 0;
+  // Whether files may be made in `directory` ("" = this one): false if it is mounted read-only or
+  // we have no permission. Nothing is made. Windows does not ask about folders, only about files.
+  virtual Result<bool> takes_files(const std::string& directory) = 0;
   virtual Result<bool> still_there() = 0;  // the path still leads to this directory
   // The kind of file system and whether this is the root of a mount, as seen when it was opened.
   // Opaque. Another answer for the same path means that a mount is missing or has come.

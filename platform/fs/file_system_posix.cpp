@@ -211,8 +211,14 @@ class PosixDirectory final : public Directory {
     // Zero of zero inodes is how btrfs and FAT say that there is no such limit.
     space.free_inodes =
         status.f_files == 0 ? std::numeric_limits<std::uint64_t>::max() : status.f_favail;
-    space.writable = ::faccessat(fd_.get(), ".", W_OK | X_OK, AT_EACCESS) == 0;
     return space;
+  }
+
+  Result<bool> takes_files(const std::string& directory) override {
+    if (directory.empty()) return may_add_to(fd_.get());
+    auto fd = open_directory_beneath(fd_.get(), directory, DirectoryUse::Lookup);
+    if (!fd) return std::unexpected(fd.error());
+    return may_add_to(fd->get());
   }
 
   Result<bool> still_there() override {
@@ -228,6 +234,9 @@ class PosixDirectory final : public Directory {
   const std::filesystem::path& path() const override { return path_; }
 
  private:
+  static bool may_add_to(int directory) {
+    return ::faccessat(directory, ".", W_OK | X_OK, AT_EACCESS) == 0;
+  }
   Result<FileInfo> info_at(int directory, const char* leaf, const std::string& name) const {
     auto status = status_at(directory, leaf, name);
     if (!status) return std::unexpected(status.error());

@@ -176,9 +176,15 @@ class WindowsDirectory final : public Directory {
     space.free_bytes = ours.QuadPart;
     space.total_bytes = total.QuadPart;
     space.free_inodes = std::numeric_limits<std::uint64_t>::max();
-    space.writable =
-        volume_.writable && open_directory_beneath(directory_.get(), "", FILE_ADD_FILE);
     return space;
+  }
+
+  Result<bool> takes_files(const std::string& name) override {
+    if (!volume_.writable) return false;
+    auto directory = open_directory_beneath(directory_.get(), name, FILE_ADD_FILE);
+    if (directory) return true;
+    if (directory.error().os_code == ERROR_ACCESS_DENIED) return false;
+    return std::unexpected(directory.error());
   }
 
   Result<bool> still_there() override {

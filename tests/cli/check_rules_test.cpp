@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t kMany = 1'000'000;
 
 FindingLevel space_level(std::uint64_t free, std::uint64_t total, std::uint64_t inodes = kMany) {
-  return judge_space("disk", Space{free, total, inodes, true}).value().level;
+  return judge_space("disk", Space{free, total, inodes}).value().level;
 }
 
 TEST_CASE("a disk is low under 5 % and under 1 GB, both [F1]") {
@@ -31,7 +31,7 @@ TEST_CASE("a disk is full where an outbox would pause [F1]") {
   CHECK(space_level(space_reserve(total), total) == FindingLevel::Warning);
   CHECK(space_level(total, total, 31) == FindingLevel::Error);
   CHECK(space_level(total, total, 32) == FindingLevel::Ok);
-  CHECK_FALSE(judge_space("disk", Space{0, 0, 0, true}));
+  CHECK_FALSE(judge_space("disk", Space{0, 0, 0}));
 }
 
 TEST_CASE("a clock may be 2 minutes off, and 10 minutes is an error [H1]") {

@@ -1,21 +1,17 @@
 """`millrace check` on setups that are wrong in one way each: the real binary, its output, its exit
 status. Usage: check_test.py PATH_OF_MILLRACE [unittest arguments]"""
 
-import contextlib
-import email.utils
 import fcntl
-import http.server
 import json
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 import unittest
+
+from refusing_server import server
 
 MILLRACE = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else os.environ["MILLRACE"]
 CANARY = "CANARY-4f1c9a77"
@@ -30,49 +26,6 @@ def can(*command):
 CAN_MOUNT = IS_ROOT and can("unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt")
 CAN_LIMIT = can("unshare", "-r", "sh", "-c", "echo 2 > /proc/sys/user/max_inotify_watches")
 HAS_RENDERER = os.path.exists(os.path.join(os.path.dirname(MILLRACE), "millrace-render"))
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.server.seen.append((self.command, self.path, dict(self.headers)))
-        self.send_response(404)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_POST = do_HEAD = do_PUT = do_GET
-
-    def date_time_string(self, timestamp=None):
-        return email.utils.formatdate(time.time() + self.server.ahead, usegmt=True)
-
-    def log_message(self, *args):
-        pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        pass  # a client that refuses the certificate hangs up
-
-
-@contextlib.contextmanager
-def server(certificate=None, ahead=0):
-    httpd = Server(("127.0.0.1", 0), Handler)
-    httpd.seen, httpd.ahead = [], ahead
-    if certificate:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate + ".pem", certificate + ".key")
-        httpd.socket = context.wrap_socket(httpd.socket, server_side=True,
-                                           do_handshake_on_connect=False)
-    thread = threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    httpd.port = httpd.server_address[1]
-    try:
-        yield httpd
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
 
 
 class Setup(unittest.TestCase):
@@ -313,6 +266,18 @@ class Folders(Setup):
         self.assert_finding(findings, "targets of pictures", "error", "docx", "webp")
         self.configure(self.url, via="local", to="webp")
         self.assert_only_trouble(self.check(0))
+
+    @unittest.skipUnless(HAS_RENDERER, "millrace-render is not built")
+    def test_options_that_the_local_converter_does_not_take_are_an_error(self):
+        for options, what in (("qualty = 80", "did you mean quality?"),
+                              ("quality = 800", "1 to 100"), ('fit = "crop"', "scale-down")):
+            self.configure(self.url, via="local", folder=f"options = {{ {options} }}")
+            findings = self.check(2)
+            self.assert_only_trouble(findings, "options of pictures")
+            self.assert_finding(findings, "options of pictures", "error", what, "`options`")
+        self.configure(self.url, via="local", folder="options = { quality = 80, width = 65535 }")
+        self.assert_only_trouble(self.check(0))
+        self.assertFalse([name for name in os.listdir(self.at("runtime")) if "worker" in name])
 
 
 class Keys(Setup):

@@ -142,6 +142,19 @@ TEST_CASE("an outbox that is missing is Environment, and is not made") {
   CHECK_FALSE(any.open()->info("none"));
 }
 
+TEST_CASE("what lies where a folder must be made is told, and nothing is made [F6]") {
+  ON_EACH_FILE_SYSTEM;
+  put(*world.box, "file", "theirs");
+  world.box->make_directories("sub").value();
+  CHECK(world.outbox->check_place("a"));
+  CHECK(world.outbox->check_place("sub/a"));
+  CHECK(world.outbox->check_place("sub/none/yet/a"));
+  CHECK(world.outbox->check_place("none/yet/a"));
+  CHECK(world.outbox->check_place("file/a").error().kind == ErrorKind::Exists);
+  CHECK(world.outbox->check_place("file/none/yet/a").error().kind == ErrorKind::Exists);
+  CHECK(names_in(*world.box) == Names{"file", "sub"});
+}
+
 TEST_CASE("space is asked for with a reserve [F1]") {
   CHECK(space_reserve(1'000'000) == 10'000);
   CHECK(space_reserve(std::uint64_t{1} << 50) == 100'000'000);

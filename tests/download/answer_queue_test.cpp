@@ -118,6 +118,46 @@ TEST_CASE("after a slow answer none waits for another worker, for a while") {
   bench.back(taken);
 }
 
+TEST_CASE("a worker that naps is woken by many answers, or by half of what was asked for") {
+  Bench bench;
+  CHECK_FALSE(bench.queue.begin_nap(bench.now));  // nothing can come
+  const auto only = bench.send();
+  REQUIRE(bench.queue.begin_nap(bench.now));
+  CHECK_FALSE(bench.queue.begin_nap(bench.now));  // one is enough
+  CHECK_FALSE(bench.short_of_workers());
+  bench.queue.answered(only, Arrival::Whole);
+  CHECK(bench.wants_worker());
+  bench.queue.end_nap(bench.now);
+  bench.back(bench.take());
+
+  std::vector<AnswerQueue::Id> sent;
+  for (std::size_t i = 0; i < 4 * AnswerQueue::kMostPatient; ++i) sent.push_back(bench.send());
+  REQUIRE(bench.queue.begin_nap(bench.now));
+  for (std::size_t i = 0; i < AnswerQueue::kMostPatient; ++i)
+    bench.queue.answered(sent[i], Arrival::Whole);
+  CHECK_FALSE(bench.wants_worker());
+  bench.queue.answered(sent[AnswerQueue::kMostPatient], Arrival::Whole);
+  CHECK(bench.wants_worker());
+  bench.queue.end_nap(bench.now);
+  CHECK(bench.short_of_workers());
+}
+
+TEST_CASE("where the system wakes late nobody naps, for a while") {
+  Bench bench;
+  const auto asked = bench.send();
+  REQUIRE(bench.queue.begin_nap(bench.now));
+  bench.queue.end_nap(bench.now += AnswerQueue::kQuick + 1us);
+  CHECK_FALSE(bench.queue.begin_nap(bench.now));
+  bench.queue.answered(asked, Arrival::Whole);
+  bench.back(bench.take());
+  for (int i = 1; i < AnswerQueue::kEager; ++i) {
+    bench.answer(1);
+    bench.back(bench.take());
+  }
+  bench.send();
+  CHECK(bench.queue.begin_nap(bench.now));
+}
+
 TEST_CASE("a worker that stays away is not waited for, whatever holds it") {
   Bench bench;
   bench.answer(2);

@@ -213,6 +213,26 @@ TEST_CASE("a file that lies there already is left alone, and one that was delete
   CHECK(bench.file("g") == "new");
 }
 
+TEST_CASE("a line that ends without a file keeps its name, also from lines of later runs") {
+  ListServer server([](const std::string& head) {
+    if (head.starts_with("GET /refused")) return reply("404 Not Found", "", "none");
+    return reply("200 OK", "", "ours");
+  });
+  DownloadBench bench(server);
+  const auto line = [&](const std::string& path) { return server.url(path) + " f\n"; };
+  const bool is_taken = GENERATE(true, false);
+  CAPTURE(is_taken);
+  std::filesystem::create_directory(bench.options.into);
+  if (is_taken) write_file(bench.path("f"), "theirs");
+  const auto both = bench.run(line(is_taken ? "/first" : "/refused") + line("/second"));
+  CHECK(both.skipped + both.failed == 1);
+  CHECK(both.fetched == 1);
+  std::filesystem::remove(bench.path("f"));
+  CHECK(bench.run(line("/third")).fetched == 1);
+  CHECK_FALSE(std::filesystem::exists(bench.path("f")));
+  CHECK(bench.names().size() == 2);
+}
+
 TEST_CASE("a file that was deleted comes back, although the server is busy at first") {
   int asked = 0;
   ListServer server([&](const std::string& head) {

@@ -71,6 +71,9 @@ class TakenFolder final : public Directory {
     return real_->sync_directory(name);
   }
   Result<Space> space() override { return real_->space(); }
+  Result<bool> takes_files(const std::string& directory) override {
+    return real_->takes_files(directory);
+  }
   Result<bool> still_there() override { return real_->still_there(); }
   const std::string& mount_kind() const override { return real_->mount_kind(); }
   const std::filesystem::path& path() const override { return real_->path(); }
@@ -248,6 +251,26 @@ TEST_CASE("what a ledger was told lasts once it was committed") {
   CHECK((*found)->sha256 == record.sha256);
   CHECK_FALSE((*ledger)->find("other")->has_value());
   CHECK((*ledger)->temporaries() == std::vector<std::string>{kTemporary});
+}
+
+TEST_CASE("a name is kept for its line until it is written down or given back") {
+  const Scratch scratch;
+  auto opened = FileLedger::open(scratch / "l.db", FileLedger::Durable::Yes);
+  REQUIRE(opened);
+  FileLedger& ledger = **opened;
+  const FileRecord one = publishing("x");
+  FileRecord other = one;
+  other.key = "other";
+  CHECK(ledger.reserve(one, "f") == true);
+  CHECK(ledger.reserve(one, "f") == true);
+  ledger.release("nobody's");
+  CHECK(ledger.reserve(other, "f") == false);
+  ledger.release(one.key);
+  CHECK(ledger.reserve(other, "f") == true);
+  CHECK(ledger.put(one).error().kind == ErrorKind::Input);
+  CHECK(ledger.put(other));
+  ledger.release(other.key);
+  CHECK(ledger.reserve(one, "f") == false);
 }
 
 TEST_CASE("a record whose name was never kept is not taken for written") {

@@ -156,17 +156,22 @@ def test_an_outbox_without_permission_pauses_and_resumes_by_itself():
 
 
 def test_a_sub_folder_of_the_outbox_without_permission_hurts_its_files_only():
-    """[F2] [P7]: what lies elsewhere in the same folder is converted."""
+    """[F2] [P7]: what lies elsewhere in the same folder is converted; what cannot be written is not
+    asked for."""
     with bench_without_rights() as bench:
         (bench.outbox("hurt") / "sub").chmod(0o555)
         bench.agent.start()
         drop(bench.inbox("hurt") / "sub", "shut.png", png(8, 8, 5000))
         bench.drop(5, "hurt")
         bench.delivered("hurt", 5, 120)
+        shut = str(bench.inbox("hurt") / "sub" / "shut.png")
+        eventually(lambda: "sub cannot be written to" in str(bench.agent.command("explain", shut)),
+                   60, "an explanation")
+        assert bench.server.bill()["posts"] == 5
         (bench.outbox("hurt") / "sub").chmod(0o755)
         bench.delivered("hurt", 6, 120)
         assert made_from(bench.outbox("hurt") / "sub" / "shut.webp")
-        assert bench.server.bill()["keys_billed_twice"] == 0
+        assert bench.server.bill()["posts"] == attempts(bench.ledger) == 6
 
 
 SHIM = r"""

@@ -81,5 +81,9 @@ class Windows:
         assert ended == status, (action, ended, out)
         return json.loads(out.strip().splitlines()[-1])
 
-    def registry(self, key, name):
-        return self.run("reg", "query", key, "/v", name)[1]
+    def registry(self, key, *words):
+        """What `reg query` prints. Now and then Wine ends its own program, with status 1, before it
+        has said a word; whatever the registry holds, it says something."""
+        def said():
+            return self.run("reg", "query", key, *words)[1].strip()
+        return eventually(said, 60, f"what the registry holds of {key}")

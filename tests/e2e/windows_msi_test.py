@@ -87,7 +87,7 @@ class Installed:
         return self.windows.service("status")["state"]
 
     def version(self):
-        said = self.windows.run("reg", "query", PRODUCTS, "/s", "/v", "DisplayVersion")[1]
+        said = self.windows.registry(PRODUCTS, "/s", "/v", "DisplayVersion")
         return [line.split()[-1] for line in said.splitlines() if "DisplayVersion" in line]
 
 
@@ -99,7 +99,7 @@ def install_and_trust(place, msi, nginx, authority):
     config = place.config.read_text()
     for wanted in (f"'Z:{place.inbox}'".replace("/", "\\"), nginx.url, 'to = ["webp"]'):
         assert wanted in config, config
-    command = place.windows.registry(SERVICES + r"\Millrace", "ImagePath")
+    command = place.windows.registry(SERVICES + r"\Millrace", "/v", "ImagePath")
     assert r'"C:\Program Files\Millrace\millrace.exe" run --config "C:' in command, command
     place.edit(f'url = "{nginx.url}"', f'url = "{nginx.url}"  # edited\n'
                                        f'ca_file = "Z:{authority.ca}"\nconcurrency = 8')
@@ -192,7 +192,7 @@ def uninstall_and_look(place, msi):
     gone = place.windows.service("status", status=2)["error"]
     assert gone["code"] == "vanished", gone
     for key in ("Millrace", r"EventLog\Application\Millrace"):
-        assert place.windows.run("reg", "query", SERVICES + "\\" + key)[0] != 0, key
+        assert "Unable to find" in place.windows.registry(SERVICES + "\\" + key), key
     assert place.version() == [] and not place.program.parent.exists()
     assert place.config.exists() and (place.state_dir / "ledger.db").exists()
     place.check_results()

@@ -89,13 +89,13 @@ def test_what_is_written_into_the_registry_and_taken_out_again():
         assert now["account"] == account and now["start"].startswith("automatic"), now
         assert now["command"].startswith('"') and now["command"].endswith('config.toml"'), now
         assert "Z:" + MILLRACE.replace("/", "\\") + '" run --config "Z:' in now["command"], now
-        assert "millrace.exe" in windows.registry(EVENTS, "EventMessageFile")
-        assert "0x7" in windows.registry(EVENTS, "TypesSupported")
-        assert "Converts" in windows.registry(SERVICE, "Description")
+        assert "millrace.exe" in windows.registry(EVENTS, "/v", "EventMessageFile")
+        assert "0x7" in windows.registry(EVENTS, "/v", "TypesSupported")
+        assert "Converts" in windows.registry(SERVICE, "/v", "Description")
         for note in installed["notes"]:
             print(f"  note: {note}")
         windows.service("uninstall")
-        assert "millrace.exe" not in windows.registry(EVENTS, "EventMessageFile")
+        assert "millrace.exe" not in windows.registry(EVENTS, "/v", "EventMessageFile")
         assert windows.service("status", status=2)["error"]["code"] == "vanished"
 
 

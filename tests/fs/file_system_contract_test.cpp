@@ -199,7 +199,18 @@ TEST_CASE("space is told") {
   CHECK(space.free_bytes > 0);
   CHECK(space.free_bytes <= space.total_bytes);
   CHECK(space.free_inodes > 0);
-  CHECK(space.writable);
+}
+
+TEST_CASE("whether a directory takes files is told, and nothing is made [F2]") {
+  ON_EACH_FILE_SYSTEM;
+  box->make_directories("sub").value();
+  put(*box, "file", "1");
+  CHECK(box->takes_files("").value());
+  CHECK(box->takes_files("sub").value());
+  CHECK(box->takes_files("none").error().kind == ErrorKind::Vanished);
+  CHECK(box->takes_files("file").error().kind == ErrorKind::Vanished);
+  CHECK(box->takes_files("../sub").error().kind == ErrorKind::Input);
+  CHECK(names_in(*box) == std::vector<std::string>{"file", "sub"});
 }
 
 TEST_CASE("make_directory makes the whole path and may be repeated") {

@@ -313,7 +313,18 @@ class MemoryDirectory final : public Directory {
     const MutexLock lock(state_->mutex);
     if (auto ok = state_->alive(since_); !ok) return std::unexpected(ok.error());
     const auto most = std::numeric_limits<std::uint64_t>::max();
-    return Space{state_->capacity - state_->used, state_->capacity, most, true};
+    return Space{state_->capacity - state_->used, state_->capacity, most};
+  }
+
+  Result<bool> takes_files(const std::string& directory) override {
+    if (auto checked = directory.empty() ? Result<void>{} : check_relative_name(directory);
+        !checked)
+      return std::unexpected(checked.error());
+    const MutexLock lock(state_->mutex);
+    if (auto ok = state_->alive(since_); !ok) return std::unexpected(ok.error());
+    auto node = find_directory(node_, directory);
+    if (!node) return std::unexpected(node.error());
+    return true;
   }
 
   Result<bool> still_there() override {

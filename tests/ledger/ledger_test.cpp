@@ -126,6 +126,25 @@ TEST_CASE("what is overdue and taken by nobody hides nothing that comes due late
   CHECK(*ledger->next_due(kNow + 2min) == kNow + 5min);
 }
 
+TEST_CASE("what a wrong clock put off for years is due once the clock is right [H1]") {
+  const Scratch scratch;
+  const auto ledger = opened(scratch / "ledger.db");
+  const auto put_off = [&](const Name& name, std::chrono::hours wait) {
+    admit(*ledger, candidate(name));
+    const Job job = claim_one(*ledger);
+    JobEnd end = ended(JobState::Waiting);
+    end.next_attempt = kNow + wait;
+    REQUIRE(ledger->finish(job.id, 0, end, kNow));
+    return job.id;
+  };
+  put_off("tomorrow", 24h);
+  CHECK(*ledger->next_due(kNow) == kNow + 24h);
+  const JobId years = put_off("in years", 24h * 365 * 20);
+  CHECK(*ledger->next_due(kNow) == kNow);
+  CHECK(claim_one(*ledger).id == years);
+  CHECK(*ledger->next_due(kNow) == kNow + 24h);
+}
+
 TEST_CASE("what waits or failed goes to the converter that its folder has now [I3]") {
   const Scratch scratch;
   const auto ledger = opened(scratch / "ledger.db");

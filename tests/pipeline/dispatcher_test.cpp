@@ -98,6 +98,15 @@ TEST_CASE("the concurrency of an account bounds what is handed out") {
   CHECK(setup.lets_a_worker_wait());
 }
 
+TEST_CASE("where auto begins: four requests, of this machine's own converter one a core") {
+  ConverterSettings settings;
+  CHECK(gate_rules_of(settings, std::nullopt).start_concurrency == 4);
+  settings.embedded = true;
+  CHECK(gate_rules_of(settings, std::nullopt).start_concurrency ==
+        static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+  CHECK(gate_rules_of(settings, 20).start_concurrency == 20);
+}
+
 TEST_CASE("with several folders one folder gets half the workers at most [C2]") {
   Setup setup;
   setup.dispatcher.add_folder(folder("b", 1));
@@ -184,7 +193,7 @@ TEST_CASE("a folder whose files are all refused is paused, and says why, until a
   CHECK(view.paused);
   CHECK(view.pause_reason.find("refused 2 files in a row, the last because: no picture") !=
         std::string::npos);
-  CHECK(setup.dispatcher.resume("a"));
+  CHECK_FALSE(setup.dispatcher.resume("a").empty());
   view = setup.dispatcher.folders().at(0);
   CHECK_FALSE(view.paused);
   CHECK(view.pause_reason.empty());
@@ -193,19 +202,31 @@ TEST_CASE("a folder whose files are all refused is paused, and says why, until a
 
 TEST_CASE("a pause by hand outlives folders and converters that come again [I3]") {
   Setup setup;
-  REQUIRE(setup.dispatcher.pause("a"));
-  REQUIRE(setup.dispatcher.pause("api"));
+  REQUIRE_FALSE(setup.dispatcher.pause("a").empty());
+  REQUIRE_FALSE(setup.dispatcher.pause("api").empty());
   setup.dispatcher.remove_folder("a");
   setup.dispatcher.add_folder(folder("a", 1));
   setup.dispatcher.set_service(service("api", "another account"), rules(100));
   setup.dispatcher.renew_converter("api");
   CHECK(setup.dispatcher.folders().at(0).paused);
   CHECK(setup.dispatcher.gate("api")->state == GateState::Paused);
-  REQUIRE(setup.dispatcher.resume("a"));
-  REQUIRE(setup.dispatcher.resume("api"));
+  REQUIRE_FALSE(setup.dispatcher.resume("a").empty());
+  REQUIRE_FALSE(setup.dispatcher.resume("api").empty());
   setup.dispatcher.set_service(service("api", "a third"), rules(100));
   setup.dispatcher.push(jobs("a", 1, 1));
   CHECK(setup.dispatcher.next());
+}
+
+TEST_CASE("converters of one account are paused and go on together, also after a reload [I3]") {
+  using Names = std::set<std::string>;
+  Setup setup;
+  setup.dispatcher.set_service(service("other name", "account"), rules(100));
+  setup.dispatcher.set_service(service("api", "account"), rules(100));
+  CHECK(setup.dispatcher.pause("api") == Names{"api", "other name"});
+  CHECK(setup.dispatcher.resume("other name") == Names{"api", "other name"});
+  setup.dispatcher.set_service(service("api", "account"), rules(100));
+  CHECK(setup.dispatcher.gate("api")->state == GateState::Open);
+  CHECK(setup.dispatcher.pause("nobody").empty());
 }
 
 TEST_CASE("a folder that is gone gives its jobs back, and its running ones end well [I3]") {

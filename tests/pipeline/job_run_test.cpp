@@ -82,6 +82,10 @@ class ClosedOutbox final : public Outbox {
     return real_->find(name);
   }
   Result<void> check_space(std::uint64_t bytes) override { return real_->check_space(bytes); }
+  Result<void> check_place(const Name& name) override {
+    if (name.starts_with("shut/")) return fail(ErrorKind::Environment, "shut takes no files");
+    return real_->check_place(name);
+  }
   Result<std::unique_ptr<OutputFile>> begin(const Name& final_name, JobId job) override {
     if (why_ == ErrorKind::Environment) return fail(why_, "nothing can be written");
     auto file = real_->begin(final_name, job);
@@ -331,17 +335,39 @@ TEST_CASE("an answer that could not be kept is asked for ever more rarely [F2]")
   CHECK(*machine.end->next_attempt - first >= 5s);
 }
 
-TEST_CASE("something in the way of a result's folder fails its file, after one request [F6]") {
-  Machine machine([](const ConvertRequest& request, std::stop_token) {
+TEST_CASE("something in the way of a result's folder fails its file, before it is paid for [F6]") {
+  const bool comes_late = GENERATE(false, true);
+  CAPTURE(comes_late);
+  std::function<void()> put_in_the_way;
+  Machine machine([&](const ConvertRequest& request, std::stop_token) {
     if (auto refused = held_back(request)) return reply_of(std::unexpected(*refused));
+    put_in_the_way();
     return result();
   });
-  write_file(machine.scratch / "out" / "sub", "a file");
+  put_in_the_way = [&] { write_file(machine.scratch / "out" / "sub", "a file"); };
+  if (!comes_late) put_in_the_way();
   std::filesystem::create_directory(machine.scratch / "in" / "sub");
   machine.run(machine.claim("sub/a.png"));
   CHECK(machine.end->state == JobState::Failed);
   CHECK(machine.end->reason.starts_with("the folder of the result cannot be made in the outbox"));
   CHECK(machine.dispatcher.folders().at(0).blocked_reason.empty());
+  CHECK(machine.attempts("1") == (comes_late ? 1 : 0));
+}
+
+TEST_CASE("a folder of the outbox that takes no files holds up its own files alone, unpaid [F2]") {
+  Machine machine(
+      [](const ConvertRequest& request, std::stop_token) {
+        if (auto refused = held_back(request)) return reply_of(std::unexpected(*refused));
+        return result();
+      },
+      ErrorKind::Environment);
+  std::filesystem::create_directory(machine.scratch / "in" / "shut");
+  machine.run(machine.claim("shut/a.png"));
+  CHECK(machine.end->state == JobState::Waiting);
+  CHECK(machine.end->reason == "shut takes no files");
+  CHECK(machine.end->next_attempt);
+  CHECK(machine.dispatcher.folders().at(0).blocked_reason.empty());
+  CHECK(machine.attempts("1") == 0);
 }
 
 TEST_CASE("what a stop or a gateway left open is held once the converter has forgotten it [E10]") {

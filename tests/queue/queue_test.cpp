@@ -111,5 +111,15 @@ TEST_CASE("transient errors are retried quickly, then deferred, then given up by
     CHECK(std::chrono::duration<double>(decision.delay).count() == Approx(row.seconds));
   }
   CHECK(after(ErrorKind::Transient, 1, {}, 20).delay == seconds{20});
-  CHECK(after(ErrorKind::Transient, 9, hours{24 * 5 + 1}).step == NextStep::Fail);
+  CHECK(after(ErrorKind::Transient, 2, {}, 1'000'000).delay == hours{24});
+}
+
+TEST_CASE("a file is given up after five days and many tries, whatever a clock says [H1]") {
+  const auto step = [](int attempts, Duration age) {
+    return after(ErrorKind::Transient, attempts, age).step;
+  };
+  CHECK(step(20, hours{24 * 5}) == NextStep::Retry);
+  CHECK(step(20, hours{24 * 5 + 1}) == NextStep::Fail);
+  CHECK(step(19, hours{24 * 365 * 56}) == NextStep::Retry);
+  CHECK(step(1000, -hours{24 * 365}) == NextStep::Retry);
 }

@@ -1,7 +1,9 @@
 // The real file system, in which some files have their bytes in a cloud: `stat` says so, or only
-// reading does.
+// reading does. Its folders may be such that open and cannot be listed, as those of a failing
+// share.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -42,6 +44,8 @@ class CloudFileSystem final : public FileSystem {
     MutexLock lock(mutex_);
     ++reads_;
   }
+  std::atomic<bool> is_listable = true;
+  std::atomic<int> times_opened = 0;
 
   Result<std::unique_ptr<Directory>> open_directory(const std::filesystem::path& path) override;
   Result<std::unique_ptr<Directory>> make_directory(const std::filesystem::path& path) override;
@@ -93,6 +97,7 @@ class CloudDirectory final : public Directory {
   }
   Result<void> list(const std::string& directory,
                     const std::function<Visit(const Entry&)>& visit) override {
+    if (!cloud_.is_listable) return fail(ErrorKind::Environment, "the share fails");
     return real_->list(directory, [&](Entry entry) {
       entry.info = [&] { return info(entry.name); };
       return visit(entry);
@@ -115,6 +120,9 @@ class CloudDirectory final : public Directory {
     return real_->sync_directory(name);
   }
   Result<Space> space() override { return real_->space(); }
+  Result<bool> takes_files(const std::string& directory) override {
+    return real_->takes_files(directory);
+  }
   Result<bool> still_there() override { return real_->still_there(); }
   const std::string& mount_kind() const override { return real_->mount_kind(); }
   const std::filesystem::path& path() const override { return real_->path(); }
@@ -126,6 +134,7 @@ class CloudDirectory final : public Directory {
 
 inline Result<std::unique_ptr<Directory>> CloudFileSystem::open_directory(
     const std::filesystem::path& path) {
+  ++times_opened;
   auto real = real_file_system().open_directory(path);
   if (!real) return real;
   return std::make_unique<CloudDirectory>(std::move(*real), *this);

@@ -5,6 +5,7 @@
 
 #include "agent/watch/pacer.hpp"
 #include "agent/watch/version.hpp"
+#include "tests/roots/cloud_file_system.hpp"
 #include "tests/roots/recording_sink.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
@@ -21,13 +22,15 @@ using test::Scratch;
 using test::write_file;
 
 struct Watched {
-  explicit Watched(const fs::path& inbox, RootSettings s = {}) : settings(std::move(s)) {
+  explicit Watched(const fs::path& inbox, RootSettings s = {}, Duration first_retry = 5ms,
+                   FileSystem& files = real_file_system())
+      : settings(std::move(s)) {
     settings.index = 7;
     settings.folder = "test";
     settings.inbox = inbox;
-    settings.first_retry = 5ms;
-    settings.longest_retry = 50ms;
-    root = std::make_unique<FolderRoot>(settings, real_file_system(), clock, sink);
+    settings.first_retry = first_retry;
+    settings.longest_retry = 10 * first_retry;
+    root = std::make_unique<FolderRoot>(settings, files, clock, sink);
     root->start();
   }
   bool scanned(std::size_t times = 1) {
@@ -125,6 +128,19 @@ TEST_CASE("a root that is not there at the start is waited for [I7]") {
   fs::create_directory(scratch / "inbox");
   write_file(scratch / "inbox/a", "x");
   CHECK(eventually([&] { return watched.sink.saw("a"); }));
+}
+
+TEST_CASE("a root that opens and cannot be listed is not tried without a pause [C3]") {
+  Scratch scratch;
+  test::CloudFileSystem files;
+  files.is_listable = false;
+  Watched patient(scratch.path(), {}, 1h, files);
+  CHECK(eventually([&] { return patient.root->health().why == "the share fails"; }));
+  CHECK_FALSE(eventually([&] { return files.times_opened > 1; }, 200ms));
+  Watched watched(scratch.path(), {}, 5ms, files);
+  CHECK(eventually([&] { return files.times_opened > 4; }));
+  files.is_listable = true;
+  CHECK(watched.is(RootState::Watching));
 }
 
 TEST_CASE("rescans pass over what is acknowledged until it changes [A3]") {
