@@ -79,6 +79,7 @@ class ClosedOutbox final : public Outbox {
   ClosedOutbox(std::unique_ptr<Outbox> real, ErrorKind why) : real_(std::move(real)), why_(why) {}
   std::string id() const override { return real_->id(); }
   Result<std::optional<OutputIdentity>> find(const Name& name) override {
+    if (name.starts_with("shut/locked/")) return fail(ErrorKind::Environment, "nobody enters");
     return real_->find(name);
   }
   Result<void> check_space(std::uint64_t bytes) override { return real_->check_space(bytes); }
@@ -361,10 +362,11 @@ TEST_CASE("a folder of the outbox that takes no files holds up its own files alo
         return result();
       },
       ErrorKind::Environment);
-  std::filesystem::create_directory(machine.scratch / "in" / "shut");
-  machine.run(machine.claim("shut/a.png"));
+  const bool is_entered = GENERATE(true, false);
+  std::filesystem::create_directories(machine.scratch / "in" / "shut/locked");
+  machine.run(machine.claim(is_entered ? "shut/a.png" : "shut/locked/a.png"));
   CHECK(machine.end->state == JobState::Waiting);
-  CHECK(machine.end->reason == "shut takes no files");
+  CHECK(machine.end->reason == (is_entered ? "shut takes no files" : "nobody enters"));
   CHECK(machine.end->next_attempt);
   CHECK(machine.dispatcher.folders().at(0).blocked_reason.empty());
   CHECK(machine.attempts("1") == 0);
