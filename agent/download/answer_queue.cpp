@@ -63,7 +63,7 @@ bool AnswerQueue::begin_nap(TimePoint now) {
 
 void AnswerQueue::end_nap(TimePoint now) {
   is_back(*napping_since_);
-  if (now - *napping_since_ > kQuick) eager_ = kEager;
+  if (now - *napping_since_ > 4 * kNap) eager_ = kEager;
   napping_since_.reset();
 }
 

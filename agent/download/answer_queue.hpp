@@ -32,8 +32,9 @@ class AnswerQueue {
   using Id = std::uint64_t;
   // Answers that may wait for the workers that are awake.
   static constexpr std::size_t kMostPatient = 12;
-  // A worker that took longer than this for a whole answer was kept by the disk or a redirect, or
-  // the system wakes it late from a nap: for so many answers none waits for another worker.
+  // A worker that took longer than this for a whole answer was kept by the disk or a redirect; and
+  // where a nap lasts four times as long as it should, the system wakes late, as Windows does. For
+  // so many answers then none waits for another worker.
   static constexpr std::chrono::milliseconds kQuick{20};
   static constexpr int kEager = 16;
   static constexpr std::chrono::milliseconds kNap{3};

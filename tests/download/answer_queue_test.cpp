@@ -146,7 +146,7 @@ TEST_CASE("where the system wakes late nobody naps, for a while") {
   Bench bench;
   const auto asked = bench.send();
   REQUIRE(bench.queue.begin_nap(bench.now));
-  bench.queue.end_nap(bench.now += AnswerQueue::kQuick + 1us);
+  bench.queue.end_nap(bench.now += 4 * AnswerQueue::kNap + 1us);
   CHECK_FALSE(bench.queue.begin_nap(bench.now));
   bench.queue.answered(asked, Arrival::Whole);
   bench.back(bench.take());
