@@ -28,8 +28,9 @@ Result<std::optional<OutputIdentity>> JobRun::find_output(const Name& name) {
   outbox_failed_ = true;
   auto found = folder_.outbox_io.timed(worker_, [&] { return outbox_->find(name); });
   // Input, and a folder in it that cannot be entered, are trouble of this name only.
-  outbox_failed_ =
-      !found && found.error().kind != ErrorKind::Input && outbox_->check_place(name).has_value();
+  const auto place = [&] { return outbox_->check_place(name); };
+  outbox_failed_ = !found && found.error().kind != ErrorKind::Input &&
+                   folder_.outbox_io.timed(worker_, place).has_value();
   return found;
 }
 
