@@ -1,8 +1,9 @@
 // A bucket as an inbox: listed now and then by a thread of its own.
 //
-//   Offline --listed--> Scanning --done--> Watching --due, wished--> Scanning
-//      ^                   |
-//      +----- failed ------+
+//   Opening --> Scanning --done--> Watching --due, wished--> Scanning
+//                  |  ^
+//          failed  v  |  listed
+//                Offline
 #pragma once
 
 #include <functional>

@@ -12,8 +12,8 @@
 namespace millrace {
 
 std::string_view to_string(RootState state) {
-  constexpr std::array<std::string_view, 5> kNames{"offline", "scanning", "watching", "stalled",
-                                                   "stopped"};
+  constexpr std::array<std::string_view, 6> kNames{"opening",  "offline", "scanning",
+                                                   "watching", "stalled", "stopped"};
   return kNames[static_cast<std::size_t>(state)];
 }
 

@@ -37,11 +37,12 @@ struct RootSettings {
   std::string watch_since;
 };
 
-enum class RootState { Offline, Scanning, Watching, Stalled, Stopped };
+// Opening until the first try to open it has ended; Offline always tells why.
+enum class RootState { Opening, Offline, Scanning, Watching, Stalled, Stopped };
 std::string_view to_string(RootState state);  // lower case, as JSON shows it
 
 struct RootHealth {
-  RootState state = RootState::Offline;
+  RootState state = RootState::Opening;
   std::string how;   // "inotify", "polling every 10 s (cifs)"
   std::string why;   // why it is not just watching: an error, a limit that was hit
   WallTime since{};  // of this state
@@ -159,9 +160,11 @@ class Root {
 // A folder: watched and scanned by a thread of its own, which also makes every system call on its
 // files before they are queued. A hung share stops this thread and no other.
 //
-//   Offline --opened--> Scanning --done--> Watching --due, lost--> Scanning
-//      ^                   |                  |
-//      +------ root lost --+------------------+      Stalled: shown while a call does not return
+//   Opening, Offline --opened--> Scanning --done--> Watching --due, lost--> Scanning
+//      ^                            |                  |
+//      +--------- root lost --------+------------------+
+//
+// Stalled is shown while a call does not return.
 class FolderRoot final : public Root {
  public:
   // The file system, the clock and the sink must outlive the root.

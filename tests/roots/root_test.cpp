@@ -121,10 +121,14 @@ TEST_CASE("a root that goes away is offline, nothing is gone, and it comes back 
   CHECK(eventually([&] { return watched.sink.saw("later"); }));
 }
 
-TEST_CASE("a root that is not there at the start is waited for [I7]") {
+TEST_CASE("a root that is not there at the start is waited for, and says so [I7]") {
+  CHECK(RootHealth{}.state == RootState::Opening);
+  CHECK(to_string(RootState::Opening) == "opening");
+  CHECK(to_string(RootState::Stopped) == "stopped");
   Scratch scratch;
   Watched watched(scratch / "inbox");
   REQUIRE(watched.is(RootState::Offline));
+  CHECK_FALSE(watched.root->health().why.empty());
   fs::create_directory(scratch / "inbox");
   write_file(scratch / "inbox/a", "x");
   CHECK(eventually([&] { return watched.sink.saw("a"); }));
