@@ -231,8 +231,8 @@ Parsed parse_command_line(int argc, char** argv) {
   app.set_version_flag("--version", "millrace " MILLRACE_VERSION);
   app.require_subcommand(1);
   app.footer(
-      "Exit status: 0 all well, 1 some files failed or wait, 2 wrong usage or configuration,\n"
-      "3 another instance runs, 4 stopped early, 130 interrupted.");
+      "Exit status: 0 all well, 1 some files failed, wait or were left out, 2 wrong usage or\n"
+      "configuration, 3 another instance runs, 4 stopped early, 130 interrupted.");
   for (const Row& row : kRows) {
     CLI::App* sub = app.add_subcommand(row.command.name, row.command.summary);
     sub->add_option("--config", parsed.options.config, "configuration file");

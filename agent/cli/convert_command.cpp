@@ -157,7 +157,7 @@ class BatchRun {
     Tally tally = engine_->tally();
     tally.skipped += done_before();
     const FailedFiles failures = failures_of_this_batch(reader);
-    const auto unseen = why_unseen(*engine_, false);
+    const auto left_out = why_left_out(*engine_, end);
     if (options_.json) {
       list_json(failures.named, "failed");
       if (end.waiting > 0) list_json(of_this_batch(reader.waiting(1000)), "waiting");
@@ -170,7 +170,7 @@ class BatchRun {
       if (const auto rate = per_second(tally)) summary["per_second"] = *rate;
       if (const auto p95 = took_each_.percentile(0.95)) summary["p95_ms"] = milliseconds_of(*p95);
       if (!stopped_because_.empty()) summary["stopped"] = stopped_because_;
-      if (unseen) summary["unseen"] = printable(*unseen);
+      if (left_out) summary["left_out"] = printable(*left_out);
       std::cout << summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
     } else {
       std::cout << tally.delivered << " converted, " << tally.skipped << " skipped, "
@@ -186,8 +186,8 @@ class BatchRun {
       }
       if (!stopped_because_.empty()) {
         std::cerr << "millrace: stopped: " << printable(stopped_because_) << "\n";
-      } else if (unseen) {
-        std::cerr << "millrace: " << printable(*unseen) << "\n";
+      } else if (left_out) {
+        std::cerr << "millrace: " << printable(*left_out) << "\n";
       }
       tell_empty_buckets();
     }
@@ -195,7 +195,7 @@ class BatchRun {
     if (end.stopped && signals.interrupted()) return kInterrupted;
     if (!stopped_because_.empty()) return kStoppedEarly;
     const bool all_well = tally.failed == 0 && end.waiting == 0 && failures.named.empty() &&
-                          !unseen && file_trouble_.empty();
+                          !left_out && file_trouble_.empty();
     return all_well ? kAllWell : kSomeFailed;
   }
 

@@ -63,6 +63,16 @@ std::optional<std::string> why_unseen(const Engine& engine, bool for_good) {
   return std::nullopt;
 }
 
+std::optional<std::string> why_left_out(const Engine& engine, const IdleEnd& end) {
+  if (auto unseen = why_unseen(engine, false)) return unseen;
+  if (!end.given_up || end.all_seen) return std::nullopt;
+  constexpr std::string_view kWhat = " when --patience ended; run the command again";
+  if (end.settling == 0) return "not every file had been looked at" + std::string(kWhat);
+  const std::string files =
+      end.settling == 1 ? "1 file was" : std::to_string(end.settling) + " files were";
+  return files + " still being written, or had only just been," + std::string(kWhat);
+}
+
 IdleEnd wait_until_idle(Engine& engine, LedgerReader& reader, Duration patience,
                         SignalSource& signals,
                         const std::function<bool(const IdleEnd& so_far)>& each_turn) {
@@ -97,6 +107,9 @@ IdleEnd wait_until_idle(Engine& engine, LedgerReader& reader, Duration patience,
     }
     if (now - moved > patience) {
       end.given_up = true;
+      end.settling = engine.settling();
+      end.all_seen = engine.all_seen();
+      end.waiting = count_waiting(settings, reader);
       return end;
     }
   }

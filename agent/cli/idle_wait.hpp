@@ -15,6 +15,7 @@ namespace millrace {
 struct IdleEnd {
   std::int64_t waiting = 0;  // targets of the engine's folders that are not final
   bool all_seen = false;     // the engine had seen everything before they were counted
+  std::size_t settling = 0;  // files that were still being written; given_up only
   bool stopped = false;      // by a signal
   bool given_up = false;     // no progress for as long as patience lasts
   bool guarded = false;      // `each_turn` said to stop
@@ -33,5 +34,9 @@ std::optional<std::string> why_hopeless(const Engine& engine, LedgerReader& read
 // Why an inbox was never seen. With `for_good` only one that will not be before a person does
 // something (a key, a right).
 std::optional<std::string> why_unseen(const Engine& engine, bool for_good);
+
+// Why not every file is among those that ended or wait: an inbox was never seen, or patience ended
+// before a file was whole.
+std::optional<std::string> why_left_out(const Engine& engine, const IdleEnd& end);
 
 }  // namespace millrace

@@ -184,27 +184,27 @@ class Agent {
           return stopped_because.empty();
         });
     const Tally tally = engine_->tally();
-    const auto unseen = why_unseen(*engine_, false);
+    const auto left_out = why_left_out(*engine_, end);
     if (options_.json) {
       nlohmann::json summary{{"delivered", tally.delivered},
                              {"skipped", tally.skipped},
                              {"failed", tally.failed},
                              {"waiting", end.waiting}};
       if (!stopped_because.empty()) summary["stopped"] = printable(stopped_because);
-      if (unseen) summary["unseen"] = printable(*unseen);
+      if (left_out) summary["left_out"] = printable(*left_out);
       std::cout << summary << "\n";
     } else {
       std::cout << tally.delivered << " converted, " << tally.skipped << " skipped, "
                 << tally.failed << " failed, " << end.waiting << " waiting\n";
       if (!stopped_because.empty()) {
         std::cerr << "millrace: stopped: " << printable(stopped_because) << "\n";
-      } else if (unseen) {
-        std::cerr << "millrace: " << printable(*unseen) << "\n";
+      } else if (left_out) {
+        std::cerr << "millrace: " << printable(*left_out) << "\n";
       }
     }
     if (end.stopped && signals.interrupted()) return kInterrupted;
     if (!stopped_because.empty()) return kStoppedEarly;
-    return tally.failed > 0 || end.waiting > 0 || unseen ? kSomeFailed : kAllWell;
+    return tally.failed > 0 || end.waiting > 0 || left_out ? kSomeFailed : kAllWell;
   }
 
   // A bad file is refused and the old settings stay.

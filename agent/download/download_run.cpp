@@ -93,6 +93,8 @@ bool DownloadRun::stop() {
   workers_.clear();
   give_up_requests();
   publisher_.reset();
+  // Also what no file was published after. What this does not write is found out by recover().
+  if (ledger_ != nullptr) static_cast<void>(ledger_->commit());
   MutexLock lock(mutex_);
   const TimePoint deadline = std::chrono::steady_clock::now() + kPatienceWithList;
   while (feeder_.joinable() && !feeder_ended_)
@@ -213,14 +215,22 @@ void DownloadRun::keep_name(const FileRecord& record) {
 }
 
 Result<FileRecord> DownloadRun::settle_record(FileRecord record) {
+  const bool taken_up_again = !options_.list_id.empty() && record.list == options_.list_id;
   if (record.state == FileState::Done && still_ours(*folder_, record)) return record;
   if (record.state == FileState::Partial || record.state == FileState::Named) return record;
   if (record.state == FileState::Done) {
     if (folder_->info(record.name))
       return fail(ErrorKind::Exists, "somebody changed the file; it is left alone");
-    if (!options_.list_id.empty() && record.list == options_.list_id) return record;
+    if (taken_up_again) return record;
     record.state = FileState::Named;
     record.mtime_ns = 0;
+    return record;
+  }
+  if (taken_up_again && options_.durable == FileLedger::Durable::Yes && is_gone(*folder_, record)) {
+    record.state = FileState::Done;
+    record.mtime_ns = std::exchange(record.made_ns, 0);
+    record.temporary.clear();
+    if (auto put = ledger_->put(record); !put) return std::unexpected(put.error());
     return record;
   }
   auto recovered = recover(*folder_, std::move(record));

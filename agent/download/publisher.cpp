@@ -64,6 +64,14 @@ bool still_ours(Directory& folder, const FileRecord& record) {
          info->mtime_ns == record.mtime_ns;
 }
 
+bool is_gone(Directory& folder, const FileRecord& record) {
+  const auto holds_none = [&](const std::string& name) {
+    const auto info = folder.info(name);
+    return !info && info.error().kind == ErrorKind::Vanished;
+  };
+  return holds_none(record.temporary) && holds_none(record.name);
+}
+
 Result<FileRecord> recover(Directory& folder, FileRecord record) {
   if (holds(folder, record.name, record)) return as_done(folder, std::move(record));
   const std::optional<FileRecord> old = replaced_by(folder, record);

@@ -66,6 +66,10 @@ class Publisher {
 // The file of the record still lies at its name as we made it.
 bool still_ours(Directory& folder, const FileRecord& record);
 
+// Of a record in Publishing: neither name holds a file. So it was published and taken away since,
+// if its bytes were synced: nobody but us removes a temporary.
+bool is_gone(Directory& folder, const FileRecord& record);
+
 // A record that a run left in Publishing: published now if its bytes are there (Done). If they are
 // not: what they were to replace (Done), or Named.
 Result<FileRecord> recover(Directory& folder, FileRecord record);

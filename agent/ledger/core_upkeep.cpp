@@ -74,7 +74,7 @@ Result<void> LedgerCore::recover(WallTime now) {
     OutputPlace place;
   };
   std::vector<Left> left;
-  Statement& list = sql_[Sql::ReadRunning];
+  Statement& list = sql_[Sql::ReadLeft];
   list.bind();
   const auto listed = each_row(list, [&](const Statement& row) -> Result<void> {
     const auto state = job_state_from(row.view(1));
@@ -86,18 +86,22 @@ Result<void> LedgerCore::recover(WallTime now) {
     return {};
   });
   if (!listed) return listed;
-  const int share = std::max(1, kWholeCrash / std::max(1, static_cast<int>(left.size())));
+  const auto running = std::ranges::count(left, JobState::Converting, &Left::was);
+  const int share = std::max(1, kWholeCrash / std::max(1, static_cast<int>(running)));
   // Written even if nothing is left: the WAL exists from here on, and a full disk or a read-only
   // one shows at the start.
   if (auto begun = begin(); !begun) return begun;
   if (auto ok = remember("ledger.opened", std::to_string(to_unix_ms(now))); !ok) return ok;
   for (Left& job : left) {
-    job.crashes += share;
     if (auto ok = note_leftover(job.place); !ok) return ok;
-    // A delivery that was cut off is already paid for: whether its file is there decides.
-    const bool cut = job.was == JobState::Delivering;
-    const bool died = !cut && job.crashes >= kCrashesUntilFailed;
-    const JobState state = cut ? job.was : died ? JobState::Failed : JobState::Waiting;
+    // A delivery that was cut off, or kept for later, is already paid for: whether its file is
+    // there decides, and no crash is blamed on it.
+    const bool paid = job.was != JobState::Converting;
+    if (!paid) job.crashes += share;
+    const bool died = !paid && job.crashes >= kCrashesUntilFailed;
+    const JobState state = paid   ? JobState::Delivering
+                           : died ? JobState::Failed
+                                  : JobState::Waiting;
     Statement& update = sql_[Sql::SetCrashed];
     update.bind(to_string(state), died ? to_string(ErrorKind::Defect) : std::string_view(),
                 died ? kDiedOfIt : std::string_view(), job.crashes, died ? to_unix_ms(now) : 0,

@@ -174,7 +174,8 @@ Result<void> LedgerCore::write_end(const Claim& claim, const JobEnd& end, WallTi
               claim.job.deferred ? 1 : 0, waits ? ms_or_none(end.next_attempt) : 0,
               waits ? 0 : to_unix_ms(now), claim.crashes, std::string_view(claim.job.open_key),
               ms_or_none(claim.job.open_key_since), Bytes{bad}, std::string_view(claim.outbox),
-              Bytes{claim.job.output_name}, Bytes{claim.folded}, claim.job.id);
+              Bytes{claim.job.output_name}, Bytes{claim.folded}, waits && end.result_kept ? 1 : 0,
+              claim.job.id);
   return update.run();
 }
 

@@ -90,6 +90,7 @@ struct JobEnd {
   std::optional<WallTime> next_attempt;  // Waiting only: not before
   bool counts = false;                   // Waiting only: an attempt was used up
   bool deferred = false;                 // Waiting only: past its quick attempts
+  bool result_kept = false;              // Waiting only: the temporary of begin_delivery stays
   std::optional<OutputRecord> output;    // Delivered; Skipped where the output is ours
 };
 
@@ -115,7 +116,8 @@ struct FolderCounts {  // jobs
 };
 using Counts = std::map<std::string, FolderCounts>;  // by folder
 
-struct DeliveryInProgress {  // a row that was Delivering when the last run ended
+// A row that was Delivering when the last run ended, or whose result was kept.
+struct DeliveryInProgress {
   Job job;
   std::string outbox;
   Name final_name;

@@ -76,7 +76,11 @@ CREATE TABLE run (
 ) STRICT;
 )sql";
 
-constexpr std::array kMigrations{Migration{1, kSchema1}};
+// Jobs whose finished temporary waits for the next try.
+constexpr const char* kSchema2 =
+    "CREATE INDEX job_kept ON job(id) WHERE state = 'waiting' AND temporary_name <> x'';";
+
+constexpr std::array kMigrations{Migration{1, kSchema1}, Migration{2, kSchema2}};
 
 constexpr int kApplicationId = 0x4d6c7263;  // "Mlrc", in the file's header
 constexpr std::chrono::milliseconds kCheckBudget{700};

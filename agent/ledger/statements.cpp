@@ -69,9 +69,11 @@ constexpr std::array kRows{
         " WHERE state='waiting' AND next_attempt>0 AND next_attempt>?"},
     Row{Sql::SetConverter,
         "UPDATE job SET converter=? WHERE folder=? AND state IN ('waiting','failed')"},
-    Row{Sql::ReadRunning,
+    Row{Sql::ReadLeft,
         "SELECT id, state, crashes, folder, outbox, output_name FROM job INDEXED BY job_running"
-        " WHERE state IN ('converting','delivering')"},
+        " WHERE state IN ('converting','delivering') UNION ALL"
+        " SELECT id, state, crashes, folder, outbox, output_name FROM job INDEXED BY job_kept"
+        " WHERE state='waiting' AND temporary_name<>x''"},
     Row{Sql::SetCrashed,
         "UPDATE job SET state=?, kind=?, reason=?, crashes=?, finished=? WHERE id=?"},
     Row{Sql::JobsDelivering,
@@ -105,7 +107,8 @@ constexpr std::array kRows{
     Row{Sql::FinishJob,
         "UPDATE job SET state=?, kind=?, reason=?, attempts=?, deferred=?, next_attempt=?,"
         " finished=?, crashes=?, open_key=?, open_since=?, bad_sha256=?, outbox=?, output_name=?,"
-        " output_folded=? WHERE id=?"},
+        " output_folded=?, temporary_name=CASE WHEN ? THEN temporary_name ELSE x'' END"
+        " WHERE id=?"},
     Row{Sql::RetryOne, "UPDATE job SET " MILLRACE_FROM_THE_START
                        " WHERE id=? AND state='failed' RETURNING folder"},
     Row{Sql::ReopenJob, "UPDATE job SET " MILLRACE_FROM_THE_START ", converter=? WHERE id=?"},

@@ -27,7 +27,7 @@ enum class Sql : std::size_t {
   NextDue,
   PullIn,
   SetConverter,
-  ReadRunning,
+  ReadLeft,
   SetCrashed,
   JobsDelivering,
   DueActions,

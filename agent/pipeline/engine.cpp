@@ -374,6 +374,8 @@ bool Engine::idle() const {
   return all_seen() && dispatcher_->queued() == 0 && dispatcher_->running() == 0;
 }
 
+std::size_t Engine::settling() const { return intake_->settling(); }
+
 bool Engine::all_seen() const { return recovery_->looked() && intake_->quiet(); }
 
 Tally Engine::tally() const {

@@ -78,6 +78,7 @@ class Engine {
   bool idle() const;
   // Nothing is left to see or to settle; what was seen may wait for its converter.
   bool all_seen() const;
+  std::size_t settling() const;  // files that were seen and may still be written to
 
   Tally tally() const;
 

@@ -56,6 +56,7 @@ class Intake final : public RootSink {
 
   // Everything that was there when asked has been seen, and nothing is left to settle or to claim.
   bool quiet() const;
+  std::size_t settling() const { return settling_; }  // files
   TimePoint last_turn() const { return last_turn_; }
   std::optional<std::string> explain(std::size_t root, const Name& name) const;
 

@@ -18,7 +18,7 @@ struct KeptResult {
   std::optional<OutputIdentity> replaces;  // what it may be put over
 };
 
-// Thread-safe. In memory only: after a crash the same key brings the same bytes for free.
+// Thread-safe, of this run. The next one finds them in the ledger (JobEnd::result_kept).
 class KeptResults {
  public:
   void keep(JobId job, KeptResult result) {

@@ -155,7 +155,8 @@ Result<void> Recovery::recover(Task& task) {
 Result<void> Recovery::finish_delivery(Folder* folder, DeliveryInProgress& delivery) {
   JobEnd end;
   end.state = JobState::Waiting;
-  end.reason = "the agent stopped while it was delivered";
+  end.reason = "the agent stopped before it was delivered";
+  end.result_kept = folder == nullptr;
   if (folder != nullptr) {
     auto adopted = adopt_delivery(*folder, delivery);
     if (!adopted) return std::unexpected(adopted.error());

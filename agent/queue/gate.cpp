@@ -147,7 +147,8 @@ Hold Gate::State::hold(TimePoint now) const {
 void Gate::State::hear(const GateNews& news, TimePoint now) {
   if (news.quota_limit) quota_limit = news.quota_limit;
   if (news.quota_remaining) {
-    if (quota_remaining && *news.quota_remaining > *quota_remaining) floor_waived = false;
+    // Answers of requests that were under way together come in any order.
+    if (quota_remaining && *news.quota_remaining > *quota_remaining + limit()) floor_waived = false;
     quota_remaining = news.quota_remaining;
     // Where the limit is not told, the most that was ever left stands for it.
     if (!news.quota_limit) quota_limit = std::max(quota_limit.value_or(0), *quota_remaining);

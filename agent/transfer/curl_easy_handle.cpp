@@ -176,7 +176,8 @@ bool EasyHandle::set_fixed(const CurlOptions& options, void* share,
   // parsing it costs more than the handshake.
   set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
 
-  set(CURLOPT_EXPECT_100_TIMEOUT_MS, 1000L)(CURLOPT_BUFFERSIZE, 32L * 1024);
+  set(CURLOPT_EXPECT_100_TIMEOUT_MS, static_cast<long>(options.wait_for_continue.count()));
+  set(CURLOPT_BUFFERSIZE, 32L * 1024);
   // A connection that the server closed is noticed before a request goes into it. What remains is
   // the moment in which both act: so ours come before the 60 s and 75 s of many servers.
   set(CURLOPT_MAXAGE_CONN, 50L);

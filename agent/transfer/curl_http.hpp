@@ -41,6 +41,8 @@ struct CurlOptions {
   // An older connection ends its request and takes no further one: names are looked up again and
   // certificates checked again at least this often, however busy the agent is.
   std::chrono::seconds longest_connection = std::chrono::hours{1};
+  // A large body goes out after this time if no "100 Continue" came (RFC 9110 10.1.1).
+  std::chrono::milliseconds wait_for_continue = std::chrono::seconds{1};
 };
 
 // Proxies, cookies, .netrc and redirects are never used, whatever the environment

@@ -126,7 +126,7 @@ void Connection::body_complete(TimePoint now) {
   }
   converting_ = true;
   wake_ = now + admission.conversion;
-  if (admission.conversion <= Duration{0}) tick(now);
+  if (admission.conversion <= Duration{0} && !service_.is_held()) tick(now);
 }
 
 void Connection::tick(TimePoint now) {

@@ -258,7 +258,7 @@ void Server::State::close(std::uint64_t id, Client& client) {
 }
 
 void Server::State::run_timers(TimePoint now) {
-  while (!timers.empty() && timers.begin()->first <= now) {
+  while (!service.is_held() && !timers.empty() && timers.begin()->first <= now) {
     const std::uint64_t id = timers.begin()->second;
     timers.erase(timers.begin());
     Client& client = *clients.at(id);
@@ -269,7 +269,7 @@ void Server::State::run_timers(TimePoint now) {
 }
 
 int Server::State::timeout(TimePoint now) const {
-  if (timers.empty()) return -1;
+  if (timers.empty() || service.is_held()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(timers.begin()->first - now);
   return left.count() < 0 ? 0 : static_cast<int>(std::min<std::int64_t>(left.count(), 60000));
 }

@@ -393,6 +393,10 @@ Wire Service::control(const RequestHead& head, const std::string& body) {
     random_.seed(rule->seed);
     return plain(200, "{}\n");
   }
+  if (head.path == "/_control/hold" && head.method == "POST") {
+    held_ = body == "yes";
+    return plain(200, "{}\n");
+  }
   if (head.path == "/_control/quota" && head.method == "POST") {
     options_.quota = std::strtoll(body.c_str(), nullptr, 10);
     return plain(200, "{}\n");

@@ -50,6 +50,8 @@ class Service {
   static Wire plain(int status, std::string_view message);
 
   BillBook& book() { return book_; }
+  // By /_control/hold: no conversion ends meanwhile.
+  bool is_held() const { return held_; }
 
  private:
   using HeaderList = std::vector<std::pair<std::string, std::string>>;
@@ -77,6 +79,7 @@ class Service {
   ServerOptions options_;
   BillBook book_;
   FaultScript script_;
+  bool held_ = false;
   std::uint64_t script_base_ = 0;  // POSTs before the present script
   std::uint64_t posts_ = 0;
   std::mt19937_64 random_;

@@ -6,6 +6,7 @@ import signal
 import subprocess
 
 from books import expect_books_agree, made_from
+from bucket_inbox_test import kill_amid_work
 from buckets import KEYS, Bucket, main_with_gateway, store_toml
 from commands_test import User, pictures
 from harness import (MILLRACE, Agent, ApiServer, Scratch, converter_toml, drop, eventually,
@@ -58,13 +59,8 @@ def test_killed_five_times_every_object_is_there_once_and_billed_once(gateway):
         user, bucket = User(home), Bucket(gateway, "killed")
         words = convert(home, gateway, api, bucket)
         pictures(home / "a", range(120))
-        for kill in range(1, 6):
-            process = subprocess.Popen([MILLRACE, *words], cwd=home, env=user.environment | KEYS,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            eventually(lambda: api.bill()["posts"] >= kill * 20, what="the next posts")
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            assert process.returncode == -signal.SIGKILL, process.returncode
+        for _ in range(5):
+            kill_amid_work(api, words, 120, cwd=home, env=user.environment | KEYS)
         summary = user.json(*words, **KEYS)
         assert summary["failed"] == 0 and summary["waiting"] == 0, summary
         expect_right(home, bucket)
@@ -119,15 +115,17 @@ def test_a_watched_folder_fills_a_bucket_through_kills(gateway):
 
 
 def test_a_stop_amid_an_upload_loses_nothing_that_was_paid_for(gateway):
-    with Scratch() as home, ApiServer("--latency-ms", "1000") as api:
+    with Scratch() as home, ApiServer() as api:
         bucket, inbox = Bucket(gateway, "stopped"), home / "a"
         pictures(inbox, [1])
         folder = folder_toml("pictures", inbox, "s3://ceph@stopped/out")
         with Agent(home / "agent", folder, converter_toml(api.url) + store_toml(gateway),
                    environment=KEYS) as agent:
+            api.hold()
             agent.start()
             eventually(lambda: api.bill()["posts"] == 1, what="the request")
             with gateway.frozen():
+                api.release()
                 eventually(lambda: list(home.rglob("spool/*/*")), what="the result")
                 eventually(lambda: api.bill()["open"] == 0, what="the end of the answer")
                 agent.stop()
@@ -169,7 +167,7 @@ def test_a_store_that_is_not_there_and_wrong_settings_are_said(gateway):
         words[words.index("--out") + 1] = "s3://ceph@away/../x"
         assert "--out: s3://ceph@away/../x must have a prefix" in user.says(*words, status=2)
         words[words.index("--out") + 1] = "s3://ceph@gone-away/out"
-        said = user.says(*words, "--patience", "3s", status=1, **KEYS)
+        said = user.says(*words, "--patience", "10s", status=1, **KEYS)
         assert "NoSuchBucket" in said, said
         assert KEYS["S3_SECRET"] not in said and api.bill()["posts"] == 0
 

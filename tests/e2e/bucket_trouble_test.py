@@ -87,7 +87,8 @@ def test_a_bucket_that_vanishes_amid_work_is_said_and_waited_for(gateway):
         eventually(lambda: desk.api.bill()["posts"] >= 5, what="the first posts")
         trouble.on.set()
         eventually(lambda: desk.says("NoSuchBucket"), 60, "the reason")
-        eventually(lambda: desk.api.bill()["open"] == 0, what="the end of what was asked for")
+        eventually(lambda: desk.agent.folder("objects")["converting"] == 0, 60,
+                   "the end of what was asked for")
         posts = desk.api.bill()["posts"]
         seen = trouble.count
         eventually(lambda: trouble.count >= seen + 3, 60, "further looks")

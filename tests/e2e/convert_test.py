@@ -11,7 +11,8 @@ import subprocess
 import time
 
 from commands_test import User, pictures
-from harness import MILLRACE, Agent, ApiServer, Scratch, eventually, folder_toml, main
+from harness import (MILLRACE, Agent, ApiServer, Scratch, converter_toml, eventually, folder_toml,
+                     main, png)
 
 
 def names(folder):
@@ -159,7 +160,7 @@ def test_other_batches_with_the_same_destination_are_not_told_and_not_waited_for
         assert [(r["file"], r["to"]) for r in rows if r["type"] == "failed"] == [("0.png", "webp")]
         assert "not a picture" in failed, failed
         api.faults("status=503 retry-after=3600\n")
-        waits = user.run("convert", "b", *words, "--patience", "1s", "--json", status=1).stdout
+        waits = user.run("convert", "b", *words, "--patience", "10s", "--json", status=1).stdout
         assert '"type":"waiting"' in waits and "1.png" in waits, waits
         api.faults("")
         said = user.says("convert", "c", *words, "--patience", "20s")
@@ -195,13 +196,13 @@ def test_failures_end_with_1_too_many_with_4():
         said = user.says(*words, status=1)
         assert "58 converted, 0 skipped, 2 failed" in said and "not a picture" in said, said
         assert "failed: " in said and ".png to webp" in said, said
-        api.faults("status=422 code=broken message=not_a_picture body=json\n")
+        api.faults("seq=1-4 status=422 code=broken message=not_a_picture body=json\nhang\n")
         pictures(home / "b", range(60, 160))
         before = api.bill()["posts"]
         stopped = user.says("convert", "b", "--to", "webp", "--out", "q", *to_api(
             api, "--max-failures", "3", "--workers", "1"), status=4)
         assert "--max-failures 3" in stopped, stopped
-        assert api.bill()["posts"] - before < 20, api.bill()["posts"] - before
+        assert api.bill()["posts"] - before <= 5, api.bill()["posts"] - before
 
 
 def rows_of(path):
@@ -282,10 +283,10 @@ def test_a_share_of_failures_is_judged_by_what_was_tried_and_not_by_what_was_ski
         for path in (home / "state", home / ".local"):  # what lies in o is found there
             shutil.rmtree(path, ignore_errors=True)
         pictures(home / "a", range(200, 320))
-        api.faults("status=422 code=broken message=not_a_picture body=json\n")
+        api.faults("seq=1-50 status=422 code=broken message=not_a_picture body=json\nhang\n")
         before = api.bill()["posts"]
         assert "--max-failures 10%" in user.says(*words, status=4)
-        assert 50 <= api.bill()["posts"] - before < 110, api.bill()["posts"] - before
+        assert 50 <= api.bill()["posts"] - before <= 51, api.bill()["posts"] - before
 
 
 def test_patience_ends_a_batch_that_does_not_move():
@@ -295,9 +296,28 @@ def test_patience_ends_a_batch_that_does_not_move():
         api.faults("status=503 retry-after=60\n")
         began = time.monotonic()
         said = user.says("convert", "a", "--to", "webp", "--out", "o", *to_api(
-            api, "--patience", "2s"), status=1)
-        assert "2 still waiting" in said and time.monotonic() - began < 30, said
-        assert "waiting: 0.png to webp: " in said, said
+            api, "--patience", "10s"), status=1)
+        assert "2 still waiting" in said and time.monotonic() - began < 50, said
+        assert re.search(r"waiting: [01]\.png to webp: .", said), said
+
+
+def test_a_file_that_a_program_still_writes_when_patience_ends_is_told():
+    with Scratch() as home, ApiServer() as api:
+        user = User(home)
+        pictures(home / "a", [0])
+        (home / "o").mkdir()
+        (home / "config.toml").write_text(converter_toml(api.url) + folder_toml(
+            "pictures", home / "a", home / "o"))
+        with open(home / "a/1.png", "wb") as writer:
+            writer.write(png(8, 8, 1))
+            writer.flush()
+            said = user.says("convert", "a", "--to", "webp", "--out", "p", *to_api(
+                api, "--patience", "5s"), status=1)
+            assert "1 converted, 0 skipped, 0 failed" in said, said
+            assert "1 file was still being written" in said and "--patience" in said, said
+            left = user.json("run", "--once", "--config", "config.toml", "--patience", "5s", status=1)
+            assert left["delivered"] == 1 and "still being written" in left["left_out"], left
+        assert user.json("run", "--once", "--config", "config.toml")["delivered"] == 1
 
 
 def test_of_many_files_that_wait_the_tried_are_told_and_the_rest_is_counted():
@@ -306,7 +326,7 @@ def test_of_many_files_that_wait_the_tried_are_told_and_the_rest_is_counted():
         pictures(home / "a", range(30))
         api.faults("status=503 retry-after=60\n")
         said = user.says("convert", "a", "--to", "webp", "--out", "o", *to_api(
-            api, "--patience", "2s", "--workers", "1"), status=1)
+            api, "--patience", "10s", "--workers", "1"), status=1)
         lines = [line for line in said.splitlines() if line.startswith("waiting: ")]
         assert "30 still waiting" in said and len(lines) == 21, said
         assert not any(line.endswith(": ") for line in lines), said
@@ -392,7 +412,7 @@ def test_progress_is_drawn_on_a_terminal_and_told_in_lines_elsewhere():
         lines = [json.loads(line) for line in user.run(*words("o4"), "--json").stdout.splitlines()]
         assert lines[-1]["type"] == "summary"
         assert {line["type"] for line in lines[:-1]} == {"progress"}, lines
-        last = lines[-2]
+        last = [line for line in lines[:-1] if line["waiting"] > 0][-1]
         assert last["total"] == last["done"] + last["waiting"] >= 40, last
         assert last["per_second"] > 0 and last["seconds_left"] >= 0 and last["p95_ms"] > 90, last
         assert last["failure_share"] == 0, last

@@ -26,6 +26,7 @@ def test_what_is_dropped_is_converted_and_never_sent_again():
             posts = server.bill()["posts"]
             assert posts == files, posts
             agent.start()
+            eventually(lambda: agent.folder("pictures")["health"]["scans"] >= 1, 30, "the scan")
             agent.command("rescan")
             eventually(lambda: agent.folder("pictures")["health"]["scans"] >= 2, 30, "the rescan")
             assert server.bill()["posts"] == posts

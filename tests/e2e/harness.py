@@ -89,6 +89,13 @@ class ApiServer:
     def latency(self, rule):
         self._control("POST", "/_control/latency", rule)
 
+    def hold(self):
+        """No conversion ends until release()."""
+        self._control("POST", "/_control/hold", "yes")
+
+    def release(self):
+        self._control("POST", "/_control/hold", "no")
+
     def stop(self):
         self.process.kill()
         self.process.wait()
@@ -198,7 +205,8 @@ class Agent:
 
     def __exit__(self, *unused):
         if self.process and self.process.poll() is None:
-            self.kill()
+            self.process.kill()
+            self.process.wait(60)  # a call of a share that hangs cannot be killed
 
 
 class Running:

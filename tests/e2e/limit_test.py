@@ -110,12 +110,14 @@ def test_a_ledger_that_another_program_locks_delays_and_loses_nothing():
 
 def test_a_folder_is_held_back_no_longer_than_its_ledger_was_locked():
     """[J1]: it is let go when the end is recorded, long before the next delivery."""
-    with Bench("--latency-ms", "1500") as bench:
+    with Bench() as bench:
+        bench.server.hold()
         bench.agent.start()
         bench.drop(1)
         eventually(lambda: bench.server.bill()["posts"] == 1, 30, "the request")
         other = sqlite3.connect(bench.ledger, timeout=30, isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
+        bench.server.release()
         eventually(lambda: "ledger" in bench.agent.folder("pictures").get("blocked", ""), 60,
                    "a folder that says what the ledger lacks")
         other.execute("ROLLBACK")

@@ -11,7 +11,7 @@ import threading
 
 from file_server import FileServer
 from harness import (MILLRACE, Agent, ApiServer, Running, Scratch, converter_toml, count, drop, eventually,
-                     folder_toml, main, png, toml_value)
+                     folder_toml, free_port, main, png, toml_value)
 from tls_server import Authority
 
 WEBLOC = """<?xml version="1.0" encoding="UTF-8"?>
@@ -110,7 +110,7 @@ def test_shortcuts_of_a_browser_and_a_list_are_fetched_and_converted():
 
 def test_a_list_that_is_killed_half_way_fetches_nothing_twice_that_was_handed_on_P5():
     files = count(5000)
-    with Scratch() as home, Desk(home, files, after="delete") as desk:
+    with Scratch() as home, Desk(home, files, after="delete", rate="200/s") as desk:
         done = lambda: {name.removesuffix(".webp") for name in desk.converted()} | {
             name.removesuffix(".png") for name in os.listdir(desk.fetched)
             if name.endswith(".png")}
@@ -266,8 +266,7 @@ def test_headers_of_the_settings_are_sent_by_the_agent_and_by_fetch():
 
 def test_a_server_that_is_away_is_asked_until_the_patience_ends_and_then_later():
     with Scratch() as home, Desk(home, 1, patience="2s") as desk:
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            port = closed.getsockname()[1]
+        port = free_port()  # nobody listens there
         config = desk.agent.config.read_text()
         desk.agent.config.write_text(config.replace(
             f'allow_fetch = ["{desk.web.place}"',

@@ -28,7 +28,7 @@ def test_folders_come_go_and_change_while_jobs_run_I3():
             agent.start()
             for number in range(10):
                 drop(first, f"{number}.png", png(8, 8, number))
-            eventually(lambda: server.bill()["open"] == 10, 30, "ten requests under way")
+            eventually(lambda: server.bill()["posts"] == 10, 30, "ten requests")
             agent.write_config(folder_toml("first", first, out, to="jpg") +
                                folder_toml("second", second, other_out), api)
             assert reload_command(agent).returncode == 0
@@ -158,6 +158,8 @@ def test_an_address_for_events_that_cannot_be_had_leaves_all_as_it_was_I2():
                                api + events('{ env = "NOT_SET" }'))
             refused = reload_command(agent)
             assert refused.returncode == 2 and "NOT_SET" in refused.stderr, refused
+            # It looks at the file by itself as well, and then lets go of the address for a moment.
+            eventually(lambda: "the old one stays" in agent.read_log(), 30, "its own look")
             assert [row["name"] for row in agent.command("status")["folders"]] == ["first"]
             socket.create_connection(("127.0.0.1", port), 10).close()
             agent.write_config(one + folder_toml("second", second, out), api + right)

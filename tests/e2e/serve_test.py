@@ -207,11 +207,16 @@ def test_a_scratch_folder_belongs_to_one_server():
         assert again == first and serve.headers[3] == "true", (again, serve.headers)
 
 
+def noise(home):
+    """What takes long to compress."""
+    path = home / "noise.ppm"
+    path.write_bytes(b"P6 3000 3000 255\n" + os.urandom(27_000_000))
+    return path
+
+
 def test_a_conversion_ends_at_the_time_limit():
     with Scratch() as home, Serve(home, "--renderers", "1", "--time-limit", "1s") as serve:
-        noise = home / "noise.ppm"
-        noise.write_bytes(b"P6 3000 3000 255\n" + os.urandom(27_000_000))
-        slow = ["-F", f"file=@{noise}", "-F", "target=avif"]
+        slow = ["-F", f"file=@{noise(home)}", "-F", "target=avif"]
         assert serve.code("/v1/convert", *slow) == (422, "too_slow")
         small = ["-F", f"file=@{picture(home)}", "-F", "target=webp"]
         assert serve.curl("/v1/convert", *small)[0] == 200
@@ -242,8 +247,7 @@ def cpu_seconds(pid):
 
 def test_a_worker_that_dies_in_mid_work_costs_one_job():
     with Scratch() as home, Serve(home, "--renderers", "1") as serve:
-        source = home / "large.png"
-        source.write_bytes(png(4500, 3000, 1))
+        source = noise(home)
         slow = subprocess.Popen(
             ["curl", "-sS", "-o", str(home / "slow"), "-w", "%{http_code}", "-F",
              f"file=@{source}", "-F", "target=avif", serve.base + "/v1/convert"],

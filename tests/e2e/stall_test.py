@@ -1,5 +1,6 @@
 """Shares that hang, break or go away, and roots that are replaced. Needs root, FUSE and bindfs."""
 
+import atexit
 import itertools
 import os
 import signal
@@ -12,6 +13,7 @@ from harness import (Agent, ApiServer, Scratch, converter_toml, eventually, fold
 POLLED = {"poll": "300ms", "settle": "600ms"}
 FILES = 10
 SEEDS = itertools.count()
+CONNECTIONS = Path("/sys/fs/fuse/connections")
 
 
 class Share:
@@ -28,9 +30,21 @@ class Share:
     def mount(self):
         self.process = subprocess.Popen(["bindfs", "-f", str(self.behind), str(self.at)])
         eventually(lambda: os.path.ismount(self.at), 20, "the mount")
+        self.waiting = CONNECTIONS / str(os.minor(os.stat(self.at).st_dev)) / "waiting"
 
     def hang(self):
+        """With nothing in hand: who waits for a request that was read cannot be killed."""
+        eventually(self.stops_with_nothing_in_hand, 30, "a moment without requests")
+
+    def stops_with_nothing_in_hand(self):
         self.process.send_signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        eventually(lambda: all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+                               for task in tasks.iterdir()), 20, "the stop")
+        if int(self.waiting.read_text()) == 0:
+            return True
+        self.process.send_signal(signal.SIGCONT)
+        return False
 
     def go_on(self):
         self.process.send_signal(signal.SIGCONT)
@@ -226,4 +240,7 @@ def test_an_inbox_that_is_mounted_over_and_unmounted_B6():
             assert server.bill()["posts"] == 2 * FILES + 1
 
 
+if not os.path.ismount(CONNECTIONS):  # systemd has it mounted
+    subprocess.run(["mount", "-t", "fusectl", "fusectl", str(CONNECTIONS)], check=True)
+    atexit.register(subprocess.run, ["umount", "-l", str(CONNECTIONS)])
 main(globals())

@@ -10,6 +10,7 @@ from harness import (Agent, ApiServer, Scratch, converter_toml, count, drop, eve
                      folder_toml, main, png)
 
 SEED = 20260730
+MEMORY = "/dev/shm"  # where no sync waits for a disk: the time of a stop is the agent's own
 
 
 def agent_on(home, server, **converter):
@@ -41,7 +42,7 @@ def stopped_well(agent, most=5.0):
 def test_sigterm_at_random_moments_under_load():
     files, stops = count(600), count(50)
     chance = random.Random(SEED)
-    with Scratch() as home, ApiServer("--latency", "lognormal:300:1.2:3",
+    with Scratch(MEMORY) as home, ApiServer("--latency", "lognormal:300:1.2:3",
                                       "--output-bytes", "200000") as server:
         # A request now and then hangs: a big one amid its upload, a small one without an answer.
         server.faults("try=1 p=0.06 stall-upload at=0.5\n")
@@ -74,7 +75,7 @@ def test_sigterm_at_random_moments_under_load():
 
 
 def test_an_upload_that_is_not_whole_ends_at_once():
-    with Scratch() as home, ApiServer() as server:
+    with Scratch(MEMORY) as home, ApiServer() as server:
         server.faults("stall-upload at=0.2\n")
         agent = agent_on(home, server, timeout="60s", max_size="200MB")
         drop(home / "in", "big.png", big_file(100_000_000))
@@ -89,19 +90,19 @@ def test_an_upload_that_is_not_whole_ends_at_once():
 
 
 def test_an_answer_under_way_is_waited_for():
-    with Scratch() as home, ApiServer("--latency-ms", "2000") as server:
+    with Scratch(MEMORY) as home, ApiServer("--latency-ms", "2000") as server:
         agent = agent_on(home, server)
         drop(home / "in", "a.png", png(8, 8, 1))
         agent.start(wait=False)
         eventually(lambda: server.bill()["complete"] == 1, 60, "the request")
-        seconds = stopped_well(agent)
-        assert 0.3 < seconds, seconds
+        assert server.bill()["billed"] == 0
+        stopped_well(agent)
         assert [p.name for p in (home / "out").iterdir()] == ["a.webp"]
         check_all_delivered(agent, 1)
 
 
 def test_an_answer_that_takes_too_long_is_left_and_asked_for_again():
-    with Scratch() as home, ApiServer("--latency-ms", "8000") as server:
+    with Scratch(MEMORY) as home, ApiServer("--latency-ms", "8000") as server:
         agent = agent_on(home, server)
         drop(home / "in", "a.png", png(8, 8, 1))
         agent.start(wait=False)

@@ -171,16 +171,16 @@ def test_a_writer_that_slept_as_well_is_not_taken_for_one_that_is_done_B9():
         inbox, outbox = home / "in", home / "out"
         inbox.mkdir()
         outbox.mkdir()
-        with Agent(home / "a", folder_toml("p", inbox, outbox, settle="3s"),
+        with Agent(home / "a", folder_toml("p", inbox, outbox, settle="8s"),
                    converter_toml(api.url)) as agent:
             agent.start()
             first, second = png(8, 8, 1), png(9, 9, 2)
             (inbox / "a.png").write_bytes(first)
             eventually(lambda: "without change" in str(agent.command(
-                "explain", str(inbox / "a.png"))["says"]), 2, "the quiet time")
+                "explain", str(inbox / "a.png"))["says"]), 5, "the quiet time")
             agent.process.send_signal(signal.SIGSTOP)
             eventually(lambda: sleeps(agent.process.pid), 20, "the sleep")
-            time.sleep(4)  # the length of the sleep is what is tested
+            time.sleep(9)  # the length of the sleep is what is tested
             agent.process.send_signal(signal.SIGCONT)
             time.sleep(0.5)  # the writer wakes later than the agent
             (inbox / "a.png").write_bytes(second)

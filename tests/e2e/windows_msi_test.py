@@ -150,7 +150,7 @@ def stop_amid_requests(place, api):
 def kill_amid_work(place, api, kills, files):
     for kill in range(kills):
         place.windows.service("start")  # from the second on Wine has started it by itself
-        api.latency("100")
+        api.latency("1000")
         before = len(place.results())
         place.drop(30_000 + kill * files, files)
         eventually(lambda: len(place.results()) > before + 10, 60, "some of the files")

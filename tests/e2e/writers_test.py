@@ -26,7 +26,7 @@ def test_nor_where_the_lease_is_refused_to_an_unprivileged_agent_A1_A2():
 
 def test_types_without_an_end_mark_need_the_settle_time_of_the_scanner_A2():
     """The preset of the README for scanners that append page by page."""
-    with Scratch() as home, Desk(home, DAEMON, scans={"settle": "6s"}) as desk:
+    with Scratch() as home, Desk(home, DAEMON, scans={"settle": "12s"}) as desk:
         inbox = desk.folders["scans"][0]
         truth = write_all(inbox, plan_of(count(100), KINDS, ["dat"]), NOBODY)
         desk.wait_until_converted("scans", truth)

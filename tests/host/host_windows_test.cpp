@@ -85,7 +85,7 @@ TEST_CASE("an instance waits for a command that holds the lock for a moment [I4]
   REQUIRE(held);
   std::jthread command([&] {
     // The moment itself. Nothing depends on its length: were it over too soon, the lock is free.
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
     held->reset();
   });
   CHECK(lock_instance(state.path()));

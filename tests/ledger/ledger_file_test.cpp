@@ -140,17 +140,35 @@ TEST_CASE("a migration is whole or not at all, and leaves a copy [I6] [G6]") {
   const auto path = scratch / "ledger.db";
   fill(path, 3);
   auto database = *sqlite::Database::open(path, sqlite::Access::Write, 1000ms);
-  const std::vector<Migration> broken{{2, "ALTER TABLE job ADD COLUMN extra INTEGER"},
-                                      {3, "nonsense"}};
+  const int now = ledger_migrations().back().to;
+  const std::vector<Migration> broken{{now + 1, "ALTER TABLE job ADD COLUMN extra INTEGER"},
+                                      {now + 2, "nonsense"}};
   CHECK_FALSE(migrate(database, path, broken));
-  CHECK(*database.integer("PRAGMA user_version") == 1);
+  CHECK(*database.integer("PRAGMA user_version") == now);
   CHECK_FALSE(database.integer("SELECT count(extra) FROM job"));
   REQUIRE(migrate(database, path, std::span(broken).first(1)));
-  CHECK(*database.integer("PRAGMA user_version") == 2);
+  CHECK(*database.integer("PRAGMA user_version") == now + 1);
   CHECK(database.integer("SELECT count(extra) FROM job"));
-  auto copy = *sqlite::Database::open(scratch / "ledger.db.schema-1", sqlite::Access::Read, 1000ms);
+  auto copy = *sqlite::Database::open(scratch / ("ledger.db.schema-" + std::to_string(now)),
+                                      sqlite::Access::Read, 1000ms);
   CHECK(*copy.integer("SELECT count(*) FROM job") == 3);
-  CHECK(*copy.integer("PRAGMA user_version") == 1);
+  CHECK(*copy.integer("PRAGMA user_version") == now);
+}
+
+TEST_CASE("a ledger of the first schema goes on [I6]") {
+  const Scratch scratch;
+  const auto path = scratch / "ledger.db";
+  fill(path, 1);
+  admit(*opened(path), candidate("waits.png"));
+  {
+    auto database = *sqlite::Database::open(path, sqlite::Access::Write, 1000ms);
+    REQUIRE(
+        database.exec("DROP INDEX job_kept; PRAGMA user_version=1;"
+                      " UPDATE memory SET value=CAST('1' AS BLOB) WHERE key='ledger.schema'"));
+  }
+  const auto ledger = opened(path);
+  CHECK_FALSE(ledger->was_created());
+  CHECK(deliver(*ledger, claim_one(*ledger)));
 }
 
 TEST_CASE("another program that holds the file costs an error, not an attempt [J1]") {

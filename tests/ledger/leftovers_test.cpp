@@ -53,6 +53,43 @@ TEST_CASE("a delivery that waits for its outbox may have left its temporary [F12
   CHECK(places(*ledger) == std::vector<std::string>{"out:a.webp"});
 }
 
+TEST_CASE("a result that was kept is known to the next run, until it is let go [F2]") {
+  const Scratch scratch;
+  const auto path = scratch / "ledger.db";
+  auto ledger = opened(path);
+  for (const char* name : {"a.png", "b.png"}) {
+    admit(*ledger, candidate(name));
+    const Job job = claim_one(*ledger);
+    const Name output = *reserve(*ledger, job);
+    const auto attempt = begin_attempt(*ledger, start_of(job), kNow);
+    REQUIRE(
+        ledger->begin_delivery(job.id, output_of(job, output), job.candidate.name + ".tmp", kNow));
+    JobEnd end = ended(JobState::Waiting);
+    end.result_kept = job.candidate.name == "a.png";
+    end.next_attempt = kNow + std::chrono::hours{1};
+    REQUIRE(ledger->finish(job.id, *attempt, end, kNow));
+  }
+  // Crashes are not counted against it, however many there are.
+  for (int crash = 0; crash < 8; ++crash) {
+    ledger.reset();
+    ledger = opened(path);
+    CHECK((*ledger->counts())["photos"].converting == 1);
+    CHECK((*ledger->counts())["photos"].waiting == 1);
+  }
+  auto found = ledger->interrupted_deliveries();
+  REQUIRE(found);
+  REQUIRE(found->size() == 1);
+  CHECK(found->front().temporary_name == "a.png.tmp");
+  CHECK(found->front().final_name == "a.webp");
+  CHECK(found->front().sha256 == kOutput);
+  CHECK(found->front().size == 42);
+  REQUIRE(ledger->finish(found->front().job.id, 0, ended(JobState::Waiting), kNow));
+  ledger.reset();
+  ledger = opened(path);
+  CHECK(ledger->interrupted_deliveries()->empty());
+  CHECK((*ledger->counts())["photos"].waiting == 2);
+}
+
 TEST_CASE("three crashes in company convict nobody [D7] [G1]") {
   const Scratch scratch;
   const auto path = scratch / "ledger.db";

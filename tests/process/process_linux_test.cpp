@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 #include <vector>
 
@@ -29,10 +30,9 @@ SpawnRequest shell(std::string script) {
 
 // Whether the process is gone or only waits to be collected by whoever inherited it.
 bool is_gone(long pid) {
-  const std::string stat = "/proc/" + std::to_string(pid) + "/stat";
-  if (::access(stat.c_str(), F_OK) != 0) return true;
-  const std::string text = test::read_file(stat);
-  return text.find(") Z") != std::string::npos;
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  const std::string text{std::istreambuf_iterator<char>(stat), {}};
+  return text.empty() || text.find(") Z") != std::string::npos;
 }
 
 struct Started {

@@ -36,10 +36,12 @@ class Worker:
             self.start()
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
         self.process.stdin.flush()
-        if self.process.stdout.readline() != b"\n":  # taken up
-            return None
-        line = self.process.stdout.readline()
-        return json.loads(line) if line else None  # None: the worker died
+        taken_up = self.process.stdout.readline() == b"\n"
+        line = self.process.stdout.readline() if taken_up else b""
+        if line:
+            return json.loads(line)
+        self.process.wait(20)  # its output ends before it does
+        return None
 
     def paths(self):
         self.count += 1

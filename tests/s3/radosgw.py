@@ -60,14 +60,18 @@ rgw_override_bucket_index_max_shards=1
 """
 
 
+_kept_ports = []
+
+
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
+    """Ours until this process ends: bound without listening, so that the system gives them to nobody
+    else. A server that sets SO_REUSEADDR, as all of these do, can listen on them."""
+    for _ in range(count):
+        one = socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+        _kept_ports.append(one)
+    return [one.getsockname()[1] for one in _kept_ports[-count:]]
 
 
 class Gateway:

@@ -34,6 +34,9 @@ bind_ip=127.0.0.1
 bind_port={port}
 recon_cache_path={folder}
 disable_fallocate=true
+conn_timeout=60
+node_timeout=60
+container_update_timeout=60
 log_level=ERROR
 [pipeline:main]
 pipeline={kind}
@@ -45,12 +48,17 @@ PROXY = """[DEFAULT]
 swift_dir={folder}
 bind_ip=127.0.0.1
 bind_port={port}
+conn_timeout=60
+node_timeout=60
 log_level=ERROR
 [pipeline:main]
 pipeline=catch_errors gatekeeper listing_formats s3api tempauth copy slo dlo symlink versioned_writes proxy-server
 [app:proxy-server]
 use=egg:swift#proxy
 account_autocreate=true
+conn_timeout=60
+node_timeout=60
+error_suppression_limit=1000000
 [filter:catch_errors]
 use=egg:swift#catch_errors
 [filter:gatekeeper]

@@ -11,6 +11,13 @@
 
 namespace millrace::test {
 
+// One that a slow server cannot hurry.
+inline CurlOptions patient() {
+  CurlOptions options;
+  options.wait_for_continue = std::chrono::minutes{1};
+  return options;
+}
+
 inline std::unique_ptr<HttpClient> client(CurlOptions options = {}) {
   auto http = start_curl_http(std::move(options));
   REQUIRE(http);

@@ -72,7 +72,7 @@ TEST_CASE("a POST is never sent twice when a reused connection dies after its he
     }
   });
   counted = &server;
-  const auto http = client();
+  const auto http = client(patient());
   // The body waits for a "continue" that does not come, so that nothing of it has to be rewound.
   REQUIRE_FALSE(run(*http, post_to(server.url(), 3'000'000)).error);
   const Outcome second = run(*http, post_to(server.url(), 3'000'000));
@@ -126,7 +126,7 @@ TEST_CASE("an early answer is heard although the server closes at once [E2]") {
     c.read_head();
     c.write(answer("429 Too Many Requests", "slow down"));
   });
-  const auto http = client();
+  const auto http = client(patient());
   const Outcome out = run(*http, post_to(server.url(), 50'000'000));
   CHECK(out.keep == Keep::Enough);
   CHECK(out.status() == 429);
@@ -257,13 +257,13 @@ TEST_CASE("endless heads and endless bodies end at their caps [E17]") {
 
 TEST_CASE("a server that ignores or refuses Expect gets its body all the same [E18]") {
   constexpr std::size_t kBody = 2'000'000;
-  const auto http = client();
   SECTION("no 100 ever comes") {
     FaultServer server([](Connection& c) {
       c.read_head();
       c.read_body(kBody);
       c.write(answer("200 OK", "taken"));
     });
+    const auto http = client();
     const auto start = std::chrono::steady_clock::now();
     CHECK(run(*http, post_to(server.url(), kBody)).body == "taken");
     CHECK(since(start) < 20s);  // and not after a limit, the next of which is 60 s away
@@ -278,6 +278,7 @@ TEST_CASE("a server that ignores or refuses Expect gets its body all the same [E
       c.read_body(kBody);
       c.write(answer("200 OK", "taken"));
     });
+    const auto http = client(patient());
     const Outcome out = run(*http, post_to(server.url(), kBody));
     CHECK(out.status() == 200);
     CHECK(out.body == "taken");
@@ -288,6 +289,7 @@ TEST_CASE("a server that ignores or refuses Expect gets its body all the same [E
       c.write("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n");
       c.write(answer("200 OK", "taken"));
     });
+    const auto http = client();
     const Outcome out = run(*http, post_to(server.url(), 10));
     CHECK(out.body == "taken");
     CHECK_FALSE(out.head->header("link"));

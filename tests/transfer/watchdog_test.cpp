@@ -102,23 +102,20 @@ TEST_CASE("an answer that stops or drips byte by byte ends after the stall limit
 TEST_CASE("our own worker that sends nothing or reads nothing does not hold a connection [E16]") {
   const auto http = client();
   SECTION("sends nothing") {
-    FaultServer server([](Connection& c) {
+    std::atomic<bool> closed{false};
+    FaultServer server([&](Connection& c) {
       c.read_head();
       c.write("HTTP/1.1 100 Continue\r\n\r\n");
       c.wait_for_close();
+      closed = true;
     });
     HttpRequest request = hurried(server.url(), 5'000'000);
-    request.timeouts.stall = kLimit;
+    request.timeouts.stall = 3 * kLimit;  // which the server has too, to say that it goes on
     auto exchange = http->start(request, {});
     const std::string piece(1000, 'p');
     REQUIRE((*exchange)->send(std::as_bytes(std::span{piece})));
-    Result<Keep> sent{Keep::Going};
-    const auto start = std::chrono::steady_clock::now();
-    REQUIRE(eventually([&] {
-      return server.connections() == 1 && (*exchange)->progress().connected &&
-             since(start) > kLimit * 2;
-    }));
-    sent = (*exchange)->send(std::as_bytes(std::span{piece}));
+    REQUIRE(eventually([&] { return closed.load(); }));
+    const auto sent = (*exchange)->send(std::as_bytes(std::span{piece}));
     REQUIRE_FALSE(sent);
     CHECK(sent.error().kind == ErrorKind::Transient);
     CHECK(sent.error().message.find("our own side") != std::string::npos);
