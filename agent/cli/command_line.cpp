@@ -50,7 +50,8 @@ void nothing_more(CLI::App&, Options&) {}
 
 void declare_run(CLI::App& app, Options& o) {
   auto* once = app.add_flag("--once", o.once, "convert what is there, then end");
-  app.add_option("--patience", o.patience, "with --once: give up after this long without progress")
+  app.add_option("--patience", o.patience,
+                 "with --once: give up after this long without progress (default: 10m)")
       ->needs(once)
       ->check(is_some_time);
 }
@@ -69,7 +70,8 @@ void declare_convert(CLI::App& app, Options& o) {
   app.add_option("--max-failures", o.max_failures, "stop when more fail: a number or a share, 2%");
   app.add_option("--failures", o.failures,
                  "file for what failed and why, one JSON object a line, written as it happens");
-  app.add_option("--patience", o.patience, "give up after this long without progress")
+  app.add_option("--patience", o.patience,
+                 "give up after this long without progress (default: 10m)")
       ->check(is_some_time);
   auto* url = app.add_option("--url", o.url, "a conversion API, without a configuration file");
   url->excludes(via);
@@ -97,7 +99,8 @@ void declare_fetch(CLI::App& app, Options& o) {
   app.add_option("--rate", o.rate, "requests to one host, as 10/s or 600/m")->check(is_rate);
   app.add_flag("--refresh", o.refresh, "ask also for what was fetched before, if it has changed");
   app.add_flag("--no-sync", o.no_sync, "faster; after a power cut, start over");
-  app.add_option("--patience", o.patience, "give up after this long without progress")
+  app.add_option("--patience", o.patience,
+                 "give up after this long without progress (default: 10m)")
       ->check(is_some_time);
   add_allowed_places(app, o, "HOST:PORT that may be asked though not public");
   app.add_option("--ca-file", o.ca_file, "PEM file of the authorities to trust")
@@ -150,7 +153,8 @@ void declare_secret(CLI::App& app, Options& o) {
 
 void declare_service(CLI::App& app, Options& o) {
   app.add_option("action", o.action,
-                 "install (to be started with the machine, with this configuration), uninstall "
+                 "install (to be started with the machine, or on macOS at login, with this "
+                 "configuration), uninstall "
                  "(configuration, ledger and logs stay), start, stop or status")
       ->required()
       ->check(CLI::IsMember({"install", "uninstall", "start", "stop", "status"}));

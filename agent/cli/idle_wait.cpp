@@ -66,11 +66,10 @@ std::optional<std::string> why_unseen(const Engine& engine, bool for_good) {
 std::optional<std::string> why_left_out(const Engine& engine, const IdleEnd& end) {
   if (auto unseen = why_unseen(engine, false)) return unseen;
   if (!end.given_up || end.all_seen) return std::nullopt;
-  constexpr std::string_view kWhat = " when --patience ended; run the command again";
-  if (end.settling == 0) return "not every file had been looked at" + std::string(kWhat);
+  if (end.settling == 0) return "not every file had been looked at when --patience ended";
   const std::string files =
       end.settling == 1 ? "1 file was" : std::to_string(end.settling) + " files were";
-  return files + " still being written, or had only just been," + std::string(kWhat);
+  return files + " not whole yet when --patience ended: still being written, or without a marker";
 }
 
 IdleEnd wait_until_idle(Engine& engine, LedgerReader& reader, Duration patience,

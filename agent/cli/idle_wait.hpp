@@ -15,7 +15,7 @@ namespace millrace {
 struct IdleEnd {
   std::int64_t waiting = 0;  // targets of the engine's folders that are not final
   bool all_seen = false;     // the engine had seen everything before they were counted
-  std::size_t settling = 0;  // files that were still being written; given_up only
+  std::size_t settling = 0;  // files that were not whole yet; given_up only
   bool stopped = false;      // by a signal
   bool given_up = false;     // no progress for as long as patience lasts
   bool guarded = false;      // `each_turn` said to stop

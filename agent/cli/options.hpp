@@ -10,7 +10,7 @@ namespace millrace {
 // Exit statuses; documented, never renumbered.
 enum ExitCode : int {
   kAllWell = 0,
-  kSomeFailed = 1,    // some files failed or still wait
+  kSomeFailed = 1,    // some files failed, still wait, or were left out
   kWrongUse = 2,      // wrong usage or configuration, nothing can work
   kAlreadyRuns = 3,   // another instance runs
   kStoppedEarly = 4,  // quota, budget, failure guard

@@ -93,8 +93,13 @@ bool DownloadRun::stop() {
   workers_.clear();
   give_up_requests();
   publisher_.reset();
+  const bool fed = wait_for_feeder();
   // Also what no file was published after. What this does not write is found out by recover().
   if (ledger_ != nullptr) static_cast<void>(ledger_->commit());
+  return fed;
+}
+
+bool DownloadRun::wait_for_feeder() {
   MutexLock lock(mutex_);
   const TimePoint deadline = std::chrono::steady_clock::now() + kPatienceWithList;
   while (feeder_.joinable() && !feeder_ended_)
@@ -224,13 +229,6 @@ Result<FileRecord> DownloadRun::settle_record(FileRecord record) {
     if (taken_up_again) return record;
     record.state = FileState::Named;
     record.mtime_ns = 0;
-    return record;
-  }
-  if (taken_up_again && options_.durable == FileLedger::Durable::Yes && is_gone(*folder_, record)) {
-    record.state = FileState::Done;
-    record.mtime_ns = std::exchange(record.made_ns, 0);
-    record.temporary.clear();
-    if (auto put = ledger_->put(record); !put) return std::unexpected(put.error());
     return record;
   }
   auto recovered = recover(*folder_, std::move(record));

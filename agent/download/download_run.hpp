@@ -99,6 +99,7 @@ class DownloadRun {
   DownloadRun(ListReader list, DownloadOptions options, const Clock& clock);
   Result<void> open();
   void feed(const std::stop_token& stop);
+  bool wait_for_feeder() EXCLUDES(mutex_);
   bool read_line();
   bool wait_for_room(const std::stop_token& stop) EXCLUDES(mutex_);
   void wait_a_little() EXCLUDES(mutex_);

@@ -1,5 +1,6 @@
 #include "agent/download/publisher.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <string>
@@ -62,14 +63,6 @@ bool still_ours(Directory& folder, const FileRecord& record) {
   const auto info = folder.info(record.name);
   return info && info->type == FileType::Regular && info->size == record.size &&
          info->mtime_ns == record.mtime_ns;
-}
-
-bool is_gone(Directory& folder, const FileRecord& record) {
-  const auto holds_none = [&](const std::string& name) {
-    const auto info = folder.info(name);
-    return !info && info.error().kind == ErrorKind::Vanished;
-  };
-  return holds_none(record.temporary) && holds_none(record.name);
 }
 
 Result<FileRecord> recover(Directory& folder, FileRecord record) {
@@ -189,8 +182,12 @@ void Publisher::publish(std::vector<ReadyFile> group) {
   for (std::size_t i = 0; i < group.size(); ++i) {
     if (results[i] && !synced) results[i] = synced;
     if (results[i]) results[i] = record_done(group[i].record);
-    group[i].then(results[i]);
   }
+  // The next folder may take a file away at once; what this does not write is found out by
+  // recover().
+  const auto of_list = [](const ReadyFile& ready) { return !ready.record.list.empty(); };
+  if (std::ranges::any_of(group, of_list)) static_cast<void>(ledger_.commit());
+  for (std::size_t i = 0; i < group.size(); ++i) group[i].then(results[i]);
 }
 
 }  // namespace millrace

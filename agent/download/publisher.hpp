@@ -27,7 +27,7 @@ struct ReadyFile {
 
 // One thread of its own, which gathers a group for some milliseconds. Order for each: records
 // (Publishing), commit, renames, sync of the directories, records (Done), which the next group's
-// commit writes, or one of their own if no group follows.
+// commit writes, or one of their own if no group follows, or if the next folder waits for them.
 class Publisher {
  public:
   static constexpr std::size_t kMostWaiting = 128;
@@ -65,10 +65,6 @@ class Publisher {
 
 // The file of the record still lies at its name as we made it.
 bool still_ours(Directory& folder, const FileRecord& record);
-
-// Of a record in Publishing: neither name holds a file. So it was published and taken away since,
-// if its bytes were synced: nobody but us removes a temporary.
-bool is_gone(Directory& folder, const FileRecord& record);
 
 // A record that a run left in Publishing: published now if its bytes are there (Done). If they are
 // not: what they were to replace (Done), or Named.

@@ -7,7 +7,7 @@
 //                |  |                |  +--> Failed <-------+  |      Failed --retry--> Waiting
 //                |  +--> Skipped <---+--> Cancelled            |
 //                +------- defer, stop, crash ------------------+
-//   A result that was kept because it was not published yet goes from Waiting to Delivering.
+//   A result that is kept, since it could not be published, goes from Waiting to Delivering.
 //
 // The pipeline's workers make every transition but admit (the loop) and retry (control).
 // Waiting: on disk only, or in the queue's window. Converting: one worker owns it; an attempt row

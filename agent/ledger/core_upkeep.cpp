@@ -132,9 +132,12 @@ Result<std::vector<DeliveryInProgress>> LedgerCore::interrupted_deliveries() {
     delivery.temporary_name = row.text(21);
     delivery.sha256 = digest_to_hex(row.view(22));
     delivery.size = static_cast<std::uint64_t>(row.integer(23));
-    auto replaces = output_at(claim.outbox, claim.folded);
-    if (!replaces) return std::unexpected(replaces.error());
-    delivery.replaces = std::move(*replaces);
+    // Where a newer version has come, what lies there may be of that one.
+    if (!claim.replaced) {
+      auto replaces = output_at(claim.outbox, claim.folded);
+      if (!replaces) return std::unexpected(replaces.error());
+      delivery.replaces = std::move(*replaces);
+    }
     note_before_change(claim.job.id);
     claims_[claim.job.id] = std::move(claim);
     found.push_back(std::move(delivery));

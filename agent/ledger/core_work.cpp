@@ -185,13 +185,12 @@ Result<void> LedgerCore::finish_and_keep(JobId job, int attempt, const JobEnd& e
   return {};
 }
 
-Result<SourceSummary> LedgerCore::end_job(JobId job, int attempt, const JobEnd& said,
+Result<SourceSummary> LedgerCore::end_job(JobId job, int attempt, const JobEnd& end,
                                           std::string_view action, WallTime now) {
   if (auto begun = begin(); !begun) return std::unexpected(begun.error());
   auto changed = change(job);
   if (!changed) return std::unexpected(changed.error());
   Claim& claim = **changed;
-  JobEnd end = said;
   // A job that was handed out counts as Converting, though only begin_attempt writes that down.
   const JobState from = claim.state == JobState::Waiting ? JobState::Converting : claim.state;
   const bool ours = end.output.has_value() &&
@@ -204,13 +203,7 @@ Result<SourceSummary> LedgerCore::end_job(JobId job, int attempt, const JobEnd& 
                                        std::string(to_string(end.state)) + " from " +
                                        std::string(to_string(from)));
   }
-  if (attempt != 0) {
-    claim.crashes = 0;
-  } else if (end.state == JobState::Waiting && claim.crashes >= kCrashesUntilFailed) {
-    end.state = JobState::Failed;
-    end.kind = ErrorKind::Defect;
-    end.reason = kDiedOfIt;
-  }
+  if (attempt != 0) claim.crashes = 0;
   if (end.state == JobState::Waiting) {
     claim.job.attempts += end.counts ? 1 : 0;
     claim.job.deferred = claim.job.deferred || end.deferred;

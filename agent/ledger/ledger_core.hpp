@@ -44,7 +44,7 @@ class LedgerCore {
   // Ends what a crash left open.
   static Result<std::unique_ptr<LedgerCore>> make(OpenedFile file, WallTime now);
 
-  // A crash is shared by all jobs that were under way: each alone would have to be the cause three
+  // A crash is shared by all jobs that were Converting: each alone would have to be the cause three
   // times, and one that is always in company takes longer to be convicted.
   static constexpr int kWholeCrash = 12;
   static constexpr int kCrashesUntilFailed = 3 * kWholeCrash;

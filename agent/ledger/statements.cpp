@@ -20,7 +20,7 @@ struct Row {
 
 #define MILLRACE_FROM_THE_START                                                  \
   "state='waiting', kind='', reason='', attempts=0, deferred=0, next_attempt=0," \
-  " crashes=0, first_tried=0, finished=0"
+  " crashes=0, first_tried=0, finished=0, temporary_name=x''"
 
 // INDEXED BY makes a statement fail at the start, and not crawl, if its index is not there.
 constexpr std::array kRows{
@@ -50,7 +50,8 @@ constexpr std::array kRows{
         " JOIN source_version s ON s.id = (j.id >> 8) WHERE o.outbox=j.outbox"
         " AND o.folded=j.output_folded AND o.published=1 AND o.folder=s.folder AND o.source=s.name"
         " AND o.source_version=s.version) FROM job j WHERE j.id BETWEEN ? AND ?"},
-    Row{Sql::CancelJob, "UPDATE job SET state='cancelled', reason=?, finished=? WHERE id=?"},
+    Row{Sql::CancelJob,
+        "UPDATE job SET state='cancelled', reason=?, finished=?, temporary_name=x'' WHERE id=?"},
     Row{Sql::ClaimFresh,
         "SELECT " MILLRACE_JOB_COLUMNS
         " FROM job j INDEXED BY job_waiting JOIN source_version s ON s.id = (j.id >> 8)"
@@ -100,7 +101,8 @@ constexpr std::array kRows{
         " WHERE id=?"},
     Row{Sql::BeginJob,
         "UPDATE job SET state='converting', attempt_number=?, first_tried=?, begun=?, open_key=?,"
-        " open_since=?, content_sha256=?, outbox=?, output_name=?, output_folded=? WHERE id=?"},
+        " open_since=?, content_sha256=?, outbox=?, output_name=?, output_folded=?,"
+        " temporary_name=x'' WHERE id=?"},
     Row{Sql::BeginDelivery,
         "UPDATE job SET state='delivering', synced=?, content_sha256=?, output_name=?,"
         " temporary_name=?, output_sha256=?, output_size=? WHERE id=?"},

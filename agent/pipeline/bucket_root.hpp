@@ -1,9 +1,8 @@
 // A bucket as an inbox: listed now and then by a thread of its own.
 //
 //   Opening --> Scanning --done--> Watching --due, wished--> Scanning
-//                  |  ^
-//          failed  v  |  listed
-//                Offline
+//                  |                  ^
+//                  +--failed--> Offline: listed again and again, until that is done
 #pragma once
 
 #include <functional>

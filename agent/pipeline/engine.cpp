@@ -207,7 +207,7 @@ void Engine::recover() {
     for (const auto& [name, member] : members_) folders.push_back(member.folder);
   }
   recovery_ = std::make_unique<Recovery>(
-      *ledger_, *dispatcher_, clock_,
+      *ledger_, *dispatcher_, kept_, clock_,
       [this](const Folder& folder, const SourceSummary& s) { act_on_source(folder, s); });
   recovery_->begin(folders);
   recovery_->wait_looked(kRecoveryPatience);

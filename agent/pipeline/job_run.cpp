@@ -121,11 +121,11 @@ JobRun::Step JobRun::open_outbox() {
 
 JobRun::Step JobRun::publish_kept_result() {
   auto kept = tools_.kept.take(job_.id);
-  if (!kept) return std::nullopt;
+  if (!kept || kept->output.outbox != outbox_->id()) return std::nullopt;
   auto begun = tools_.ledger.begin_delivery(job_.id, kept->output, kept->temporary_name,
                                             tools_.clock.wall_now());
   if (!begun) {
-    keep_result(std::move(*kept));
+    tools_.kept.keep(job_.id, std::move(*kept));
     return std::unexpected(begun.error());
   }
   auto identity = folder_.outbox_io.timed(worker_, [&] {
@@ -134,7 +134,7 @@ JobRun::Step JobRun::publish_kept_result() {
   });
   if (!identity && identity.error().kind == ErrorKind::Environment) {
     outbox_failed_ = true;
-    keep_result(std::move(*kept));
+    tools_.kept.keep(job_.id, std::move(*kept));
     return std::unexpected(identity.error());
   }
   if (!identity && is_for_good(identity.error())) return end_delivery(identity.error());
@@ -144,11 +144,6 @@ JobRun::Step JobRun::publish_kept_result() {
   end.state = JobState::Waiting;
   end.reason = "the kept result is gone";
   return end;
-}
-
-void JobRun::keep_result(KeptResult result) {
-  tools_.kept.keep(job_.id, std::move(result));
-  result_kept_ = true;
 }
 
 JobRun::Step JobRun::open_source() {
@@ -315,7 +310,7 @@ JobRun::Step JobRun::publish(OutputFile& file, const OutputRecord& record) {
   }
   if (!identity) {
     file.keep();  // paid for
-    keep_result({record, file.temporary_name(), replaces_});
+    tools_.kept.keep(job_.id, {record, file.temporary_name(), replaces_});
     return std::unexpected(identity.error());
   }
   outbox_failed_ = false;
@@ -396,7 +391,7 @@ JobEnd JobRun::after_error(const Error& error) {
       end.state = JobState::Waiting;
       end.counts = decision.step == NextStep::Retry;
       end.deferred = decision.deferred;
-      end.result_kept = result_kept_;
+      end.result_kept = tools_.kept.holds(job_.id);
       if (decision.delay > Duration{0})
         end.next_attempt = now + std::chrono::duration_cast<WallTime::duration>(decision.delay);
       break;

@@ -49,7 +49,6 @@ class JobRun {
   Step take_source();
   Step open_outbox();
   Step publish_kept_result();
-  void keep_result(KeptResult result);
   Result<std::optional<OutputIdentity>> find_output(const Name& name);
   Step look_for_output();
   Result<void> claim_unrecorded(const NameChoice& second);
@@ -101,7 +100,6 @@ class JobRun {
   bool outbox_failed_ = false;     // which side an Environment error belongs to
   bool delivery_refused_ = false;  // the converter's answer was right, whatever the error says
   bool cut_off_ = false;           // amid its delivery, which the next start ends
-  bool result_kept_ = false;       // for the next try
 };
 
 }  // namespace millrace

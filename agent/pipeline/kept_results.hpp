@@ -25,6 +25,10 @@ class KeptResults {
     const MutexLock lock(mutex_);
     results_.insert_or_assign(job, std::move(result));
   }
+  bool holds(JobId job) {
+    const MutexLock lock(mutex_);
+    return results_.contains(job);
+  }
   std::optional<KeptResult> take(JobId job) {
     const MutexLock lock(mutex_);
     const auto found = results_.find(job);

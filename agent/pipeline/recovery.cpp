@@ -7,6 +7,7 @@
 
 #include "agent/pipeline/source_actions.hpp"
 #include "agent/report/log.hpp"
+#include "platform/base/text.hpp"
 #include "platform/base/thread.hpp"
 
 namespace millrace {
@@ -22,6 +23,11 @@ void wait_for(Duration time, const std::stop_token& stop) {
   std::condition_variable_any().wait_for(lock, stop, time, [] { return false; });
 }
 
+bool is_well(Folder& folder) {
+  const auto outbox = folder.outbox.get();
+  return outbox && (*outbox)->check_space(0);
+}
+
 template <typename Condition>
 bool wait_until(Condition condition, Duration at_most) {
   const TimePoint end = std::chrono::steady_clock::now() + at_most;
@@ -33,13 +39,17 @@ bool wait_until(Condition condition, Duration at_most) {
 
 }  // namespace
 
-Recovery::Recovery(Ledger& ledger, Dispatcher& dispatcher, const Clock& clock, ActOnSource act)
-    : ledger_(ledger), dispatcher_(dispatcher), clock_(clock), act_(std::move(act)) {}
+Recovery::Recovery(Ledger& ledger, Dispatcher& dispatcher, KeptResults& kept, const Clock& clock,
+                   ActOnSource act)
+    : ledger_(ledger), dispatcher_(dispatcher), kept_(kept), clock_(clock), act_(std::move(act)) {}
 
 void Recovery::begin(const std::vector<std::shared_ptr<Folder>>& folders) {
   auto interrupted = ledger_.interrupted_deliveries();
-  if (!interrupted) {
-    log_error(Level::Error, "cannot read the interrupted deliveries", interrupted.error());
+  const bool are_known = interrupted.has_value();
+  if (!are_known) {
+    log_error(Level::Error,
+              "cannot read the interrupted deliveries; the next start makes them good",
+              interrupted.error());
     interrupted.emplace();
   }
   std::map<std::string, std::vector<DeliveryInProgress>> deliveries;
@@ -49,14 +59,15 @@ void Recovery::begin(const std::vector<std::shared_ptr<Folder>>& folders) {
   for (const auto& folder : folders) {
     auto task = std::make_shared<Task>();
     task->folder = folder;
+    task->keeps_leftovers = !are_known;
     if (auto own = deliveries.extract(folder->settings.name)) {
       task->deliveries = std::move(own.mapped());
     }
     start(std::move(task), nullptr);
   }
-  for (auto& [name, rows] : deliveries) {
-    for (DeliveryInProgress& one : rows) static_cast<void>(finish_delivery(nullptr, one));
-  }
+  const Error no_folder{ErrorKind::Configuration, "its folder is in no configuration", 0, {}};
+  for (const auto& [name, rows] : deliveries)
+    for (const DeliveryInProgress& one : rows) keep_for_later(one, no_folder);
 }
 
 void Recovery::abandon(const std::string& folder) {
@@ -100,6 +111,7 @@ void Recovery::start(std::shared_ptr<Task> task, std::shared_ptr<Task> before) {
     if (before) {
       before->thread.join();
       own.deliveries = std::move(before->deliveries);
+      own.keeps_leftovers = before->keeps_leftovers;
     }
     run(own, stop);
     --looking_;
@@ -142,33 +154,52 @@ void Recovery::run(Task& task, const std::stop_token& stop) {
 Result<void> Recovery::recover(Task& task) {
   Folder& folder = *task.folder;
   while (!task.deliveries.empty()) {
-    auto finished = finish_delivery(&folder, task.deliveries.back());
-    if (!finished) return finished;
+    const DeliveryInProgress& delivery = task.deliveries.back();
+    if (auto finished = finish_delivery(folder, delivery); !finished) {
+      if (finished.error().kind == ErrorKind::Stopped || !is_well(folder)) return finished;
+      // The outbox is well but for this one, which must hold up nobody else.
+      keep_for_later(delivery, finished.error());
+      task.keeps_leftovers = true;
+    }
     task.deliveries.pop_back();
   }
-  if (auto removed = remove_leftovers(folder, ledger_); !removed) return removed;
+  if (!task.keeps_leftovers) {
+    if (auto removed = remove_leftovers(folder, ledger_); !removed) return removed;
+  }
   act_on_sources(folder);
   return {};
 }
 
 // A file that matches is adopted; anything else is converted again with the same key.
-Result<void> Recovery::finish_delivery(Folder* folder, DeliveryInProgress& delivery) {
-  JobEnd end;
-  end.state = JobState::Waiting;
-  end.reason = "the agent stopped before it was delivered";
-  end.result_kept = folder == nullptr;
-  if (folder != nullptr) {
-    auto adopted = adopt_delivery(*folder, delivery);
-    if (!adopted) return std::unexpected(adopted.error());
-    if (*adopted) {
-      end.state = JobState::Delivered;
-      end.reason.clear();
-      end.output = std::move(**adopted);
-    }
+Result<void> Recovery::finish_delivery(Folder& folder, const DeliveryInProgress& delivery) {
+  auto adopted = adopt_delivery(folder, delivery);
+  if (!adopted) return std::unexpected(adopted.error());
+  JobEnd how;
+  if (*adopted) {
+    how.state = JobState::Delivered;
+    how.output = std::move(**adopted);
+  } else {
+    how.state = JobState::Waiting;
+    how.reason = "the agent stopped before it was delivered";
   }
-  const auto summary = ledger_.finish(delivery.job.id, 0, end, clock_.wall_now());
-  if (!summary) log_error(Level::Error, "cannot record a recovered delivery", summary.error());
+  end(delivery, how);
   return {};
+}
+
+// Its job goes on as one whose result could not be published in this run.
+void Recovery::keep_for_later(const DeliveryInProgress& delivery, const Error& why) {
+  kept_.keep(delivery.job.id, as_kept_result(delivery));
+  JobEnd how;
+  how.state = JobState::Waiting;
+  how.kind = why.kind;
+  how.reason = printable(why.message);
+  how.result_kept = true;
+  end(delivery, how);
+}
+
+void Recovery::end(const DeliveryInProgress& delivery, const JobEnd& how) {
+  const auto summary = ledger_.finish(delivery.job.id, 0, how, clock_.wall_now());
+  if (!summary) log_error(Level::Error, "cannot record a recovered delivery", summary.error());
 }
 
 void Recovery::act_on_sources(Folder& folder) {

@@ -14,6 +14,7 @@
 #include "agent/ledger/ledger.hpp"
 #include "agent/pipeline/dispatcher.hpp"
 #include "agent/pipeline/folder.hpp"
+#include "agent/pipeline/kept_results.hpp"
 #include "platform/base/clock.hpp"
 #include "platform/base/mutex.hpp"
 
@@ -24,7 +25,8 @@ class Recovery {
   // Does what the folder's settings say with a source whose targets are all final.
   using ActOnSource = std::function<void(const Folder&, const SourceSummary&)>;
 
-  Recovery(Ledger& ledger, Dispatcher& dispatcher, const Clock& clock, ActOnSource act);
+  Recovery(Ledger& ledger, Dispatcher& dispatcher, KeptResults& kept, const Clock& clock,
+           ActOnSource act);
 
   void begin(const std::vector<std::shared_ptr<Folder>>& folders);  // once; does not block
   // For a reload. Nothing more is done for the folder of this name; what is left of it goes to the
@@ -42,6 +44,7 @@ class Recovery {
   struct Task {
     std::shared_ptr<Folder> folder;
     std::vector<DeliveryInProgress> deliveries;  // of its thread
+    bool keeps_leftovers = false;                // some belong to results that wait; of its thread
     bool done = false;                           // under mutex_
     std::jthread thread;
   };
@@ -49,11 +52,14 @@ class Recovery {
   void start(std::shared_ptr<Task> task, std::shared_ptr<Task> before);
   void run(Task& task, const std::stop_token& stop);
   Result<void> recover(Task& task);
-  Result<void> finish_delivery(Folder* folder, DeliveryInProgress& delivery);
+  Result<void> finish_delivery(Folder& folder, const DeliveryInProgress& delivery);
+  void keep_for_later(const DeliveryInProgress& delivery, const Error& why);
+  void end(const DeliveryInProgress& delivery, const JobEnd& how);
   void act_on_sources(Folder& folder);
 
   Ledger& ledger_;
   Dispatcher& dispatcher_;
+  KeptResults& kept_;
   const Clock& clock_;
   const ActOnSource act_;
   std::atomic<int> looking_{0};  // threads that neither wait nor have ended

@@ -103,14 +103,28 @@ void finish_interrupted_action(const Folder& folder, const SourceSummary& summar
               {{"folder", folder.settings.name}, {"file", summary.candidate.name}});
 }
 
+KeptResult as_kept_result(const DeliveryInProgress& delivery) {
+  KeptResult kept;
+  kept.output.job = delivery.job.id;
+  kept.output.outbox = delivery.outbox;
+  kept.output.name = delivery.final_name;
+  kept.output.size = delivery.size;
+  kept.output.sha256 = delivery.sha256;
+  kept.output.source_version = delivery.job.candidate.version;
+  kept.temporary_name = delivery.temporary_name;
+  if (delivery.replaces)
+    kept.replaces = OutputIdentity{delivery.replaces->size, delivery.replaces->version};
+  return kept;
+}
+
 Result<std::optional<OutputRecord>> adopt_delivery(Folder& folder,
                                                    const DeliveryInProgress& delivery) {
   auto outbox = folder.outbox.get();
   if (!outbox) return std::unexpected(outbox.error());
-  std::optional<OutputIdentity> replaces;
-  if (delivery.replaces) replaces = {delivery.replaces->size, delivery.replaces->version};
-  const auto identity = (*outbox)->adopt(delivery.temporary_name, delivery.final_name,
-                                         delivery.sha256, delivery.size, replaces);
+  if ((*outbox)->id() != delivery.outbox) return std::nullopt;
+  KeptResult kept = as_kept_result(delivery);
+  const auto identity = (*outbox)->adopt(kept.temporary_name, kept.output.name, kept.output.sha256,
+                                         kept.output.size, kept.replaces);
   if (!identity) {
     const ErrorKind kind = identity.error().kind;
     if (kind == ErrorKind::Environment || kind == ErrorKind::Stopped)
@@ -120,15 +134,9 @@ Result<std::optional<OutputRecord>> adopt_delivery(Folder& folder,
     return std::nullopt;
   }
   if (!*identity) return std::nullopt;
-  OutputRecord record;
-  record.job = delivery.job.id;
-  record.outbox = delivery.outbox;
-  record.name = delivery.final_name;
-  record.size = (*identity)->size;
-  record.version = (*identity)->version;
-  record.sha256 = delivery.sha256;
-  record.source_version = delivery.job.candidate.version;
-  return record;
+  kept.output.size = (*identity)->size;
+  kept.output.version = (*identity)->version;
+  return std::move(kept.output);
 }
 
 Result<void> remove_leftovers(Folder& folder, Ledger& ledger) {

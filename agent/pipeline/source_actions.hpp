@@ -6,6 +6,7 @@
 
 #include "agent/ledger/ledger.hpp"
 #include "agent/pipeline/folder.hpp"
+#include "agent/pipeline/kept_results.hpp"
 #include "platform/base/result.hpp"
 
 namespace millrace {
@@ -18,8 +19,11 @@ Result<std::string> source_action(const Folder& folder, const SourceSummary& sum
 // To be called before source_action() for a version whose action may have been cut off.
 void finish_interrupted_action(const Folder& folder, const SourceSummary& summary);
 
-// Looks for the bytes that were about to be published; their record if they are in place now.
-// Environment if the outbox cannot be looked at; Stopped.
+// The same delivery, as one of this run.
+KeptResult as_kept_result(const DeliveryInProgress& delivery);
+
+// Looks for the bytes that were about to be published; their record if they are in place now. None
+// if the folder has another outbox by now. Environment if the outbox cannot be looked at; Stopped.
 Result<std::optional<OutputRecord>> adopt_delivery(Folder& folder,
                                                    const DeliveryInProgress& delivery);
 

@@ -67,7 +67,7 @@ struct Gate::State {
   std::optional<std::string> stopped, paused, no_quota;
   std::optional<TimePoint> no_quota_until;
   std::optional<std::int64_t> quota_remaining, quota_limit;
-  bool floor_waived = false;
+  std::optional<std::int64_t> floor_waived_at;  // what may be heard to be left without a new quota
   std::int64_t spent = 0;
 
   State(const GateRules& r, std::function<double()> rnd)
@@ -116,7 +116,7 @@ std::optional<Hold> Gate::State::hold_for_people(TimePoint now) const {
         "the monthly budget of " + std::to_string(*rules.monthly_budget) + " conversions is spent",
         {}};
   }
-  if (is_at_floor() && !floor_waived) {
+  if (is_at_floor() && !floor_waived_at) {
     const auto lowest = floor();
     const bool reached = *quota_remaining <= *lowest;
     return Hold{true,
@@ -147,8 +147,7 @@ Hold Gate::State::hold(TimePoint now) const {
 void Gate::State::hear(const GateNews& news, TimePoint now) {
   if (news.quota_limit) quota_limit = news.quota_limit;
   if (news.quota_remaining) {
-    // Answers of requests that were under way together come in any order.
-    if (quota_remaining && *news.quota_remaining > *quota_remaining + limit()) floor_waived = false;
+    if (floor_waived_at && *news.quota_remaining > *floor_waived_at) floor_waived_at.reset();
     quota_remaining = news.quota_remaining;
     // Where the limit is not told, the most that was ever left stands for it.
     if (!news.quota_limit) quota_limit = std::max(quota_limit.value_or(0), *quota_remaining);
@@ -182,6 +181,7 @@ void Gate::set_rules(const GateRules& rules) {
 void Gate::begin_month(std::int64_t conversions) {
   state_->no_quota.reset();
   state_->quota_remaining.reset();
+  state_->floor_waived_at.reset();
   state_->spent = conversions;
 }
 
@@ -253,7 +253,9 @@ void Gate::pause(std::string reason) { state_->paused = std::move(reason); }
 
 void Gate::resume(TimePoint now) {
   state_->paused.reset();
-  state_->floor_waived = state_->is_at_floor();
+  state_->floor_waived_at.reset();
+  // Answers of requests that are under way together come in any order.
+  if (state_->is_at_floor()) state_->floor_waived_at = *state_->quota_remaining + state_->in_flight;
   renew(now);
 }
 

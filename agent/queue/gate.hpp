@@ -68,7 +68,7 @@ class Gate {
 
   void pause(std::string reason);  // by a person, until resume()
   // By a person. Also ends what renew() ends. A quota floor that is crossed is ignored from now on,
-  // until the quota rises by more than the requests that may be under way together.
+  // until the quota rises above what it is, or the month ends.
   void resume(TimePoint now);
   // The settings or the key are others now: ends a stop after 401, a quota pause, and the wait of
   // an open circuit.

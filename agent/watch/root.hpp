@@ -160,11 +160,10 @@ class Root {
 // A folder: watched and scanned by a thread of its own, which also makes every system call on its
 // files before they are queued. A hung share stops this thread and no other.
 //
-//   Opening, Offline --opened--> Scanning --done--> Watching --due, lost--> Scanning
-//      ^                            |                  |
-//      +--------- root lost --------+------------------+
-//
-// Stalled is shown while a call does not return.
+//   Opening --opened--> Scanning --done--> Watching --due, lost--> Scanning
+//      | failed         ^   |                  |
+//      +---> Offline ---+   |                  |      Stalled: shown while a call does not return
+//               ^-----------+--- root lost ----+
 class FolderRoot final : public Root {
  public:
   // The file system, the clock and the sink must outlive the root.

@@ -100,7 +100,7 @@ if [ -n "$service" ]; then
     "$program" service install $scope
   else
     echo "There is no configuration yet. Next:"
-    echo "  $program init"
+    echo "  $program init --url https://HOST/PATH    (of your conversion API)"
     echo "  $program check"
     echo "  ${scope:+sudo }$program service install $scope"
   fi

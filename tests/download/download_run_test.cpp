@@ -328,28 +328,6 @@ TEST_CASE("a file that was handed on is not fetched again for the list that fetc
   CHECK(bench.run(server.url("/f")).fetched == 1);
 }
 
-TEST_CASE("a file that was handed on at once, before that was on record, is not fetched again") {
-  ListServer server([](const std::string&) { return reply("200 OK", "", "new"); });
-  DownloadBench bench(server);
-  bench.options.list_id = "one";
-  const auto killed_after_its_rename = [&] {
-    std::filesystem::remove(bench.path("f"));
-    auto database = sqlite::Database::open(bench.scratch / "downloads.db", sqlite::Access::Write,
-                                           std::chrono::seconds{1});
-    REQUIRE(database);
-    REQUIRE(database->exec("UPDATE file SET state = 2, temporary = CAST('.gone' AS BLOB)"));
-  };
-  CHECK(bench.run(server.url("/f")).fetched == 1);
-  killed_after_its_rename();
-  CHECK(bench.run(server.url("/f")).skipped == 1);
-  killed_after_its_rename();
-  SECTION("another list") { bench.options.list_id = "other"; }
-  // Without syncs a power cut may have taken the temporary.
-  SECTION("no syncs") { bench.options.durable = FileLedger::Durable::No; }
-  CHECK(bench.run(server.url("/f")).fetched == 1);
-  CHECK(bench.file("f") == "new");
-}
-
 TEST_CASE("two lists at the same time into one folder ask for each file once") {
   ListServer server([](const std::string&) { return reply("200 OK", "", "new"); });
   DownloadBench bench(server);

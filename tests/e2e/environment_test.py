@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from bench import Bench
 from books import attempts, made_from
 from harness import count, drop, eventually, folder_toml, main, png
+from kept_test import files_in, kept_and_killed
 
 FOLDERS = ("hurt", "well")
 NOBODY = 65534
@@ -140,6 +141,24 @@ def test_an_outbox_that_becomes_read_only_under_an_answer_keeps_what_is_paid():
             mount("-o", "remount,rw", bench.outbox("hurt"))
             bill = expect_healed(bench, 8)
             assert bill["replays"] <= 8, bill
+
+
+def test_a_paid_result_whose_folder_takes_no_files_holds_up_no_other():
+    """[F2] [G1]: neither the one that was kept beside it, nor what comes later."""
+    with kept_and_killed(["a.png", "sub/b.png"]) as (agent, server, inbox, outbox):
+        sub = outbox / "sub"
+        mount("--bind", sub, sub)
+        try:
+            mount("-o", "remount,bind,ro", sub)
+            agent.start()
+            drop(inbox, "c.png", png(8, 8, 9))
+            eventually(lambda: {"a.webp", "c.webp"} <= set(files_in(outbox)), 60, "the others")
+            assert server.bill()["posts"] == 3, server.bill()
+        finally:
+            subprocess.run(["umount", "-l", str(sub)], check=True)
+        eventually(lambda: agent.folder("pictures")["delivered"] == 3, 60, "the kept result")
+        assert server.bill()["posts"] == 3, server.bill()
+        assert files_in(outbox) == ["a.webp", "c.webp", "sub/b.webp"]
 
 
 def test_an_outbox_without_permission_pauses_and_resumes_by_itself():

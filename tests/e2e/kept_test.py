@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import contextmanager
 
 from harness import (Agent, ApiServer, Scratch, converter_toml, drop, eventually, folder_toml,
                      main, png)
@@ -30,30 +31,61 @@ def test_a_paid_result_that_cannot_be_published_is_kept_and_not_paid_again():
             assert agent.process.wait(10) == 0
 
 
-def test_a_paid_result_that_is_kept_outlives_the_agent():
-    """[F2] [G1]: no rename succeeds until the agent is killed and started again."""
+@contextmanager
+def kept_and_killed(names, before_the_kill=lambda agent: None):
+    """An agent that was killed while it had a result of each file that no rename publishes."""
     with Scratch() as home, ApiServer() as server:
         inbox, outbox = home / "in", home / "out"
-        inbox.mkdir()
+        (inbox / "sub").mkdir(parents=True)
         outbox.mkdir()
-        agent = Agent(home / "a", folder_toml("pictures", inbox, outbox),
-                      converter_toml(server.url),
+        agent = Agent(home / "a", folder_toml("pictures", inbox, outbox), converter_toml(server.url),
                       prefix=["strace", "-f", "-qq", "-o", str(home / "trace"), "-e",
                               "trace=renameat2", "-e", "inject=renameat2:error=EROFS"])
         with agent:
             agent.start()
-            drop(inbox, "a.png", png(8, 8, 1))
+            for seed, name in enumerate(names):
+                drop((inbox / name).parent, name.rpartition("/")[2], png(8, 8, seed))
             eventually(lambda: agent.folder("pictures").get("blocked"), 120, "the trouble")
-            eventually(lambda: agent.folder("pictures")["waiting"] == 1, 30, "its record")
+            eventually(lambda: agent.folder("pictures")["waiting"] == len(names) and
+                       server.bill()["posts"] == len(names), 60, "the results")
+            before_the_kill(agent)
             os.kill(int((agent.state / "lock").read_text()), signal.SIGKILL)
             agent.process.wait(10)
-            kept = [made.name for made in outbox.iterdir()]
-            assert len(kept) == 1 and kept != ["a.webp"], kept
             agent.prefix = []
-            agent.start()
-            eventually(lambda: agent.folder("pictures")["delivered"] == 1, 30, "the kept result")
-            assert server.bill()["posts"] == 1, server.bill()
-            assert [made.name for made in outbox.iterdir()] == ["a.webp"]
+            yield agent, server, inbox, outbox
 
 
-main(globals())
+def files_in(outbox):
+    return sorted(str(path.relative_to(outbox)) for path in outbox.rglob("*") if path.is_file())
+
+
+def test_a_paid_result_that_is_kept_outlives_the_agent():
+    """[F2] [G1]"""
+    with kept_and_killed(["a.png"]) as (agent, server, _, outbox):
+        kept = files_in(outbox)
+        assert len(kept) == 1 and kept != ["a.webp"], kept
+        agent.start()
+        eventually(lambda: agent.folder("pictures")["delivered"] == 1, 30, "the kept result")
+        assert server.bill()["posts"] == 1, server.bill()
+        assert files_in(outbox) == ["a.webp"]
+
+
+def test_a_paid_result_that_is_kept_outlives_the_agent_and_a_missing_outbox():
+    """[F2] [G1]: its job is tried while there is no outbox, before the agent dies and after it."""
+    def take_the_outbox_away(agent):
+        home = agent.config.parent.parent
+        (home / "out").rename(home / "away")
+        eventually(lambda: "does not exist" in agent.folder("pictures").get("blocked", "") or
+                   "no such" in agent.folder("pictures").get("blocked", "").lower(), 60, "the trouble")
+
+    with kept_and_killed(["a.png"], take_the_outbox_away) as (agent, server, _, outbox):
+        agent.start()
+        eventually(lambda: "blocked" in agent.folder("pictures"), 30, "the missing outbox")
+        (outbox.parent / "away").rename(outbox)
+        eventually(lambda: agent.folder("pictures")["delivered"] == 1, 60, "the kept result")
+        assert server.bill()["posts"] == 1, server.bill()
+        assert files_in(outbox) == ["a.webp"]
+
+
+if __name__ == "__main__":
+    main(globals())

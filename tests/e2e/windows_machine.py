@@ -3,6 +3,7 @@ program and makes the prefix."""
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -45,6 +46,22 @@ class Windows:
         return self
 
     def boot(self):
+        """Wine itself hangs now and then while it starts, before anything of ours runs."""
+        made = os.path.exists(self.environment["WINEPREFIX"])
+        for left in (2, 1, 0):
+            try:
+                return self.try_to_boot()
+            except AssertionError:
+                if left == 0:
+                    raise
+            print("  Wine hung as it started, and is started again", flush=True)
+            self.waiting.kill()
+            self.waiting.wait()
+            self.pull_the_plug()
+            if not made:
+                shutil.rmtree(self.environment["WINEPREFIX"], ignore_errors=True)
+
+    def try_to_boot(self):
         # The servers of Wine are started by this one. Two programs that start at once may each
         # start a server, and wait for ever.
         self.said.write_bytes(b"")
@@ -52,7 +69,7 @@ class Windows:
             self.waiting = subprocess.Popen([*RUNNER, "cmd"], env=self.environment,
                                             stdin=subprocess.PIPE, stdout=said,
                                             stderr=subprocess.DEVNULL)
-        eventually(lambda: b"Windows" in self.said.read_bytes(), 300, "Windows")
+        eventually(lambda: b"Windows" in self.said.read_bytes(), 90, "Windows")
         assert self.run("cmd", "/c", "ver")[0] == 0
 
     def pull_the_plug(self):

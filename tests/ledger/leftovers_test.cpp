@@ -90,6 +90,32 @@ TEST_CASE("a result that was kept is known to the next run, until it is let go [
   CHECK((*ledger->counts())["photos"].waiting == 2);
 }
 
+TEST_CASE("an older version that was kept never replaces what the newer one became [F2] [F6]") {
+  const bool newer = GENERATE(false, true);
+  const Scratch scratch;
+  const auto path = scratch / "ledger.db";
+  auto ledger = opened(path);
+  admit(*ledger, candidate("a.png", "v1"));
+  REQUIRE(deliver(*ledger, claim_one(*ledger)));
+  admit(*ledger, candidate("a.png", "v2"));
+  const Job kept = claim_one(*ledger);
+  const Name output = *reserve(*ledger, kept);
+  const auto attempt = begin_attempt(*ledger, start_of(kept), kNow);
+  REQUIRE(ledger->begin_delivery(kept.id, output_of(kept, output), "a.tmp", kNow));
+  if (newer) admit(*ledger, candidate("a.png", "v3"));
+  JobEnd end = ended(JobState::Waiting);
+  end.result_kept = true;
+  end.next_attempt = kNow + std::chrono::hours{1};
+  REQUIRE(ledger->finish(kept.id, *attempt, end, kNow));
+  if (newer) REQUIRE(deliver(*ledger, claim_one(*ledger)));
+  ledger.reset();
+  ledger = opened(path);
+  const auto found = ledger->interrupted_deliveries();
+  REQUIRE(found);
+  REQUIRE(found->size() == 1);
+  CHECK(found->front().replaces.has_value() == !newer);
+}
+
 TEST_CASE("three crashes in company convict nobody [D7] [G1]") {
   const Scratch scratch;
   const auto path = scratch / "ledger.db";

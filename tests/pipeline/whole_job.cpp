@@ -60,7 +60,7 @@ struct WholeJob::Agent {
                 if (summary != nullptr && summary->all_final() && summary->action.empty())
                   act_on_source(*assignment.folder, *summary);
               }},
-        recovery(*ledger, dispatcher, clock,
+        recovery(*ledger, dispatcher, kept, clock,
                  [this](const Folder& f, const SourceSummary& s) { act_on_source(f, s); }) {
     auto service = std::make_shared<Service>();
     service->settings.name = kConverter;

@@ -126,13 +126,21 @@ TEST_CASE("quota floor and budget are never crossed by what is in flight [E3]") 
   CHECK(floor.state() == GateState::Paused);
   floor.gate.resume(floor.now);
   CHECK(floor.gate.open(floor.now));
-  // Answers of one moment come in any order; more than that is a new quota.
-  floor.one({}, 0, {.quota_remaining = 7, .quota_limit = 100});
+  // The two others of the three were under way: their answers may come in any order.
+  floor.end({}, 0, {.quota_remaining = 11, .quota_limit = 100});
+  floor.end({}, 0, {.quota_remaining = 12, .quota_limit = 100});
   floor.one({}, 0, {.quota_remaining = 9, .quota_limit = 100});
   CHECK(floor.gate.open(floor.now));
-  floor.one({}, 0, {.quota_remaining = 60, .quota_limit = 100});
-  floor.one({}, 0, {.quota_remaining = 10, .quota_limit = 100});
-  CHECK(floor.state() == GateState::Paused);
+  SECTION("a little more is a new quota") {
+    floor.one({}, 0, {.quota_remaining = 13, .quota_limit = 100});
+    floor.one({}, 0, {.quota_remaining = 10, .quota_limit = 100});
+    CHECK(floor.state() == GateState::Paused);
+  }
+  SECTION("so is a new month") {
+    floor.gate.begin_month(0);
+    floor.one({}, 0, {.quota_remaining = 10, .quota_limit = 100});
+    CHECK(floor.state() == GateState::Paused);
+  }
 
   Bench budget({.monthly_budget = 10});
   budget.gate.begin_month(8);
