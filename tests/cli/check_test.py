@@ -49,6 +49,11 @@ class Setup(unittest.TestCase):
         kept.bind(("127.0.0.1", 0))
         return kept.getsockname()[1]
 
+    def reusable_socket(self):
+        one = self.enterContext(socket.socket())
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return one
+
     def configure(self, url, folder="", converter="", key='{ env = "API_KEY" }', more="", **keys):
         keys = {"inbox": self.at("inbox"), "outbox": self.at("outbox"), "via": "api", "to": "webp",
                 **keys}
@@ -238,7 +243,11 @@ class Folders(Setup):
 
     def test_the_address_of_events_is_tried(self):
         self.env["PUSH"] = CANARY
-        with socket.create_server(("127.0.0.1", 0)) as taken:
+        ours = self.reusable_socket()
+        ours.bind(("127.0.0.1", 0))  # nobody else gets it, whether somebody listens there or not
+        with self.reusable_socket() as taken:
+            taken.bind(ours.getsockname())
+            taken.listen()
             events = f'[events]\nlisten = "127.0.0.1:{taken.getsockname()[1]}"\n'
             secret = events + 'secret = { env = "PUSH" }\n'
             self.configure(self.url, more=secret)

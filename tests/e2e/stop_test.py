@@ -2,6 +2,7 @@
 Rows I1, E16."""
 
 import random
+import signal
 import time
 
 from ending import (OutboxReader, check_all_delivered, check_bill, input_of, leftovers,
@@ -90,13 +91,16 @@ def test_an_upload_that_is_not_whole_ends_at_once():
 
 
 def test_an_answer_under_way_is_waited_for():
-    with Scratch(MEMORY) as home, ApiServer("--latency-ms", "2000") as server:
+    with Scratch(MEMORY) as home, ApiServer() as server:
         agent = agent_on(home, server)
         drop(home / "in", "a.png", png(8, 8, 1))
+        server.hold()
         agent.start(wait=False)
         eventually(lambda: server.bill()["complete"] == 1, 60, "the request")
-        assert server.bill()["billed"] == 0
-        stopped_well(agent)
+        agent.process.send_signal(signal.SIGTERM)
+        eventually(lambda: "millrace stops" in agent.read_log(), 30, "the stop")
+        server.release()
+        assert agent.process.wait(15) == 0, agent.read_log()[-3000:]
         assert [p.name for p in (home / "out").iterdir()] == ["a.webp"]
         check_all_delivered(agent, 1)
 
