@@ -12,8 +12,9 @@ Result<std::unique_ptr<ServiceManager>> open_service_manager(ServiceScope) {
   return fail(
       ErrorKind::Configuration,
       "`millrace service` is there on Windows and macOS only; on Linux systemd runs the agent: put "
-      "the program into ~/.local/bin and installer/linux/millrace.service into "
-      "~/.config/systemd/user, then `systemctl --user enable --now millrace`");
+      "the program into ~/.local/bin, "
+      "installer/linux/millrace.service into ~/.config/systemd/user, "
+      "then `systemctl --user enable --now millrace`");
 }
 
 }  // namespace millrace
