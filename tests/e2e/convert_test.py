@@ -312,10 +312,10 @@ def test_a_file_that_a_program_still_writes_when_patience_ends_is_told():
             writer.write(png(8, 8, 1))
             writer.flush()
             said = user.says("convert", "a", "--to", "webp", "--out", "p", *to_api(
-                api, "--patience", "5s"), status=1)
+                api, "--patience", "10s"), status=1)
             assert "1 converted, 0 skipped, 0 failed" in said, said
             assert "1 file was not whole yet when --patience ended" in said, said
-            left = user.json("run", "--once", "--config", "config.toml", "--patience", "5s", status=1)
+            left = user.json("run", "--once", "--config", "config.toml", "--patience", "10s", status=1)
             assert left["delivered"] == 1 and "not whole yet" in left["left_out"], left
         assert user.json("run", "--once", "--config", "config.toml")["delivered"] == 1
 
