@@ -368,7 +368,10 @@ std::optional<std::string> AgentView::why_stalled(const std::string& folder) con
 // What keeps the waiting targets of a file from being converted now.
 std::vector<std::string> AgentView::why_waiting(const FolderSettings& folder,
                                                 const std::vector<JobView>& rows) const {
-  const auto waits = [](const JobView& row) { return row.state == "waiting"; };
+  // What was cut off while it was delivered goes on once its outbox can be looked at.
+  const auto waits = [](const JobView& row) {
+    return row.state == "waiting" || row.state == "delivering";
+  };
   if (std::ranges::none_of(rows, waits)) return {};
   if (engine_ == nullptr) return {"it goes on when an agent runs"};
   std::vector<std::string> why;

@@ -81,6 +81,8 @@ def test_a_paid_result_that_is_kept_outlives_the_agent_and_a_missing_outbox():
     with kept_and_killed(["a.png"], take_the_outbox_away) as (agent, server, _, outbox):
         agent.start()
         eventually(lambda: "blocked" in agent.folder("pictures"), 30, "the missing outbox")
+        told = str(agent.command("explain", str(outbox.parent / "in" / "a.png"))["says"])
+        assert "the folder is held back: waits until its outbox" in told, told
         (outbox.parent / "away").rename(outbox)
         eventually(lambda: agent.folder("pictures")["delivered"] == 1, 60, "the kept result")
         assert server.bill()["posts"] == 1, server.bill()
